@@ -1,0 +1,134 @@
+"""What can go wrong, one tree rooted in osc-lib's CommandError.
+
+::
+
+    CommandError (osc_lib)
+      ImageV1Error              everything below; its text is one line for a person
+        InvalidInput            refused here, before anything was sent (also a ValueError)
+        ApiNotAvailable         the service has no such API, or the catalog no such service
+        ConnectionFailed        no answer, or half an answer: refused, reset, timed out, TLS
+        BadAnswer               an answer that does not have the API's form
+        ImageNotFound           no image of that ID or name
+        AmbiguousName           several images of that name
+        HttpError               an error status
+          BadRequest            400
+          Unauthorized          401
+          Forbidden             403
+          NotFound              404
+          Conflict              409
+          TooLarge              413
+          ServerError           500 and above
+"""
+
+from collections.abc import Sequence
+
+from osc_lib import exceptions
+
+from osc_image_v1.text import printable
+
+
+class ImageV1Error(exceptions.CommandError):  # type: ignore[misc]
+    """Base of all errors of this package."""
+
+
+class InvalidInput(ImageV1Error, ValueError):
+    """A value that was refused before the first request."""
+
+
+class ApiNotAvailable(ImageV1Error):
+    """The service does not offer the API, or the catalog does not have the service."""
+
+
+class ConnectionFailed(ImageV1Error):
+    """The service gave no answer, or not all of one."""
+
+
+class BadAnswer(ImageV1Error):
+    """The service's answer does not have the form that the API promises."""
+
+
+class ImageNotFound(ImageV1Error):
+    """There is no image of that ID or name, or this user may not see it."""
+
+
+class AmbiguousName(ImageV1Error):
+    """Several images have the name.
+
+    :ivar candidates: the IDs of the images, as far as they were looked up
+    """
+
+    def __init__(self, message: str, candidates: Sequence[str]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class HttpError(ImageV1Error):
+    """The service answered with an error status.
+
+    :ivar status: the HTTP status code
+    :ivar explanation: what the service said, in one line, or ""
+    :ivar request_id: the service's ID of the request, or None
+    """
+
+    def __init__(
+        self, action: str, status: int, explanation: str = "", request_id: str | None = None
+    ) -> None:
+        self.action = action
+        self.status = status
+        self.explanation = explanation
+        self.request_id = printable(request_id) if request_id else None
+        where = f"HTTP {status}" + (f", request {self.request_id}" if self.request_id else "")
+        said = f": {explanation}" if explanation else ""
+        super().__init__(f"{action}{said} ({where})")
+
+
+class BadRequest(HttpError):
+    """400: the service refused a value."""
+
+
+class Unauthorized(HttpError):
+    """401: the token is missing, wrong or expired."""
+
+
+class Forbidden(HttpError):
+    """403: this user may not do that."""
+
+
+class NotFound(HttpError):
+    """404: there is no such thing, or this user may not see it."""
+
+
+class Conflict(HttpError):
+    """409: the state of the image does not allow it."""
+
+
+class TooLarge(HttpError):
+    """413: over a limit or quota of the service."""
+
+
+class ServerError(HttpError):
+    """500 and above: the service failed."""
+
+
+_BY_STATUS: dict[int, type[HttpError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+}
+
+
+def http_error(
+    action: str, status: int, explanation: str = "", request_id: str | None = None
+) -> HttpError:
+    """Return the error that stands for an HTTP status.
+
+    :param action: what was being done, as the beginning of a sentence
+    :param status: the HTTP status code
+    :param explanation: what the service said
+    :param request_id: the service's ID of the request
+    """
+    kind = ServerError if status >= 500 else _BY_STATUS.get(status, HttpError)
+    return kind(action, status, explanation, request_id)
