@@ -6,7 +6,8 @@
       ImageV1Error              everything below; its text is one line for a person
         InvalidInput            refused here, before anything was sent (also a ValueError)
         ApiNotAvailable         the service has no such API, or the catalog no such service
-        ConnectionFailed        no answer, or half an answer: refused, reset, timed out, TLS
+        ConnectionFailed        no answer, or half an answer: refused, reset, timed out
+          TlsFailed             the service's certificate, or TLS itself
         BadAnswer               an answer that does not have the API's form
         ImageNotFound           no image of that ID or name
         AmbiguousName           several images of that name
@@ -43,6 +44,10 @@ class ConnectionFailed(ImageV1Error):
     """The service gave no answer, or not all of one."""
 
 
+class TlsFailed(ConnectionFailed):
+    """The service's certificate is not trusted, or it does not speak TLS."""
+
+
 class BadAnswer(ImageV1Error):
     """The service's answer does not have the form that the API promises."""
 
@@ -68,6 +73,7 @@ class HttpError(ImageV1Error):
     :ivar status: the HTTP status code
     :ivar explanation: what the service said, in one line, or ""
     :ivar request_id: the service's ID of the request, or None
+    :ivar retry_after: when the service wants to be asked again, as it said it, or None
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class HttpError(ImageV1Error):
         self.action = action
         self.status = status
         self.explanation = explanation
+        self.retry_after: str | None = None
         self.request_id = printable(request_id) if request_id else None
         where = f"HTTP {status}" + (f", request {self.request_id}" if self.request_id else "")
         said = f": {explanation}" if explanation else ""

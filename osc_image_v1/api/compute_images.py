@@ -1,0 +1,194 @@
+"""Images through the Compute service's proxy.
+
+https://docs.openstack.org/api-ref/compute/#images-deprecated
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from keystoneauth1 import adapter as ksa_adapter
+
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.image_v1 import one_of
+from osc_image_v1.api.models import ComputeImage
+from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, is_uuid
+from osc_image_v1.api.records import Record, mapping
+from osc_image_v1.exceptions import (
+    ApiNotAvailable,
+    BadAnswer,
+    ImageNotFound,
+    InvalidInput,
+    NotFound,
+)
+from osc_image_v1.text import printable
+
+_LISTING = "Cannot list images of the Compute service"
+# ".../v2.1", ".../v2", each with or without a project
+_VERSIONED = re.compile(r"/v2(?:\.\d+)?(?:/[^/]+)?$")
+# The proxy ends with 2.35; a default microversion of the session must not get in.
+_HEADERS = {"OpenStack-API-Version": "compute 2.1"}
+
+
+class ComputeImageClient:
+    """Images of a cloud as its Compute service reports them.
+
+    Requests are made with microversion 2.1, whatever the session's default: the proxy ends with
+    2.35.
+
+    :param adapter: a keystoneauth1 adapter of service type ``compute``
+    :param endpoint_override: URL of the service, instead of the adapter's and the catalog's
+    :param timeout: seconds without a byte after which a request is given up, unless the session
+        has a time-out of its own
+    :param retry: when a request is sent again
+    """
+
+    def __init__(
+        self,
+        adapter: ksa_adapter.Adapter,
+        endpoint_override: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.http = ServiceClient(
+            adapter,
+            "v2.1",
+            keep_version=_VERSIONED,
+            endpoint_override=endpoint_override,
+            headers=_HEADERS,
+            timeout=timeout,
+            retry=retry,
+        )
+
+    def images(self, query: ComputeImageQuery | None = None) -> Iterator[ComputeImage]:
+        """Yield images with all that the service tells, while pages come in.
+
+        :param query: what to list, by default all that the service lists
+        :raises ImageV1Error: see :meth:`pages`
+
+        https://docs.openstack.org/api-ref/compute/#list-images-with-details
+        """
+        for page in self.pages(query):
+            yield from map(ComputeImage.from_record, page)
+
+    def pages(self, query: ComputeImageQuery | None = None) -> Iterator[list[Record]]:
+        """Yield records as the service sent them, page by page along its links, filtered.
+
+        :param query: what to list, by default all that the service lists
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises ApiNotAvailable: if the service has no image proxy
+        :raises BadAnswer: if an answer is no list, or repeats a page
+        """
+        query = query or ComputeImageQuery()
+        left = query.limit
+        keep = query.predicate()
+        guard = PageGuard(_LISTING)
+        params = _first_params(query)
+        while params and left != 0:
+            document = self._page(params)
+            page = records_of(document, _LISTING)
+            fresh = guard.fresh(page)
+            rows = list(filter(keep, fresh)) if keep else fresh
+            if left is not None:
+                rows = rows[:left]
+                left -= len(rows)
+            if rows:
+                yield rows
+            following = _next_params(document)
+            # The service's link drops parameters that it does not know.
+            params = {**params, **following} if following else {}
+
+    def _page(self, params: dict[str, str]) -> Any:
+        try:
+            return self.http.get_json("/images/detail", _LISTING, params)
+        except NotFound as error:
+            raise ApiNotAvailable(
+                f"The Compute service at {self.http.endpoint} has no image proxy (HTTP 404, "
+                f"request {error.request_id}): use 'openstack image' or 'openstack image v1'"
+            ) from error
+
+    def get(self, image_id: str) -> ComputeImage:
+        """Return an image by its ID.
+
+        :param image_id: the image's ID, need not be a UUID
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer is no image
+
+        https://docs.openstack.org/api-ref/compute/#show-image-details
+        """
+        action = f"Cannot show image {printable(image_id)} of the Compute service"
+        try:
+            document = self.http.get_json(path_of("images", image_id), action)
+        except NotFound as error:
+            raise ImageNotFound(
+                f"The Compute service has no image with the ID {printable(image_id)} (HTTP 404, "
+                f"request {error.request_id})"
+            ) from error
+        record = mapping(document).get("image")
+        if not isinstance(record, dict) or not record.get("id"):
+            raise BadAnswer(f"{action}: the service's answer has no image")
+        return ComputeImage.from_record(record)
+
+    def find(self, name_or_id: str) -> ComputeImage:
+        """Return an image by its ID or name.
+
+        :param name_or_id: a UUID or number is looked up as an ID first, anything else as a name
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises AmbiguousName: if several images have the name
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        if not name_or_id:
+            raise InvalidInput("the image's name or ID is empty")
+        like_an_id = is_uuid(name_or_id) or name_or_id.isdecimal()
+        if like_an_id:
+            try:
+                return self.get(name_or_id)
+            except ImageNotFound:
+                pass
+        query = ComputeImageQuery(name=name_or_id, limit=MAX_PAGE_SIZE)
+        found = [record for page in self.pages(query) for record in page]
+        if not found and not like_an_id and _ID.fullmatch(name_or_id):
+            return self.get(name_or_id)
+        return ComputeImage.from_record(one_of(name_or_id, found))
+
+
+# Some clouds' IDs are neither UUIDs nor numbers.
+_ID = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{0,254}")
+
+
+def _first_params(query: ComputeImageQuery) -> dict[str, str]:
+    size = query.page_size
+    if query.limit is not None and not query.narrows_here():
+        size = min(size, query.limit)
+    marker = {} if query.marker is None else {"marker": query.marker}
+    return {**query.params(), "limit": str(size), **marker}
+
+
+def _next_params(document: Any) -> dict[str, str]:
+    """Return the parameters of the link to the next page, {} where there is none.
+
+    The link's host, and the path before it, may be those behind a proxy, or anyone's: only its
+    query is taken.
+    """
+    links = document.get("images_links")
+    if not isinstance(links, list):
+        return {}
+    for link in map(mapping, links):
+        href = link.get("href")
+        if link.get("rel") == "next" and isinstance(href, str):
+            try:
+                following = dict(parse_qsl(urlsplit(href).query, keep_blank_values=True))
+            except ValueError:
+                following = {}
+            if "marker" not in following:
+                raise BadAnswer(f"{_LISTING}: the service's link to the next page has no marker")
+            return following
+    return {}

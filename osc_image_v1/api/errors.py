@@ -1,0 +1,107 @@
+"""What a service says in the body of an error, as one line of text."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from http.client import responses
+from typing import Any
+
+from osc_image_v1.text import printable
+
+_LONGEST = 400
+
+# What webob adds to every error of its kind before the service's own words.
+_PHRASES = re.compile(
+    r"The server could not comply with the request since it is either malformed or otherwise "
+    r"incorrect\.|"
+    r"The resource could not be found\.|"
+    r"Access was denied to this resource\.|"
+    r"This server could not verify that you are authorized to access the document you requested\."
+    r" Either you supplied the wrong credentials \(e\.g\., bad password\), or your browser does "
+    r"not understand how to supply the credentials required\.|"
+    r"There was a conflict when trying to complete your request\.|"
+    r"The server has either erred or is incapable of performing the requested operation\.|"
+    r"The body of your request was too large for this server\."
+)
+
+
+class _Text(HTMLParser):
+    """Collects the text of a page but for its title, scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+        if tag in ("script", "style", "title"):
+            self._hidden += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style", "title") and self._hidden:
+            self._hidden -= 1
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def explanation(body: bytes, content_type: str, status: int) -> str:
+    """Return what the service said.
+
+    :param body: the body of the answer, or the beginning of it
+    :param content_type: the answer's Content-Type
+    :param status: the HTTP status, which many a body repeats
+    :returns: one line without markup, entities or control characters, "" where nothing was said
+    """
+    text = body.decode("utf-8", "replace")
+    said = _from_json(text) if "json" in content_type or text[:1] in ("{", "[") else None
+    if said is None:
+        said = _from_markup(text) if "<" in text else text
+    # Nova escapes once or twice.
+    said = html.unescape(html.unescape(said))
+    return _one_line(said, status)
+
+
+def _from_json(text: str) -> str | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return _message(value) or ""
+
+
+def _message(value: Any) -> str | None:
+    """Find the message in ``{"badRequest": {"message": ...}}`` and its kin."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict):
+        return None
+    for key in ("message", "detail", "description", "title"):
+        if isinstance(value.get(key), str):
+            return str(value[key])
+    for inner in value.values():
+        entry = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(entry, dict) and (found := _message(entry)):
+            return found
+    return None
+
+
+def _from_markup(text: str) -> str:
+    reader = _Text()
+    reader.feed(text)
+    reader.close()
+    return " ".join(reader.parts)
+
+
+def _one_line(text: str, status: int) -> str:
+    line = " ".join(text.split())
+    title = f"{status} {responses.get(status, '')}".strip()
+    while line.startswith(title):
+        line = line[len(title) :].lstrip(" :")
+    shorter = " ".join(_PHRASES.sub(" ", line).split())
+    line = printable(shorter or line)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -1,0 +1,441 @@
+"""One service's endpoint: URLs, retries, redirects, errors and answers of bounded size."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+import urllib3
+from keystoneauth1 import adapter as ksa_adapter
+from keystoneauth1 import exceptions as ksa_exceptions
+
+from osc_image_v1.api.errors import explanation
+from osc_image_v1.exceptions import (
+    ApiNotAvailable,
+    BadAnswer,
+    ConnectionFailed,
+    HttpError,
+    ImageV1Error,
+    InvalidInput,
+    TlsFailed,
+    http_error,
+)
+from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
+
+# An image may have 128 properties and each is a header line; Python reads 100 lines of headers
+# and fails at the next.
+_headers_read = getattr(http.client, "_MAXHEADERS", 100)
+setattr(http.client, "_MAXHEADERS", max(_headers_read, 1000))  # noqa: B010 (no public setting)
+
+#: Seconds without a byte after which a request is given up.
+DEFAULT_TIMEOUT = 60.0
+
+# Bytes. A page of 1000 images with 128 long properties each has about 70 MB.
+_LARGEST_PAGE = 256 * 2**20
+_LARGEST_ERROR = 64 * 2**10
+_CHUNK = 2**20
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MOST_REDIRECTS = 3
+_T = TypeVar("_T")
+
+_VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
+
+
+class RetryPolicy:
+    """When a request is sent again, and after how long.
+
+    ``GET`` and ``HEAD`` are sent again, up to ``attempts`` times in all, after no answer (refused,
+    reset, timed out, broken off) and after 429, 502, 503 and 504. The wait is at once, then 0.5 and
+    1 second, each with up to a quarter of a second more by chance; what the service says in
+    ``Retry-After`` (seconds or a date) comes first, up to ``longest_wait``. No other method is ever
+    sent again: it may have done its work. TLS failures are final.
+
+    :param attempts: how often a request is sent, 1 for no repetition
+    :param longest_wait: seconds
+    """
+
+    methods = frozenset(("GET", "HEAD"))
+    statuses = frozenset((429, 502, 503, 504))
+
+    def __init__(self, attempts: int = 4, longest_wait: float = 30.0) -> None:
+        self.attempts = attempts
+        self.longest_wait = longest_wait
+
+    def allows(self, method: str, attempt: int, error: ImageV1Error) -> bool:
+        """Tell whether a request is to be sent again.
+
+        :param method: HTTP method
+        :param attempt: how often it was sent
+        :param error: what came of it
+        """
+        if method not in self.methods or attempt >= self.attempts:
+            return False
+        if isinstance(error, HttpError):
+            return error.status in self.statuses
+        return isinstance(error, ConnectionFailed) and not isinstance(error, TlsFailed)
+
+    def wait(self, attempt: int, error: ImageV1Error) -> float:
+        """Return the seconds to wait before a request is sent again.
+
+        :param attempt: how often it was sent
+        :param error: what came of it
+        """
+        asked = _seconds(error.retry_after) if isinstance(error, HttpError) else None
+        if asked is None:
+            pause = 0.25 * 2 ** (attempt - 1) if attempt > 1 else 0.0
+            asked = pause + random.uniform(0, 0.25)  # noqa: S311 (spread, not secrecy)
+        return min(asked, self.longest_wait)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    if not retry_after:
+        return None
+    try:
+        return float(urllib3.Retry().parse_retry_after(retry_after))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+class ServiceClient:
+    """A service behind a keystoneauth1 adapter.
+
+    :param adapter: says which service, region and interface, and authenticates
+    :param version: ``v1`` or ``v2.1``; added to the endpoint
+    :param keep_version: matches the version in an endpoint that stays as it is
+    :param endpoint_override: the service's URL, instead of the adapter's and the catalog's
+    :param headers: sent with every request
+    :param timeout: seconds without a byte after which a request is given up
+    :param retry: when a request is sent again
+    """
+
+    def __init__(
+        self,
+        adapter: ksa_adapter.Adapter,
+        version: str,
+        keep_version: re.Pattern[str] | None = None,
+        endpoint_override: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.adapter = adapter
+        self.timeout = timeout
+        self.retry = retry or RetryPolicy()
+        self._headers = dict(headers or {})
+        self._version = version
+        self._keep_version = keep_version
+        self._override = endpoint_override
+        self._endpoint: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The service's URL with version, without a slash at its end.
+
+        :raises ApiNotAvailable: if the catalog does not have the service
+        """
+        if self._endpoint is None:
+            self._endpoint = self._versioned(self._find_endpoint())
+        return self._endpoint
+
+    def _find_endpoint(self) -> str:
+        adapter = self.adapter
+        url = self._override or adapter.endpoint_override
+        if not url:
+            with _translated("Cannot find the service"):
+                url = adapter.session.get_endpoint(
+                    auth=adapter.auth,
+                    service_type=adapter.service_type,
+                    service_name=adapter.service_name,
+                    interface=adapter.interface,
+                    region_name=adapter.region_name,
+                    skip_discovery=True,
+                )
+        if not url:
+            region = f" in region {adapter.region_name}" if adapter.region_name else ""
+            raise ApiNotAvailable(
+                f"The catalog has no {adapter.service_type} service{region}: choose another region "
+                "or interface, or give its URL"
+            )
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ApiNotAvailable(
+                f"The {adapter.service_type} endpoint '{printable(url)}' is no http URL"
+            )
+        return str(url)
+
+    def _versioned(self, url: str) -> str:
+        base = url.rstrip("/")
+        if self._keep_version is not None and self._keep_version.search(urlsplit(base).path):
+            return base
+        return _VERSION.sub("", base).rstrip("/") + "/" + self._version
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        action: str,
+        *,
+        ok: Collection[int] = (200,),
+        **kwargs: Any,
+    ) -> requests.Response:
+        """Send a request and return its answer, whose body is still to be read.
+
+        :param method: HTTP method
+        :param path: path below the endpoint, begins with a slash
+        :param action: what is being done, as the beginning of an error's sentence
+        :param ok: statuses that are no errors
+        :param kwargs: ``params``, ``headers``, ``json``, ``data`` for requests
+        :raises HttpError: for any other status
+        :raises ConnectionFailed: if there is no answer
+        """
+        return self._persist(method, lambda: self._once(method, path, action, ok, kwargs))
+
+    def get_json(self, path: str, action: str, params: Mapping[str, str] | None = None) -> Any:
+        """Get a JSON document.
+
+        :param path: path below the endpoint
+        :param action: what is being done, as the beginning of an error's sentence
+        :param params: query parameters
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer or half an answer
+        :raises BadAnswer: if the answer is no JSON
+        """
+        options = {"params": params, "headers": {"Accept": "application/json"}}
+
+        def read_once() -> bytes:
+            with self._once("GET", path, action, (200,), options) as response:
+                return self.read(response, action)
+
+        try:
+            return json.loads(self._persist("GET", read_once))
+        except (ValueError, RecursionError):
+            raise BadAnswer(f"{action}: the service's answer is no JSON") from None
+
+    def _persist(self, method: str, once: Callable[[], _T]) -> _T:
+        """Do it, and again as the policy allows."""
+        for attempt in itertools.count(1):
+            try:
+                return once()
+            except (ConnectionFailed, HttpError) as error:
+                if not self.retry.allows(method, attempt, error):
+                    raise
+                LOG.debug("%s; trying again", error)
+                time.sleep(self.retry.wait(attempt, error))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(
+        self, method: str, path: str, action: str, ok: Collection[int], options: Mapping[str, Any]
+    ) -> requests.Response:
+        response = self._follow(method, self.endpoint + path, action, options)
+        if response.status_code not in ok:
+            self._fail(method, response, action)
+        return response
+
+    def read(self, response: requests.Response, action: str) -> bytes:
+        """Return the whole body of an answer.
+
+        :param response: the answer
+        :param action: what is being done, as the beginning of an error's sentence
+        :raises ConnectionFailed: if the body ends early
+        :raises BadAnswer: if it is larger than any page of a list can be
+        """
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in self.iter_body(response, action):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _LARGEST_PAGE:
+                raise BadAnswer(
+                    f"{action}: the service's answer is over {_LARGEST_PAGE // 2**20} MiB, "
+                    "ask for smaller pages"
+                )
+        return b"".join(chunks)
+
+    def iter_body(
+        self, response: requests.Response, action: str, chunk_size: int = _CHUNK
+    ) -> Iterator[bytes]:
+        """Yield the body of an answer, and fail where it ends early.
+
+        :param response: the answer
+        :param action: what is being done, as the beginning of an error's sentence
+        :param chunk_size: bytes
+        :raises ConnectionFailed: if the body ends early
+        """
+        received = 0
+        with _translated(action):
+            for chunk in response.iter_content(chunk_size):
+                received += len(chunk)
+                yield chunk
+        # Before version 2 urllib3 takes a connection that was closed early for the end.
+        length = response.headers.get("Content-Length", "")
+        plain = "Content-Encoding" not in response.headers
+        if plain and length.isdecimal() and received < int(length):
+            raise ConnectionFailed(
+                f"{action}: the answer ended after {received} of {length} bytes, try again"
+            )
+
+    def _follow(
+        self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
+    ) -> requests.Response:
+        """Send a request, and again where it is redirected within the service's own origin."""
+        options = dict(kwargs)
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._send(method, url, action, options)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            target = urljoin(url, location)
+            response.close()
+            # keystoneauth1 would send the token along to wherever the redirect points.
+            if _origin(target) != _origin(url) or method not in ("GET", "HEAD"):
+                raise BadAnswer(
+                    f"{action}: the service redirects to {printable(target)[:200]}, which is not "
+                    "followed; if that is the service, give its URL with "
+                    "--os-image-v1-endpoint-override or in clouds.yaml"
+                )
+            url = target
+            options.pop("params", None)
+        raise BadAnswer(f"{action}: the service redirects in circles")
+
+    def _send(
+        self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
+    ) -> requests.Response:
+        session = self.adapter.session
+        with _translated(action, url):
+            response: requests.Response = self.adapter.request(
+                url,
+                method,
+                raise_exc=False,
+                redirect=False,
+                microversion=None,
+                connect_retries=0,
+                status_code_retries=0,
+                stream=True,
+                timeout=self.timeout if session.timeout is None else session.timeout,
+                **{**kwargs, "headers": {**self._headers, **kwargs.get("headers", {})}},
+            )
+        return response
+
+    def _fail(self, method: str, response: requests.Response, action: str) -> NoReturn:
+        """Raise the error that an answer stands for."""
+        status = response.status_code
+        with response:
+            body = _beginning(response)
+        if status == HTTPStatus.MULTIPLE_CHOICES:
+            if method == "HEAD":
+                with self._send("GET", response.url, action, {}) as listed:
+                    body = _beginning(listed)
+            raise self._not_available(body)
+        said = explanation(body, response.headers.get("Content-Type", ""), status)
+        if status < HTTPStatus.BAD_REQUEST:
+            said = said or "this status is not part of the API"
+        request_id = response.headers.get("X-Openstack-Request-Id") or response.headers.get(
+            "X-Compute-Request-Id"
+        )
+        error = http_error(action, status, said, request_id)
+        error.retry_after = response.headers.get("Retry-After")
+        raise error
+
+    def _not_available(self, body: bytes) -> ApiNotAvailable:
+        """Return the error for a service that answers with the versions that it has."""
+        try:
+            versions = [str(entry["id"]) for entry in json.loads(body)["versions"]]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            versions = []
+        offered = printable(", ".join(versions))[:200] or "other versions"
+        return ApiNotAvailable(
+            f"The service at {self.endpoint} has no API {self._version}, it offers {offered}: use "
+            "'openstack image' for the Image API v2"
+        )
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return up to 64 KiB of a body; an error's body that breaks off still says something."""
+    try:
+        return next(response.iter_content(_LARGEST_ERROR), b"")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+        return b""
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+class _translated:  # noqa: N801 (reads as a statement)
+    """Turns the errors of keystoneauth1, requests and urllib3 into this package's own."""
+
+    def __init__(self, action: str, url: str = "") -> None:
+        self._action = action
+        self._where = "{}://{}".format(*urlsplit(url)) if url else "the service"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, ImageV1Error):
+            return
+        if isinstance(error, (ksa_exceptions.SSLError, requests.exceptions.SSLError)):
+            raise TlsFailed(
+                f"{self._action}: TLS with {self._where} failed: {_reason(error)}; check the URL, "
+                "or the certificate authority given by --os-cacert"
+            ) from error
+        network = (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            ksa_exceptions.ConnectionError,
+            OSError,
+        )
+        if isinstance(error, network):
+            raise ConnectionFailed(
+                f"{self._action}: no answer from {self._where}: {_reason(error)}"
+            ) from error
+        if isinstance(error, ksa_exceptions.ClientException):
+            text = printable(" ".join(str(error).split()))
+            raise ImageV1Error(f"{self._action}: {text}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason; the text of the exceptions around it nests like an onion."""
+    if isinstance(error, (ksa_exceptions.ConnectTimeout, requests.exceptions.Timeout)):
+        return "it took too long, try again or raise --os-image-v1-timeout"
+    inner = error
+    for _ in range(10):
+        below = inner.__cause__ or inner.__context__
+        if below is None or below is inner:
+            break
+        inner = below
+    text = (isinstance(inner, OSError) and inner.strerror) or str(inner)
+    if "timed out" in text:
+        return "it took too long, try again or raise --os-image-v1-timeout"
+    if "IncompleteRead" in text or "InvalidChunkLength" in text:
+        return "the answer broke off, try again"
+    return printable(" ".join(text.split()))[:300] or type(inner).__name__
+
+
+def path_of(*segments: str) -> str:
+    """Return a URL path of segments that cannot lead anywhere else.
+
+    :param segments: fixed words, and IDs from a person or a service
+    :raises InvalidInput: if a segment is empty, ``.`` or ``..``
+    """
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            raise InvalidInput(f"'{segment}' is no ID")
+    return "".join("/" + quote(segment, safe="") for segment in segments)

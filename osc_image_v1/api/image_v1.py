@@ -1,0 +1,275 @@
+"""The Image API v1.
+
+https://docs.openstack.org/api-ref/image/v1/
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+from keystoneauth1 import adapter as ksa_adapter
+
+from osc_image_v1.api.headers import record_from_headers
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.models import Image, ImageDetail
+from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
+from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import (
+    AmbiguousName,
+    BadAnswer,
+    BadRequest,
+    ImageNotFound,
+    InvalidInput,
+    NotFound,
+    ServerError,
+)
+from osc_image_v1.text import printable
+
+_LISTING = "Cannot list images"
+# How many images of one name an error names.
+_MOST_CANDIDATES = 20
+# How many images before a deleted one are tried as the marker in its place.
+_STEPS_BACK = 10
+
+
+class ImageClient:
+    """Images of a service with the Image API v1.
+
+    :param adapter: a keystoneauth1 adapter of service type ``image``
+    :param endpoint_override: URL of the service, instead of the adapter's and the catalog's; with
+        or without a version
+    :param timeout: seconds without a byte after which a request is given up, unless the session
+        has a time-out of its own
+    :param retry: when a request is sent again
+    """
+
+    def __init__(
+        self,
+        adapter: ksa_adapter.Adapter,
+        endpoint_override: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.http = ServiceClient(
+            adapter, "v1", endpoint_override=endpoint_override, timeout=timeout, retry=retry
+        )
+
+    def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
+        """Yield images with the fields of a brief list, while pages come in.
+
+        Filters that need more fields make the service send whole records; the images still have
+        the brief fields alone.
+
+        :param query: what to list, by default all that the service lists
+        :raises ImageV1Error: see :meth:`pages`
+
+        https://docs.openstack.org/api-ref/image/v1/#list-images
+        """
+        for page in self.pages(query):
+            yield from map(Image.from_record, page)
+
+    def images_detail(self, query: ImageQuery | None = None) -> Iterator[ImageDetail]:
+        """Yield images with all their metadata, while pages come in.
+
+        :param query: what to list, by default all that the service lists
+        :raises ImageV1Error: see :meth:`pages`
+
+        https://docs.openstack.org/api-ref/image/v1/#list-images-with-details
+        """
+        for page in self.pages(query, detail=True):
+            yield from map(ImageDetail.from_record, page)
+
+    def pages(
+        self, query: ImageQuery | None = None, detail: bool = False
+    ) -> Iterator[list[Record]]:
+        """Yield records as the service sent them, page by page, filtered.
+
+        A list of n images takes n/1000 + 1 requests at most: there is no other sign of the end
+        than an empty page, or one that is shorter than the page before it. A ``limit`` up to the
+        page size that no filter here cuts down takes one.
+
+        :param query: what to list, by default all that the service lists
+        :param detail: whether to ask for all metadata
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises ApiNotAvailable: if the service has no Image API v1
+        :raises BadAnswer: if an answer is no list, or repeats a page
+        """
+        query = query or ImageQuery()
+        if query.limit == 0:
+            return
+        pager = _Pager(self.http, query, detail)
+        try:
+            first = pager.page(query.marker)
+        except ServerError:
+            if not query.has_delicate_text:
+                raise
+            pager = _Pager(self.http, query, detail, texts=False)
+            first = pager.page(query.marker)
+        yield from pager.follow(first)
+
+    def get(self, image_id: str) -> ImageDetail:
+        """Return an image by its ID.
+
+        The service leaves out null properties here, and gives property names in lower case; lists
+        have both as they are.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/image/v1/#show-image-metadata
+        """
+        action = f"Cannot show image {printable(image_id)}"
+        try:
+            with self.http.request("HEAD", path_of("images", image_id), action) as response:
+                record = record_from_headers(_header_lines(response))
+        except NotFound as error:
+            raise ImageNotFound(
+                f"No image has the ID {printable(image_id)} (HTTP 404, request {error.request_id})"
+            ) from error
+        if not record.get("id"):
+            raise BadAnswer(f"{action}: the service's answer has no image metadata")
+        return ImageDetail.from_record(record)
+
+    def find(self, name_or_id: str) -> ImageDetail:
+        """Return an image by its ID or, where no image has that ID, by its name.
+
+        An admin finds other projects' private images too.
+
+        :param name_or_id: a UUID is looked up as an ID first
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises AmbiguousName: if several images have the name
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        if not name_or_id:
+            raise InvalidInput("the image's name or ID is empty")
+        if is_uuid(name_or_id):
+            try:
+                return self.get(name_or_id)
+            except ImageNotFound:
+                pass
+        query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
+        found = [record for page in self.pages(query, detail=True) for record in page]
+        return ImageDetail.from_record(one_of(name_or_id, found))
+
+    def shared_image_ids(self, project_id: str) -> list[str]:
+        """Return the IDs of the images that are shared with a project.
+
+        :param project_id: the project's ID
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer has another form
+
+        https://docs.openstack.org/api-ref/image/v1/#list-shared-images
+        """
+        action = f"Cannot list images shared with project {printable(project_id)}"
+        document = self.http.get_json(path_of("shared-images", project_id), action)
+        try:
+            return [str(entry["image_id"]) for entry in document["shared_images"]]
+        except (LookupError, TypeError):
+            raise BadAnswer(f"{action}: the service's answer has another form") from None
+
+
+def one_of(name_or_id: str, found: list[Record]) -> Record:
+    """Return the only record of a name.
+
+    :param name_or_id: what was looked for
+    :param found: the records that were found
+    :raises ImageNotFound: if there is none
+    :raises AmbiguousName: if there are several
+    """
+    if len(found) == 1:
+        return found[0]
+    name = printable(name_or_id)
+    if not found:
+        raise ImageNotFound(f"No image has the name or ID '{name}'")
+    ids = [printable(record["id"]) for record in found]
+    listed = ", ".join(ids[:_MOST_CANDIDATES])
+    more = f" and {len(ids) - _MOST_CANDIDATES} more" if len(ids) > _MOST_CANDIDATES else ""
+    raise AmbiguousName(
+        f"{len(ids)} images have the name '{name}', use an ID instead: {listed}{more}", ids
+    )
+
+
+class _Pager:
+    """One list in progress.
+
+    :param texts: whether the service compares text
+    """
+
+    def __init__(
+        self, http: ServiceClient, query: ImageQuery, detail: bool, texts: bool = True
+    ) -> None:
+        self._http = http
+        self._query = query
+        self._path = "/images/detail" if detail or query.needs_detail else "/images"
+        self._params = query.params(texts)
+        self._keep = query.predicate(texts)
+        self._whole_pages = query.narrows_here(texts)
+        self._guard = PageGuard(_LISTING)
+        self._left = query.limit
+        self._asked = 0
+
+    def page(self, marker: str | None) -> list[Record]:
+        """Return the page after a marker, as the service sent it."""
+        self._asked = self._query.page_size
+        if self._left is not None and not self._whole_pages:
+            self._asked = min(self._asked, self._left)
+        params = {**self._params, "limit": str(self._asked)}
+        if marker is not None:
+            params["marker"] = marker
+        document: Any = self._http.get_json(self._path, _LISTING, params)
+        return records_of(document, _LISTING)
+
+    def follow(self, page: list[Record]) -> Iterator[list[Record]]:
+        """Yield the page and all after it, filtered, up to the limit."""
+        before: int | None = None
+        while page:
+            fresh = self._guard.fresh(page)
+            rows = list(filter(self._keep, fresh)) if self._keep else fresh
+            if self._left is not None:
+                rows = rows[: self._left]
+                self._left -= len(rows)
+            if rows:
+                yield rows
+            if self._left == 0 or self._ends(len(page), before, len(rows)):
+                return
+            before = len(page)
+            page = self._next(page)
+
+    def _ends(self, length: int, before: int | None, kept: int) -> bool:
+        """Tell whether a page is the last one.
+
+        A short first page may be the service's own cap: only one that is shorter than the page
+        before it proves the end. Where the first page was asked for the whole limit, and nothing
+        of it was dropped here, it is all there is to be had.
+        """
+        if before is not None:
+            return length < min(before, self._asked)
+        limit = self._query.limit
+        one_page = limit is not None and limit <= self._query.page_size
+        return one_page and not self._whole_pages and kept == length
+
+    def _next(self, page: list[Record]) -> list[Record]:
+        """Return the page after this one, also where its last images have just been deleted."""
+        *earlier, last = (record["id"] for record in page[-_STEPS_BACK:])
+        try:
+            return self.page(last)
+        except (BadRequest, NotFound):
+            for marker in reversed(earlier):
+                with contextlib.suppress(BadRequest, NotFound):
+                    return self.page(marker)
+            raise
+
+
+def _header_lines(response: requests.Response) -> Iterator[tuple[str, str]]:
+    """Yield each header line; requests' own mapping joins those that differ in case alone."""
+    raw = getattr(response.raw, "headers", None)
+    yield from (raw.items() if raw is not None else response.headers.items())

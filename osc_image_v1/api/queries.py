@@ -1,0 +1,406 @@
+"""What a list may be asked for: checked values that become parameters and filters.
+
+A filter that the service knows and gets right becomes a parameter. One that it does not know, or
+gets wrong, is applied here to each record.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping
+from osc_image_v1.api.times import format_time
+from osc_image_v1.exceptions import InvalidInput
+
+#: The most records that a service gives in one answer.
+MAX_PAGE_SIZE = 1000
+
+#: What the Image API v1 sorts by.
+SORT_KEYS = (
+    "name",
+    "status",
+    "container_format",
+    "disk_format",
+    "size",
+    "id",
+    "created_at",
+    "updated_at",
+)
+
+#: The states of an image in the Image API v1.
+STATUSES = (
+    "queued",
+    "saving",
+    "active",
+    "killed",
+    "deleted",
+    "pending_delete",
+    "deactivated",
+)
+
+#: The states of an image as the Compute service reports them.
+COMPUTE_STATUSES = ("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN")
+
+# Glance lists these only together with changes-since.
+_HIDDEN_STATUSES = frozenset(("killed", "deleted", "pending_delete"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Predicate = Callable[[Record], bool]
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID as OpenStack services write it, hyphens or none."""
+    try:
+        return uuid.UUID(text).hex == text.lower().replace("-", "")
+    except ValueError:
+        return False
+
+
+def _check_count(name: str, value: int | None, least: int, most: int | None = None) -> None:
+    if value is None:
+        return
+    if value < least or (most is not None and value > most):
+        bounds = f"from {least} to {most}" if most is not None else f"{least} or more"
+        raise InvalidInput(f"{name} is {value}, must be {bounds}")
+
+
+def _check_paging(query: ImageQuery | ComputeImageQuery, reserved: Iterable[str]) -> None:
+    _check_count("limit", query.limit, 0)
+    _check_count("page size", query.page_size, 1, MAX_PAGE_SIZE)
+    _check_count("minimum disk", query.min_disk, 0)
+    _check_count("minimum RAM", query.min_ram, 0)
+    if query.changes_since is not None and query.changes_since.tzinfo is None:
+        raise InvalidInput("changes_since must be an aware datetime")
+    for name in query.extra:
+        if name in reserved:
+            raise InvalidInput(f"'{name}' is no extra parameter, the query has a field for it")
+
+
+@dataclass(frozen=True)
+class ImageQuery:
+    """A list of the Image API v1.
+
+    :ivar name: exactly this name
+    :ivar status: exactly this status, one of :data:`STATUSES`; ``killed``, ``deleted`` and
+        ``pending_delete`` are listed with all changes since 1970, where the service keeps them
+    :ivar container_format: exactly this container format
+    :ivar disk_format: exactly this disk format
+    :ivar min_size: bytes, at least
+    :ivar max_size: bytes, at most
+    :ivar min_disk: GB, exactly this minimum disk
+    :ivar min_ram: MB, exactly this minimum RAM
+    :ivar protected: only protected or only unprotected images
+    :ivar visibility: ``public``, ``private`` or ``all``; None is the service's default: public
+        images, one's own and those shared with one
+    :ivar owner: ID of the project that owns the image
+    :ivar checksum: MD5 of the data
+    :ivar properties: names and values that the image must have, exactly
+    :ivar changes_since: changed later than this; lists deleted and killed images too
+    :ivar deleted: only deleted, or only images that are not deleted
+    :ivar ids: only images with one of these IDs
+    :ivar sort_key: one of :data:`SORT_KEYS`; by default the service's order, newest first
+    :ivar sort_dir: ``asc`` or ``desc``
+    :ivar marker: ID of the image after which the list begins
+    :ivar limit: the most images in all
+    :ivar page_size: the most images that one request asks for, up to 1000
+    :ivar extra: further parameters, sent as they are
+    :raises InvalidInput: for a value that the service would refuse or misread
+
+    https://docs.openstack.org/api-ref/image/v1/#list-images
+    """
+
+    name: str | None = None
+    status: str | None = None
+    container_format: str | None = None
+    disk_format: str | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    min_disk: int | None = None
+    min_ram: int | None = None
+    protected: bool | None = None
+    visibility: Literal["public", "private", "all"] | None = None
+    owner: str | None = None
+    checksum: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    changes_since: datetime | None = None
+    deleted: bool | None = None
+    ids: frozenset[str] | None = None
+    sort_key: str | None = None
+    sort_dir: Literal["asc", "desc"] | None = None
+    marker: str | None = None
+    limit: int | None = None
+    page_size: int = MAX_PAGE_SIZE
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_paging(self, _IMAGE_PARAMETERS)
+        _check_count("minimum size", self.min_size, 0)
+        _check_count("maximum size", self.max_size, 0)
+        least, most = self.min_size, self.max_size
+        if least is not None and most is not None and least > most:
+            raise InvalidInput(f"minimum size {least} is over maximum size {most}")
+        if self.status is not None and self.status not in STATUSES:
+            raise InvalidInput(f"status '{self.status}' is none of {', '.join(STATUSES)}")
+        if self.visibility not in (None, "public", "private", "all"):
+            raise InvalidInput(f"visibility '{self.visibility}' is none of public, private, all")
+        if self.sort_key is not None and self.sort_key not in SORT_KEYS:
+            raise InvalidInput(f"sort key '{self.sort_key}' is none of {', '.join(SORT_KEYS)}")
+        if self.sort_dir not in (None, "asc", "desc"):
+            raise InvalidInput(f"sort direction '{self.sort_dir}' is neither asc nor desc")
+        if self.marker is not None and not is_uuid(self.marker):
+            raise InvalidInput(f"marker '{self.marker}' is no image ID (a UUID)")
+
+    @property
+    def needs_detail(self) -> bool:
+        """Whether the filters read fields that brief records do not have."""
+        asked = (self.owner, self.deleted)
+        return (
+            self.visibility in ("public", "private")
+            or any(value is not None for value in asked)
+            or bool(self.properties)
+        )
+
+    @property
+    def has_delicate_text(self) -> bool:
+        """Whether text beyond ASCII is sent, which Glance on Python 2 answers with a 500."""
+        return not all(value.isascii() for value in self._texts().values())
+
+    def _texts(self) -> dict[str, str]:
+        """Return the exact-match filters that the service can be trusted with.
+
+        Glance reads ``in:``, ``eq:`` and the like before a colon, and fails on what it does not
+        know: a value with a colon is compared here alone.
+        """
+        named = {
+            "name": self.name,
+            "status": self.status,
+            "container_format": self.container_format,
+            "disk_format": self.disk_format,
+        }
+        texts = {key: text for key, text in named.items() if text is not None and ":" not in text}
+        for key, text in self.properties.items():
+            texts[f"property-{key}"] = text
+        return texts
+
+    def _changes_since(self) -> datetime | None:
+        hidden = self.deleted or self.status in _HIDDEN_STATUSES
+        return _EPOCH if hidden and self.changes_since is None else self.changes_since
+
+    def _is_public(self) -> str | None:
+        # An admin who asks for neither gets public and own images only, not those of the project
+        # or the members that are asked for.
+        visibility = self.visibility
+        if visibility is None and (self.owner is not None or self.ids is not None):
+            visibility = "all"
+        return {None: None, "public": "true", "private": "false", "all": "none"}[visibility]
+
+    def params(self, texts: bool = True) -> dict[str, str]:
+        """Return the service's parameters but for marker and limit.
+
+        :param texts: whether to leave the comparison of text to the service
+        """
+        changes_since = self._changes_since()
+        values: dict[str, Any] = {
+            "size_min": self.min_size,
+            "size_max": self.max_size,
+            "min_disk": self.min_disk,
+            "min_ram": self.min_ram,
+            "protected": None if self.protected is None else str(self.protected).lower(),
+            "is_public": self._is_public(),
+            "changes-since": changes_since and format_time(changes_since),
+            "sort_key": self.sort_key,
+            "sort_dir": self.sort_dir,
+        }
+        sent = {key: str(value) for key, value in values.items() if value is not None}
+        return {**sent, **(self._texts() if texts else {}), **self.extra}
+
+    def predicate(self, texts: bool = True) -> Predicate | None:
+        """Return what a record must pass here, None where the service filters all.
+
+        :param texts: as for :meth:`params`
+        """
+        return _all_of(self._missing_checks(texts) + self._repeated_checks())
+
+    def narrows_here(self, texts: bool = True) -> bool:
+        """Tell whether there is a filter that the service does not apply.
+
+        :param texts: as for :meth:`params`
+        """
+        return bool(self._missing_checks(texts))
+
+    def _missing_checks(self, texts: bool) -> list[Predicate]:
+        """Return the filters that the service does not know, or does not get."""
+        sent = self._texts() if texts else {}
+        checks = [
+            _equals(key, wanted)
+            for key in ("name", "status", "container_format", "disk_format")
+            if (wanted := getattr(self, key)) is not None and key not in sent
+        ]
+        if self.visibility in ("public", "private"):
+            public = self.visibility == "public"
+            checks.append(lambda record: bool_or_none(record.get("is_public")) is public)
+        if self.owner is not None:
+            checks.append(_equals("owner", self.owner))
+        if self.checksum is not None:
+            checks.append(_equals("checksum", self.checksum.lower()))
+        if self.deleted is not None:
+            deleted = self.deleted
+            checks.append(lambda record: bool_or_none(record.get("deleted")) is deleted)
+        if self.ids is not None:
+            ids = self.ids
+            checks.append(lambda record: record["id"] in ids)
+        return checks
+
+    def _repeated_checks(self) -> list[Predicate]:
+        """Return the filters that a service may read loosely: MySQL knows no case."""
+        checks = [_property_equals("properties", *item) for item in self.properties.items()]
+        if self.name is not None:
+            checks.append(_equals("name", self.name))
+        return checks
+
+
+@dataclass(frozen=True)
+class ComputeImageQuery:
+    """A list of the Compute service's image proxy.
+
+    :ivar name: exactly this name
+    :ivar status: one of :data:`COMPUTE_STATUSES`
+    :ivar server: UUID of the server that the image was made from
+    :ivar image_type: ``snapshot`` or ``backup``, the image's ``image_type``
+    :ivar min_disk: GB, exactly this minimum disk
+    :ivar min_ram: MB, exactly this minimum RAM
+    :ivar properties: names and values of metadata that the image must have, exactly
+    :ivar changes_since: changed at this time or later
+    :ivar marker: ID of the image after which the list begins
+    :ivar limit: the most images in all
+    :ivar page_size: the most images that one request asks for, up to 1000
+    :ivar extra: further parameters, sent as they are with each request
+    :raises InvalidInput: for a value that the service would refuse or misread
+
+    https://docs.openstack.org/api-ref/compute/#list-images
+    """
+
+    name: str | None = None
+    status: str | None = None
+    server: str | None = None
+    image_type: str | None = None
+    min_disk: int | None = None
+    min_ram: int | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    changes_since: datetime | None = None
+    marker: str | None = None
+    limit: int | None = None
+    page_size: int = MAX_PAGE_SIZE
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_paging(self, _COMPUTE_PARAMETERS)
+        if self.status is not None and self.status not in COMPUTE_STATUSES:
+            raise InvalidInput(f"status '{self.status}' is none of {', '.join(COMPUTE_STATUSES)}")
+        if self.marker is not None and not self.marker:
+            raise InvalidInput("the marker is empty, must be an image ID")
+
+    def params(self) -> dict[str, str]:
+        """Return the service's parameters but for marker and limit.
+
+        Nova hands status to the image service, whose words differ: only ACTIVE means the same.
+        It refuses names with a colon and never matches many a ``property-``.
+        """
+        name = self.name if self.name and ":" not in self.name else None
+        values: dict[str, Any] = {
+            "name": name,
+            "status": self.status if self.status == "ACTIVE" else None,
+            "server": self.server,
+            "type": self.image_type,
+            "minDisk": self.min_disk,
+            "minRam": self.min_ram,
+            "changes-since": self.changes_since and format_time(self.changes_since),
+        }
+        sent = {key: str(value) for key, value in values.items() if value is not None}
+        return {**sent, **self.extra}
+
+    def predicate(self) -> Predicate | None:
+        """Return what a record must pass here, None where the service filters all."""
+        checks: list[Predicate] = []
+        if self.name is not None:
+            checks.append(_equals("name", self.name))
+        if self.status is not None:
+            checks.append(_equals("status", self.status))
+        if self.server is not None:
+            server = self.server
+            checks.append(lambda record: mapping(record.get("server")).get("id") == server)
+        if self.min_disk is not None:
+            checks.append(_number_equals("minDisk", self.min_disk))
+        if self.min_ram is not None:
+            checks.append(_number_equals("minRam", self.min_ram))
+        for key, value in self.properties.items():
+            checks.append(_property_equals("metadata", key, value))
+        return _all_of(checks)
+
+    def narrows_here(self) -> bool:
+        """Tell whether a page may lose rows to filters that the service does not apply."""
+        return (
+            bool(self.properties)
+            or self.status not in (None, "ACTIVE")
+            or (self.name is not None and (not self.name or ":" in self.name))
+        )
+
+
+def _equals(key: str, wanted: str) -> Predicate:
+    return lambda record: record.get(key) == wanted
+
+
+def _number_equals(key: str, wanted: int) -> Predicate:
+    return lambda record: int_or_none(record.get(key)) == wanted
+
+
+def _property_equals(place: str, key: str, wanted: str) -> Predicate:
+    return lambda record: mapping(record.get(place)).get(key) == wanted
+
+
+def _all_of(checks: list[Predicate]) -> Predicate | None:
+    if len(checks) < 2:
+        return checks[0] if checks else None
+    return lambda record: all(check(record) for check in checks)
+
+
+_IMAGE_PARAMETERS = frozenset(
+    (
+        "name status container_format disk_format size_min size_max min_disk min_ram protected "
+        "is_public changes-since sort_key sort_dir marker limit"
+    ).split()
+)
+_COMPUTE_PARAMETERS = frozenset(
+    "name status server type minDisk minRam changes-since marker limit".split()
+)
+
+
+def parse_sort(text: str) -> tuple[str, Literal["asc", "desc"]]:
+    """Return sort key and direction from ``<key>[:<direction>]``.
+
+    :param text: what a person wrote; without a direction it is ``asc``
+    :raises InvalidInput: if the service does not sort by that
+    """
+    key, colon, direction = text.partition(":")
+    key = key.replace("-", "_")
+    if key not in SORT_KEYS:
+        raise InvalidInput(f"sort key '{key}' is none of {', '.join(SORT_KEYS)}")
+    if colon and direction not in ("asc", "desc"):
+        raise InvalidInput(f"sort direction '{direction}' is neither asc nor desc")
+    return key, "desc" if direction == "desc" else "asc"
+
+
+def parse_server(text: str) -> str:
+    """Return the server's ID from an ID or a URL that ends with one.
+
+    :param text: what a person wrote
+    :raises InvalidInput: if it is neither
+    """
+    last = text.rstrip("/").rpartition("/")[2]
+    if not is_uuid(last):
+        raise InvalidInput(f"'{text}' is no server ID (a UUID) and no URL of a server")
+    return last

@@ -1,0 +1,64 @@
+"""From the shell's settings to API clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keystoneauth1 import adapter as ksa_adapter
+
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.http import DEFAULT_TIMEOUT
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.exceptions import InvalidInput
+
+
+def image_client(manager: Any) -> ImageClient:
+    """Return a client for the Image API v1.
+
+    The command line, environment and clouds.yaml count as they do for the shell's own commands:
+    region, interface, certificates, ``image_endpoint_override``; and beside them
+    ``image_v1_endpoint_override`` and ``image_v1_timeout``.
+
+    :param manager: the shell's client manager
+    """
+    override = _settings(manager).get("image_v1_endpoint_override") or None
+    return ImageClient(
+        _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
+    )
+
+
+def compute_image_client(manager: Any) -> ComputeImageClient:
+    """Return a client for the Compute service's image proxy.
+
+    :param manager: the shell's client manager
+    """
+    return ComputeImageClient(_adapter(manager, "compute"), timeout=_timeout(manager))
+
+
+def _settings(manager: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = manager.sdk_connection.config.config
+    return settings
+
+
+def _timeout(manager: Any) -> float:
+    text = _settings(manager).get("image_v1_timeout") or DEFAULT_TIMEOUT
+    try:
+        seconds = float(text)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    # Sockets take no more than some 292 years, in nanoseconds; a day is plenty.
+    if not 0 < seconds <= 86400:
+        raise InvalidInput(f"the time-out '{text}' is no number of seconds from 0 to 86400")
+    return seconds
+
+
+def _adapter(manager: Any, service: str) -> ksa_adapter.Adapter:
+    config = manager.sdk_connection.config
+    return ksa_adapter.Adapter(
+        session=manager.session,
+        service_type=config.get_service_type(service),
+        service_name=config.get_service_name(service),
+        interface=config.get_interface(service),
+        region_name=config.get_region_name(service),
+        endpoint_override=config.get_endpoint(service),
+    )

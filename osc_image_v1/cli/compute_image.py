@@ -1,0 +1,139 @@
+"""Commands on images as the Compute service's proxy has them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from osc_image_v1.cli import columns, options, output
+from osc_image_v1.i18n import _
+
+
+def _server_id(server: Any) -> Any:
+    return server.get("id") if isinstance(server, dict) else None
+
+
+_BRIEF = (
+    ("ID", "id", None),
+    ("Name", "name", None),
+    ("Status", "status", None),
+    ("Server", "server", _server_id),
+)
+_LONG = (
+    *_BRIEF,
+    ("Progress", "progress", None),
+    ("Size", "OS-EXT-IMG-SIZE:size", None),
+    ("Min Disk", "minDisk", None),
+    ("Min RAM", "minRam", None),
+    ("Created At", "created", columns.utc),
+    ("Updated At", "updated", columns.utc),
+    ("Properties", "metadata", None),
+)
+
+
+class ListComputeImage(output.Lister):
+    _description = _("List images as the Compute service reports them")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--long", action="store_true", help=_("Show all fields that the service lists")
+        )
+        options.add_human_readable(parser)
+        parser.add_argument("--name", metavar="<name>", help=_("Only images of exactly this name"))
+        parser.add_argument(
+            "--status",
+            metavar="<status>",
+            type=str.upper,
+            choices=("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN"),
+            help=_("Only images in this state: ACTIVE, SAVING, DELETED, ERROR or UNKNOWN"),
+        )
+        parser.add_argument(
+            "--server",
+            metavar="<server>",
+            type=options.server_id,
+            help=_("Only snapshots and backups of this server (ID or URL)"),
+        )
+        parser.add_argument(
+            "--type",
+            metavar="<type>",
+            dest="image_type",
+            type=options.not_empty,
+            help=_("Only images of this type: snapshot or backup"),
+        )
+        options.add_requirements(parser)
+        options.add_property_filter(
+            parser, _("Only images with this property, exactly (repeat for several)")
+        )
+        options.add_changes_since(
+            parser,
+            _(
+                "Only images changed at this time or later: ISO 8601 (UTC unless it has a zone), a "
+                "date, or an age (7d, 36h)"
+            ),
+        )
+        parser.add_argument(
+            "--marker",
+            metavar="<image-id>",
+            type=options.not_empty,
+            help=_("Begin after the image with this ID"),
+        )
+        options.add_paging(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        from osc_image_v1.api.queries import ComputeImageQuery
+        from osc_image_v1.cli.clients import compute_image_client
+
+        query = ComputeImageQuery(
+            name=parsed_args.name,
+            status=parsed_args.status,
+            server=parsed_args.server,
+            image_type=parsed_args.image_type,
+            min_disk=parsed_args.min_disk,
+            min_ram=parsed_args.min_ram,
+            properties=parsed_args.properties,
+            changes_since=parsed_args.changes_since,
+            marker=parsed_args.marker,
+            limit=parsed_args.limit,
+            page_size=parsed_args.page_size,
+        )
+        client = compute_image_client(self.app.client_manager)
+        pages = output.started(client.pages(query))
+        shown = _LONG if parsed_args.long else _BRIEF
+        rows = columns.rows(
+            (record for page in pages for record in page),
+            [(field, render) for _header, field, render in shown],
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )
+        return tuple(header for header, _field, _render in shown), rows
+
+
+class ShowComputeImage(output.ShowOne):
+    _description = _("Show an image as the Compute service reports it")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        options.add_human_readable(parser)
+        parser.add_argument(
+            "image", metavar="<image>", type=options.not_empty, help=_("Image to show (name or ID)")
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return column names and values."""
+        from osc_image_v1.cli.clients import compute_image_client
+
+        image = compute_image_client(self.app.client_manager).find(parsed_args.image)
+        return columns.shown(
+            columns.fields_of(image, {"metadata": "properties"}),
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )

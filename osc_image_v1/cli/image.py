@@ -1,0 +1,251 @@
+"""Commands on the metadata of images of the Image API v1."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from osc_image_v1.cli import columns, options, output
+from osc_image_v1.i18n import _
+
+_BRIEF = (
+    ("ID", "id", None),
+    ("Name", "name", None),
+    ("Disk Format", "disk_format", None),
+    ("Container Format", "container_format", None),
+    ("Size", "size", None),
+    ("Checksum", "checksum", None),
+)
+_LONG = (
+    *_BRIEF,
+    ("Status", "status", None),
+    ("Visibility", "is_public", columns.visibility),
+    ("Protected", "protected", None),
+    ("Project", "owner", None),
+    ("Min Disk", "min_disk", None),
+    ("Min RAM", "min_ram", None),
+    ("Created At", "created_at", columns.utc),
+    ("Updated At", "updated_at", columns.utc),
+    ("Deleted At", "deleted_at", columns.utc),
+    ("Virtual Size", "virtual_size", None),
+    ("Properties", "properties", None),
+)
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose images.
+
+    :param parser: a command's parser
+    """
+    _add_text_filters(parser)
+    parser.add_argument(
+        "--min-size",
+        metavar="<size>",
+        type=options.size,
+        help=_("Only images of at least this size, in bytes or with a unit (10G, 512MiB)"),
+    )
+    parser.add_argument(
+        "--max-size",
+        metavar="<size>",
+        type=options.size,
+        help=_("Only images of at most this size, in bytes or with a unit (10G, 512MiB)"),
+    )
+    options.add_requirements(parser)
+    options.add_flag_pair(
+        parser,
+        "protected",
+        {
+            "--protected": (True, _("Only images that are protected from being deleted")),
+            "--unprotected": (False, _("Only images that are not protected")),
+        },
+    )
+    options.add_flag_pair(
+        parser,
+        "visibility",
+        {
+            "--public": ("public", _("Only public images")),
+            "--private": ("private", _("Only private images; an admin sees all projects'")),
+            "--all": ("all", _("Public and private images of all projects (admin)")),
+        },
+    )
+    options.add_property_filter(
+        parser, _("Only images with this property, exactly (repeat for several)")
+    )
+    options.add_changes_since(
+        parser,
+        _(
+            "Only images changed later than this, deleted ones too: ISO 8601 (UTC unless it has a "
+            "zone), a date, or an age (7d, 36h)"
+        ),
+    )
+    parser.add_argument(
+        "--deleted", action="store_true", help=_("Only deleted images, as far as they are kept")
+    )
+    parser.add_argument(
+        "--shared-with",
+        metavar="<project>",
+        type=options.not_empty,
+        help=_("Only images that are shared with this project (name or ID)"),
+    )
+
+
+def _add_text_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", metavar="<name>", help=_("Only images of exactly this name"))
+    parser.add_argument(
+        "--status",
+        metavar="<status>",
+        type=str.lower,
+        choices=(
+            "queued",
+            "saving",
+            "active",
+            "killed",
+            "deleted",
+            "pending_delete",
+            "deactivated",
+        ),
+        help=_(
+            "Only images in this state: queued, saving, active, killed, deleted, pending_delete "
+            "or deactivated"
+        ),
+    )
+    parser.add_argument(
+        "--container-format",
+        metavar="<container-format>",
+        help=_("Only images of this container format (bare, ovf, ami...)"),
+    )
+    parser.add_argument(
+        "--disk-format",
+        metavar="<disk-format>",
+        help=_("Only images of this disk format (raw, qcow2, vmdk...)"),
+    )
+    parser.add_argument(
+        "--checksum", metavar="<md5>", type=options.md5, help=_("Only images with this MD5")
+    )
+    parser.add_argument(
+        "--project",
+        metavar="<project>",
+        type=options.not_empty,
+        help=_("Only images that this project owns (name or ID)"),
+    )
+
+
+def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> Any:
+    """Return the query that the filter options ask for.
+
+    :param parsed_args: what :func:`add_filters` took
+    :param manager: the shell's client manager, for the names of projects
+    :param paging: further fields of the query
+    :raises InvalidInput: if the values contradict each other
+    """
+    from dataclasses import replace
+
+    from osc_image_v1.api.queries import ImageQuery
+    from osc_image_v1.cli import projects
+
+    query = ImageQuery(
+        name=parsed_args.name,
+        status=parsed_args.status,
+        container_format=parsed_args.container_format,
+        disk_format=parsed_args.disk_format,
+        min_size=parsed_args.min_size,
+        max_size=parsed_args.max_size,
+        min_disk=parsed_args.min_disk,
+        min_ram=parsed_args.min_ram,
+        protected=parsed_args.protected,
+        visibility=parsed_args.visibility,
+        checksum=parsed_args.checksum,
+        properties=parsed_args.properties,
+        changes_since=parsed_args.changes_since,
+        deleted=True if parsed_args.deleted else None,
+        **paging,
+    )
+    # Asked of the services only when all that can be checked here is right.
+    if parsed_args.project:
+        query = replace(query, owner=projects.project_id(manager, parsed_args.project))
+    if parsed_args.shared_with:
+        project = projects.project_id(manager, parsed_args.shared_with)
+        query = replace(query, ids=frozenset(manager.image_v1.shared_image_ids(project)))
+    return query
+
+
+class ListImage(output.Lister):
+    _description = _(
+        "List images of the Image API v1: all of them, or those that the options choose. Without "
+        "--all an admin sees public images and those of the own project."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--long", action="store_true", help=_("Show all fields that the service lists")
+        )
+        options.add_human_readable(parser)
+        add_filters(parser)
+        parser.add_argument(
+            "--sort",
+            metavar="<key>[:<direction>]",
+            type=options.sort,
+            help=_(
+                "Sort by name, status, container_format, disk_format, size, id, created_at or "
+                "updated_at, asc (default) or desc; without this option, newest first"
+            ),
+        )
+        parser.add_argument(
+            "--marker",
+            metavar="<image-id>",
+            type=options.image_id,
+            help=_("Begin after the image with this ID"),
+        )
+        options.add_paging(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        manager = self.app.client_manager
+        sort_key, sort_dir = parsed_args.sort or (None, None)
+        query = query_of(
+            parsed_args,
+            manager,
+            sort_key=sort_key,
+            sort_dir=sort_dir,
+            marker=parsed_args.marker,
+            limit=parsed_args.limit,
+            page_size=parsed_args.page_size,
+        )
+        pages = output.started(manager.image_v1.pages(query, detail=parsed_args.long))
+        shown = _LONG if parsed_args.long else _BRIEF
+        rows = columns.rows(
+            (record for page in pages for record in page),
+            [(field, render) for _header, field, render in shown],
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )
+        return tuple(header for header, _field, _render in shown), rows
+
+
+class ShowImage(output.ShowOne):
+    _description = _(
+        "Show an image of the Image API v1. By ID, the service leaves out properties without a "
+        "value and gives property names in lower case."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        options.add_human_readable(parser)
+        parser.add_argument(
+            "image", metavar="<image>", type=options.not_empty, help=_("Image to show (name or ID)")
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return column names and values."""
+        image = self.app.client_manager.image_v1.find(parsed_args.image)
+        return columns.shown(
+            columns.fields_of(image), parsed_args.formatter, parsed_args.human_readable
+        )

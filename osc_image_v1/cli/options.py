@@ -1,0 +1,167 @@
+"""Options that several commands share, and the types of their values.
+
+A type refuses a wrong value with argparse's own usage and a line that says what would be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from osc_lib.cli import parseractions
+
+from osc_image_v1.i18n import _
+
+_T = TypeVar("_T")
+
+
+def _checked(parse: Callable[[str], _T], text: str) -> _T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """Parse a whole number from 0."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise argparse.ArgumentTypeError(
+            _("'%s' is no whole number, 0 or more") % text.encode("unicode_escape").decode()
+        )
+    return int(text)
+
+
+def page_size(text: str) -> int:
+    """Parse the size of a page, 1 to 1000."""
+    number = count(text)
+    if not 1 <= number <= 1000:
+        raise argparse.ArgumentTypeError(_("%d is not from 1 to 1000") % number)
+    return number
+
+
+def size(text: str) -> int:
+    """Parse a number of bytes, with or without a unit."""
+    from osc_image_v1.api.sizes import parse_size
+
+    return _checked(parse_size, text)
+
+
+def time(text: str) -> datetime:
+    """Parse a time, a date or an age."""
+    from osc_image_v1.api.times import parse_time
+
+    return _checked(parse_time, text)
+
+
+def sort(text: str) -> tuple[str, str]:
+    """Parse a sort key with or without a direction."""
+    from osc_image_v1.api.queries import parse_sort
+
+    return _checked(parse_sort, text)
+
+
+def image_id(text: str) -> str:
+    """Parse the UUID of an image."""
+    from osc_image_v1.api.queries import is_uuid
+
+    if not is_uuid(text):
+        raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % text)
+    return text
+
+
+def server_id(text: str) -> str:
+    """Parse the ID or URL of a server."""
+    from osc_image_v1.api.queries import parse_server
+
+    return _checked(parse_server, text)
+
+
+def not_empty(text: str) -> str:
+    """Refuse an empty value."""
+    if not text:
+        raise argparse.ArgumentTypeError(_("the value is empty"))
+    return text
+
+
+def md5(text: str) -> str:
+    """Parse an MD5, 32 hexadecimal digits."""
+    if len(text) != 32 or set(text.lower()) - set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError(_("'%s' is no MD5 (32 hexadecimal digits)") % text)
+    return text.lower()
+
+
+def add_flag_pair(
+    parser: argparse.ArgumentParser, dest: str, flags: dict[str, tuple[object, str]]
+) -> None:
+    """Add flags of which at most one may be given.
+
+    :param parser: the command's parser
+    :param dest: the attribute that they set, None where none is given
+    :param flags: flag -> value that it sets, help
+    """
+    group = parser.add_mutually_exclusive_group()
+    for flag, (value, text) in flags.items():
+        group.add_argument(
+            flag, dest=dest, action="store_const", const=value, default=None, help=text
+        )
+
+
+def add_property_filter(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add ``--property``, which may be repeated."""
+    parser.add_argument(
+        "--property",
+        metavar="<key=value>",
+        dest="properties",
+        action=parseractions.KeyValueAction,
+        default={},
+        help=help_text,
+    )
+
+
+def add_requirements(parser: argparse.ArgumentParser) -> None:
+    """Add ``--min-disk`` and ``--min-ram`` as filters."""
+    parser.add_argument(
+        "--min-disk",
+        metavar="<gb>",
+        type=count,
+        help=_("Only images whose minimum disk is exactly this many GB"),
+    )
+    parser.add_argument(
+        "--min-ram",
+        metavar="<mb>",
+        type=count,
+        help=_("Only images whose minimum RAM is exactly this many MB"),
+    )
+
+
+def add_changes_since(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add ``--changes-since``."""
+    parser.add_argument("--changes-since", metavar="<time>", type=time, help=help_text)
+
+
+def add_paging(parser: argparse.ArgumentParser) -> None:
+    """Add ``--limit`` and ``--page-size``."""
+    parser.add_argument(
+        "--limit",
+        metavar="<n>",
+        type=count,
+        help=_("Show at most this many images in all (default: all)"),
+    )
+    parser.add_argument(
+        "--page-size",
+        metavar="<n>",
+        type=page_size,
+        default=1000,
+        help=_("Ask for this many images at a time, 1 to 1000 (default: 1000)"),
+    )
+
+
+def add_human_readable(parser: argparse.ArgumentParser) -> None:
+    """Add ``--human-readable``."""
+    parser.add_argument(
+        "--human-readable",
+        action="store_true",
+        help=_("Show sizes with a unit (1.5 GiB) instead of bytes"),
+    )
