@@ -1,0 +1,95 @@
+"""``python -m tests.cloud``: a real cloud on loopback.
+
+up       make what is missing, start what is not up, wait until all answers
+down     end the processes; the data stays
+reset    bring back the freshly seeded state (--fresh: make all anew, on other ports)
+status   what is up, where, and as which process
+env      lines for a shell: eval "$(python -m tests.cloud env)"
+destroy  end and delete the cloud (--everything: its environments too)
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from tests.cloud import services
+from tests.cloud.cloud import Cloud
+from tests.cloud.configuration import CLOUDS
+from tests.cloud.reports import CloudError, say
+
+
+def status(cloud: Cloud) -> bool:
+    """Print what is up; whether all is."""
+    pids = cloud.pids()
+    print(f"folder  {cloud.places.root}")
+    print(f"clouds  {', '.join([*CLOUDS, 'anonymous'])}, in {cloud.clouds_yaml}")
+    whole = True
+    for service in cloud.services():
+        pid = pids.get(service.name)
+        good = pid is not None and services.answers(service)
+        whole = whole and good
+        what = "up" if good else "silent" if pid else "down"
+        print(
+            f"{service.name:<13} {what:<7} {'pid ' + str(pid) if pid else '':<12} "
+            f"{cloud.urls[service.name]:<31} {service.title}"
+        )
+    return whole
+
+
+def env(cloud: Cloud) -> None:
+    """Print the settings as lines for a shell."""
+    print(f"export OS_CLIENT_CONFIG_FILE={shlex.quote(str(cloud.clouds_yaml))}")
+    for name, url in cloud.urls.items():
+        print(f"export OSC_IMAGE_V1_CLOUD_{name.upper().replace('-', '_')}={url}")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cloud",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in ("up", "down", "reset", "status", "env", "destroy"):
+        sub = verbs.add_parser(verb)
+        if verb == "reset":
+            sub.add_argument("--fresh", action="store_true", help="make it anew, on other ports")
+        if verb == "destroy":
+            sub.add_argument(
+                "--everything", action="store_true", help="delete the environments too"
+            )
+    return parser.parse_args()
+
+
+def _do(cloud: Cloud, args: argparse.Namespace) -> int:
+    if args.verb == "status":
+        return 0 if status(cloud) else 1
+    if args.verb == "env":
+        env(cloud)
+    elif args.verb == "down":
+        say(f"ended: {', '.join(cloud.down()) or 'nothing, it was down'}")
+    elif args.verb == "destroy":
+        cloud.destroy(args.everything)
+        say("it is gone")
+    else:
+        cloud.reset(args.fresh) if args.verb == "reset" else cloud.up()
+        say(f"the cloud is up; its clouds are in {cloud.clouds_yaml}")
+    return 0
+
+
+def main() -> int:
+    """Do what the command line says."""
+    try:
+        return _do(Cloud(), _parse())
+    except CloudError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the next 'up' begins again where it must", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

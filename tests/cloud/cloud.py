@@ -1,0 +1,238 @@
+"""The cloud as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cloud import configuration, databases, environments, identities, services
+from tests.cloud.places import Places, replace_text
+from tests.cloud.reports import say
+from tests.cloud.sowing import Sower, write_static_files
+
+
+@dataclass(frozen=True)
+class Request:
+    """One line of an access log."""
+
+    time: str
+    status: int
+    method: str
+    #: Path and query, as they were sent.
+    target: str
+    #: ``OpenStack-API-Version`` (or Nova's older header); None where it was not sent.
+    api_version: str | None
+    user_agent: str | None
+
+
+class Cloud:
+    """A real cloud on loopback, in one folder.
+
+    ::
+
+        from tests.cloud import Cloud
+
+        cloud = Cloud()
+        cloud.up()                                  # two minutes the first time, then seconds
+        os.environ["OS_CLIENT_CONFIG_FILE"] = str(cloud.clouds_yaml)
+        mark = cloud.mark("image")
+        ...                                         # openstack --os-cloud demo ...
+        assert [r.target for r in cloud.requests_since(mark, "image")] == [...]
+        cloud.reset()                               # as it was right after the seeding
+        cloud.down()
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.places = Places(root)
+
+    # What it is
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """For ``OS_CLIENT_CONFIG_FILE``. Its clouds: admin, demo, other, target, target-demo
+        and, without a login, anonymous.
+        """
+        return self.places.clouds_yaml
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The services' URLs: identity, image, registry, compute, target-image and static."""
+        return configuration.urls(self.places.ports())
+
+    @property
+    def projects(self) -> dict[str, str]:
+        """The projects' IDs: admin, demo, other and service."""
+        projects: dict[str, str] = json.loads(self.places.facts.read_text())["projects"]
+        return projects
+
+    @property
+    def static(self) -> Path:
+        """The folder whose files ``urls["static"]`` serves."""
+        return self.places.static
+
+    @property
+    def store(self) -> Path:
+        """Where Glance 15 keeps the data, one file an image, named by its ID."""
+        return self.places.images
+
+    def services(self) -> list[services.Service]:
+        """Every service, whether it is up or not."""
+        return services.table(self.places, self.places.ports())
+
+    def pids(self) -> dict[str, int]:
+        """The processes that are up, by their services' names."""
+        found = {service.name: services.pid(self.places, service) for service in self.services()}
+        return {name: pid for name, pid in found.items() if pid is not None}
+
+    # What was asked of it
+
+    def mark(self, service: str) -> int:
+        """This moment in a service's access log, for ``requests_since``."""
+        log = self.places.access_log(service)
+        return log.stat().st_size if log.exists() else 0
+
+    def requests_since(self, mark: int, service: str) -> list[Request]:
+        """The requests that a service (image, compute, identity, ...) answered since a mark."""
+        log = self.places.access_log(service)
+        if not log.exists():
+            return []
+        with log.open("rb") as lines:
+            lines.seek(mark)
+            return [_request(line.decode()) for line in lines if line.endswith(b"\n")]
+
+    # What can be done with it
+
+    def up(self) -> None:
+        """Bring up what is not up; the first time, make it all."""
+        with self.places.locked():
+            self._up()
+
+    def down(self) -> list[str]:
+        """End the processes; the names of those that were there. All else stays."""
+        with self.places.locked():
+            return services.stop(self.places)
+
+    def reset(self, fresh: bool = False) -> None:
+        """Make it as it was right after the seeding, quickly; or, fresh, make it anew."""
+        with self.places.locked():
+            if fresh:
+                self._destroy()
+            if fresh or not self._is_ready():
+                self._up()
+                return
+            changed = databases.restore(self.places)
+            say(f"restored: {', '.join(changed) or 'no database had changed'}")
+            if "keystone" in changed:
+                # It remembers what it has read; the others do not.
+                services.stop_one(self.places, "identity")
+            self._up()
+
+    def destroy(self, everything: bool = False) -> None:
+        """End it and delete it, with its ports; with everything, the environments too."""
+        with self.places.locked():
+            self._destroy()
+            if everything:
+                shutil.rmtree(self.places.environments, ignore_errors=True)
+
+    # How
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.places.ready.read_text() == _fingerprint()
+        except OSError:
+            return False
+
+    def _destroy(self) -> None:
+        services.stop(self.places)
+        shutil.rmtree(self.places.state, ignore_errors=True)
+        shutil.rmtree(self.places.pristine, ignore_errors=True)
+        self.places.forget_ports()
+
+    def _up(self) -> None:
+        if not self._is_ready():
+            self._make()
+        everything = self.services()
+        services.start(self.places, everything)
+        services.wait(self.places, everything)
+
+    def _make(self) -> None:
+        """Make the cloud's state; the mark that it is whole is written last."""
+        identities.need_keystoneauth()
+        services.stop(self.places)
+        environments.ensure(self.places)
+        if self.places.state.exists():
+            say("making the cloud anew: it was made by another version of tests/cloud, or half")
+        shutil.rmtree(self.places.state, ignore_errors=True)
+        ports = self.places.ports()
+        configuration.write(self.places, ports)
+        write_static_files(self.places)
+        say("making the databases")
+        projects = self._make_databases_and_start(ports)
+        replace_text(self.places.facts, json.dumps({"projects": projects}, indent=1) + "\n")
+        say("sowing the images")
+        Sower(self.places, ports, projects).sow()
+        databases.keep(self.places)
+        replace_text(self.places.ready, _fingerprint())
+
+    def _make_databases_and_start(self, ports: Mapping[str, int]) -> dict[str, str]:
+        """Each service is started as soon as its database is there; the projects' IDs."""
+        table = {service.name: service for service in self.services()}
+        places = self.places
+
+        def begin(*names: str) -> None:
+            chosen = [table[name] for name in names]
+            services.start(places, chosen)
+            services.wait(places, chosen)
+
+        def identity() -> dict[str, str]:
+            databases.make_keystone(places, configuration.urls(ports)["identity"])
+            begin("identity")
+            return identities.make(ports)
+
+        def image() -> None:
+            databases.make_glance15(places)
+            begin("registry", "image", "static")
+
+        def compute() -> None:
+            databases.make_nova(places)
+            begin("compute")
+
+        def target() -> None:
+            databases.make_target(places)
+            begin("target-image")
+
+        jobs: list[Callable[[], object]] = [image, compute, target]
+        with ThreadPoolExecutor() as pool:
+            projects = pool.submit(identity)
+            others = [pool.submit(job) for job in jobs]
+            for other in others:
+                other.result()
+            return projects.result()
+
+
+def _request(line: str) -> Request:
+    time, status, method, target, version, agent = line.rstrip("\n").split("\t")
+    return Request(
+        time,
+        int(status),
+        method,
+        target,
+        None if version == "-" else version,
+        None if agent == "-" else agent,
+    )
+
+
+def _fingerprint() -> str:
+    """What a cloud was made by: the files of this package, and its pins."""
+    digest = hashlib.sha256()
+    here = Path(__file__).resolve().parent
+    made_by = ("configuration", "databases", "identities", "seeds", "sowing")
+    files = [here / f"{name}.py" for name in made_by]
+    for path in sorted([*files, *here.glob("inside/*.py"), *here.glob("pins/*.txt")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,285 @@
+"""Write every configuration file of the cloud, and the clouds.yaml that leads to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+
+from tests.cloud.places import Places, replace_text
+
+#: The clouds of clouds.yaml that log in: (user, project, region). Passwords: ``password_of(user)``.
+CLOUDS = {
+    "admin": ("admin", "admin", "RegionOne"),
+    "demo": ("demo", "demo", "RegionOne"),
+    "other": ("other", "other", "RegionOne"),
+    "target": ("admin", "admin", "RegionTwo"),
+    "target-demo": ("demo", "demo", "RegionTwo"),
+}
+
+
+def password_of(user: str) -> str:
+    """Every password here is known to all: the cloud listens on loopback only."""
+    return f"{user}-password"
+
+
+def urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """Where each service answers: what the catalog says, but for the static file server."""
+    bare = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    return {
+        **bare,
+        "identity": bare["identity"] + "/v3",
+        "compute": bare["compute"] + "/v2.1",
+    }
+
+
+def write(places: Places, ports: Mapping[str, int]) -> None:
+    """Write it all."""
+    for folder in (
+        places.config,
+        places.databases,
+        places.images,
+        places.target_images,
+        places.static,
+        places.logs,
+        places.processes,
+        places.state / "fernet",
+        places.state / "credential",
+        places.state / "nova",
+        places.state / "target-staging",
+        places.state / "target-tasks",
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+    identity = urls(ports)["identity"]
+    _write(places, "keystone/keystone.conf", _keystone(places))
+    _write(places, "nova/nova.conf", _nova(places, ports))
+    nova_paste = places.environments / "modern" / "etc" / "nova" / "api-paste.ini"
+    shutil.copy(nova_paste, places.config / "nova" / "api-paste.ini")
+    for part in ("api", "registry"):
+        _write(places, f"glance-{part}.conf", _glance15(places, ports, part))
+        _write(places, f"glance-{part}-paste.ini", _glance15_paste(places, part))
+    _write(places, "glance-policy.json", json.dumps(_GLANCE15_POLICY, indent=1) + "\n")
+    _write(places, "target/glance-api.conf", _target(places, ports))
+    replace_text(places.clouds_yaml, _clouds(identity, urls(ports)["image"]))
+
+
+def _write(places: Places, name: str, text: str) -> None:
+    replace_text(places.config / name, text)
+
+
+def _service_login(user: str, ports: Mapping[str, int]) -> str:
+    return f"""\
+auth_type = password
+auth_url = {urls(ports)["identity"]}
+username = {user}
+password = {password_of(user)}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
+
+
+def _keystone(places: Places) -> str:
+    return f"""\
+[DEFAULT]
+use_stderr = true
+[database]
+connection = sqlite:///{places.databases}/keystone.sqlite
+sqlite_synchronous = false
+[token]
+provider = fernet
+expiration = 86400
+[fernet_tokens]
+key_repository = {places.state}/fernet
+[credential]
+key_repository = {places.state}/credential
+[cache]
+enabled = true
+backend = dogpile.cache.memory
+# Four rounds of hashing are no protection, and ten times faster than the default.
+[identity]
+password_hash_rounds = 4
+"""
+
+
+def _nova(places: Places, ports: Mapping[str, int]) -> str:
+    login = _service_login("nova", ports)
+    return f"""\
+[DEFAULT]
+use_stderr = true
+transport_url = fake://
+state_path = {places.state}/nova
+my_ip = 127.0.0.1
+host = loopback
+[api]
+auth_strategy = keystone
+[api_database]
+connection = sqlite:///{places.databases}/nova-api.sqlite
+sqlite_synchronous = false
+[database]
+connection = sqlite:///{places.databases}/nova.sqlite
+sqlite_synchronous = false
+[keystone_authtoken]
+www_authenticate_uri = {urls(ports)["identity"]}
+{login}
+# The image proxy: what Nova shows under /images is in this Glance.
+[glance]
+num_retries = 0
+valid_interfaces = public
+region_name = RegionOne
+endpoint_override = {urls(ports)["image"]}
+{login}
+[placement]
+{login}
+[oslo_concurrency]
+lock_path = {places.state}/nova
+"""
+
+
+def _glance15(places: Places, ports: Mapping[str, int], part: str) -> str:
+    return f"""\
+[DEFAULT]
+bind_host = 127.0.0.1
+bind_port = {ports["image" if part == "api" else "registry"]}
+workers = 0
+use_stderr = true
+enable_v1_api = True
+enable_v2_api = True
+enable_v1_registry = True
+enable_v2_registry = False
+registry_host = 127.0.0.1
+registry_port = {ports["registry"]}
+use_user_token = True
+data_api = glance.db.sqlalchemy.api
+# Public images may be read without a token.
+allow_anonymous_access = True
+[database]
+connection = sqlite:///{places.databases}/glance.sqlite
+sqlite_synchronous = false
+[glance_store]
+stores = file,http
+default_store = file
+filesystem_store_datadir = {places.images}/
+[oslo_policy]
+policy_file = {places.config}/glance-policy.json
+[keystone_authtoken]
+www_authenticate_uri = {urls(ports)["identity"]}
+{_service_login("glance", ports)}
+[paste_deploy]
+flavor = cloud
+config_file = {places.config}/glance-{part}-paste.ini
+"""
+
+
+def _glance15_paste(places: Places, part: str) -> str:
+    negotiation = "glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory"
+    pipelines = {
+        "api": f"""\
+[pipeline:glance-api-cloud]
+pipeline = accesslog utf8headers versionnegotiation authtoken context rootapp
+[filter:accesslog]
+paste.filter_factory = access_log:AccessLog.factory
+path = {places.access_log("image")}
+[filter:versionnegotiation]
+paste.filter_factory = {negotiation}
+[composite:rootapp]
+paste.composite_factory = glance.api:root_app_factory
+/: apiversions
+/v1: apiv1app
+/v2: apiv2app
+[app:apiversions]
+paste.app_factory = glance.api.versions:create_resource
+[app:apiv1app]
+paste.app_factory = glance.api.v1.router:API.factory
+[app:apiv2app]
+paste.app_factory = glance.api.v2.router:API.factory
+""",
+        "registry": """\
+[pipeline:glance-registry-cloud]
+pipeline = utf8headers authtoken context registryapp
+[app:registryapp]
+paste.app_factory = glance.registry.api:API.factory
+""",
+    }
+    return f"""\
+{pipelines[part]}
+[filter:utf8headers]
+paste.filter_factory = glance15:Utf8Headers.factory
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+# Who brings no token is let through, and is anonymous.
+delay_auth_decision = true
+[filter:context]
+paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
+"""
+
+
+#: What Pike's own policy.json says, as far as v1 and v2 ask for it: all may do all, but for these.
+_GLANCE15_POLICY = {
+    "context_is_admin": "role:admin",
+    "default": "",
+    "publicize_image": "role:admin",
+    "manage_image_cache": "role:admin",
+    "tasks_api_access": "role:admin",
+    "deactivate": "",
+    "reactivate": "",
+}
+
+
+def _target(places: Places, ports: Mapping[str, int]) -> str:
+    paste = places.environments / "modern" / "etc" / "glance" / "glance-api-paste.ini"
+    return f"""\
+[DEFAULT]
+bind_host = 127.0.0.1
+bind_port = {ports["target-image"]}
+use_stderr = true
+enabled_backends = fs:file
+worker_self_reference_url = {urls(ports)["target-image"]}
+[database]
+connection = sqlite:///{places.databases}/target-glance.sqlite
+sqlite_synchronous = false
+[glance_store]
+default_backend = fs
+[fs]
+filesystem_store_datadir = {places.target_images}/
+[os_glance_staging_store]
+filesystem_store_datadir = {places.state}/target-staging/
+[os_glance_tasks_store]
+filesystem_store_datadir = {places.state}/target-tasks/
+[keystone_authtoken]
+www_authenticate_uri = {urls(ports)["identity"]}
+{_service_login("glance", ports)}
+[paste_deploy]
+flavor = keystone
+config_file = {paste}
+[oslo_limit]
+"""
+
+
+def _clouds(identity: str, image: str) -> str:
+    entries = [
+        f"""\
+  {cloud}:
+    auth:
+      auth_url: {identity}
+      username: {user}
+      password: {password_of(user)}
+      project_name: {project}
+      user_domain_name: Default
+      project_domain_name: Default
+    region_name: {region}
+    identity_api_version: 3
+    interface: public
+"""
+        for cloud, (user, project, region) in CLOUDS.items()
+    ]
+    return f"""\
+# A cloud on loopback, made by tests.cloud.
+clouds:
+{"".join(entries)}\
+  # Without a login: what is public in RegionOne's image service can be read.
+  anonymous:
+    auth_type: none
+    auth:
+      endpoint: {image}
+"""

@@ -1,0 +1,124 @@
+"""The two virtual environments, built from the package index: once, and when their pins change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.cloud import interpreters
+from tests.cloud.places import PINS, Places, replace_text
+from tests.cloud.reports import CloudError, say, tail
+
+#: Each is built from ``pins/<name>.txt``.
+NAMES = ("modern", "pike")
+
+#: A few old packages come as source, in pure Python, and want these to be turned into wheels.
+BUILD_TOOLS = ("setuptools<70", "wheel")
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for other Pythons: nothing in it that aims at the one which runs this."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("PYTHON", "OS_", "VIRTUAL_ENV", "__PYVENV", "COV_", "COVERAGE_"))
+    }
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256((PINS / f"{name}.txt").read_bytes()).hexdigest()
+
+
+def is_built(places: Places, name: str) -> bool:
+    """Whether an environment is whole, made from today's pins, and still has its Python."""
+    try:
+        built = json.loads((places.environments / name / "built.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(built.get("pins") == _digest(name)) and places.python(name).exists()
+
+
+def ensure(places: Places) -> bool:
+    """Build what is not built, both at once; True if anything was."""
+    wanted = [name for name in NAMES if not is_built(places, name)]
+    if not wanted:
+        return False
+    uv = interpreters.find_uv()
+    python = interpreters.find(uv)
+    say(f"Python {python.version} for the cloud: {python.path}")
+    say(f"installing {' and '.join(wanted)} with {'uv' if uv else 'pip'}: a minute or two")
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda name: _build(places, name, python, uv), wanted):
+            pass
+    return True
+
+
+def _build(places: Places, name: str, python: interpreters.Interpreter, uv: str | None) -> None:
+    """Build one environment; the mark that it is whole is written last."""
+    folder = places.environments / name
+    log = places.environments / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    try:
+        if uv:
+            try:
+                _install_with_uv(folder, name, python, uv, log)
+            except CloudError:
+                if not python.has_pip:
+                    raise
+                say(f"uv could not install {name}, trying pip (see {log})")
+                uv = None
+        if not uv:
+            _install_with_pip(folder, name, python, log)
+    except CloudError as error:
+        raise CloudError(f"could not build the environment {name}: {error}") from None
+    built = {"pins": _digest(name), "python": python.version, "with": "uv" if uv else "pip"}
+    replace_text(folder / "built.json", json.dumps(built, indent=1) + "\n")
+    say(f"installed {name}")
+
+
+def _install_with_uv(
+    folder: Path, name: str, python: interpreters.Interpreter, uv: str, log: Path
+) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(log, uv, "venv", "--python", python.path, str(folder))
+    install = (uv, "pip", "install", "--python", str(folder / "bin" / "python"))
+    _run(log, *install, *BUILD_TOOLS)
+    pins = ("--no-deps", "--no-build-isolation", "-r", str(PINS / f"{name}.txt"))
+    _run(log, *install, "--compile-bytecode", *pins)
+
+
+def _install_with_pip(folder: Path, name: str, python: interpreters.Interpreter, log: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(log, python.path, "-m", "venv", str(folder))
+    install = (
+        str(folder / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+    )
+    _run(log, *install, *BUILD_TOOLS)
+    pins = ("--no-deps", "--no-build-isolation", "-r", str(PINS / f"{name}.txt"))
+    _run(log, *install, *pins)
+
+
+def _run(log: Path, *command: str) -> None:
+    with log.open("a") as out:
+        print("---", *command, file=out, flush=True)
+        status = subprocess.run(
+            command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            env=clean(os.environ),
+            check=False,
+        ).returncode
+    if status:
+        raise CloudError(f"{command[0]} ended with {status}\n{tail(log)}")

@@ -1,0 +1,117 @@
+"""Find a Python that the cloud can run on, by running it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cloud.reports import CloudError, one_of
+
+#: What the cloud was tried on, the best first.
+VERSIONS = ("3.12", "3.11", "3.13")
+
+_QUESTION = """
+import sys, sqlite3, ssl, venv
+try:
+    import ensurepip
+except ImportError:
+    ensurepip = None
+print("%d.%d" % sys.version_info[:2], bool(ensurepip))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that was run and answered."""
+
+    path: str
+    version: str
+    has_pip: bool
+
+
+def ask(path: str) -> Interpreter | None:
+    """Run a candidate; None if it does not run (as a pyenv shim may not) or lacks a module."""
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-c", _QUESTION],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        ).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return Interpreter(path, answer[0], answer[1] == "True") if len(answer) == 2 else None
+
+
+def find_uv() -> str | None:
+    """``uv``, if there is one that runs."""
+    path = shutil.which("uv")
+    try:
+        if path:
+            subprocess.run([path, "--version"], capture_output=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return path
+
+
+def find(uv: str | None) -> Interpreter:
+    """The Python to build the environments with; ``$OSC_IMAGE_V1_CLOUD_PYTHON`` has the say."""
+    chosen = os.environ.get("OSC_IMAGE_V1_CLOUD_PYTHON")
+    if chosen:
+        answer = ask(shutil.which(chosen) or chosen)
+        if answer and answer.version in VERSIONS and (uv or answer.has_pip):
+            return answer
+        raise CloudError(
+            f"OSC_IMAGE_V1_CLOUD_PYTHON={chosen} is no working Python {one_of(VERSIONS)}"
+            + ("" if uv else " with venv and ensurepip")
+        )
+    without_pip = []
+    for version in VERSIONS:
+        for path in _candidates(version, uv):
+            answer = ask(path)
+            if not answer or answer.version != version:
+                continue
+            if uv or answer.has_pip:
+                return answer
+            without_pip.append(path)
+    raise CloudError(
+        f"the cloud needs Python {one_of(VERSIONS)} with sqlite3, ssl and venv, and none was found "
+        "that runs: on PATH, among pyenv's versions, or beside the Python that runs this.\n"
+        + (
+            f"{', '.join(without_pip)} would do if ensurepip were there (on Debian and Ubuntu: "
+            "the package python3-venv), or if uv were installed.\n"
+            if without_pip
+            else ""
+        )
+        + "Name one with OSC_IMAGE_V1_CLOUD_PYTHON=/path/to/python."
+    )
+
+
+def _candidates(version: str, uv: str | None) -> Iterator[str]:
+    """Where a Python of this version may be, each path once."""
+    seen: set[str] = set()
+    for path in _everywhere(version, uv):
+        if path and path not in seen:
+            seen.add(path)
+            yield path
+
+
+def _everywhere(version: str, uv: str | None) -> Iterator[str | None]:
+    if version == "{}.{}".format(*sys.version_info):
+        yield getattr(sys, "_base_executable", None) or sys.executable
+    for name in (f"python{version}", "python3", "python"):
+        yield shutil.which(name)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for found in sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True):
+        yield str(found)
+    if uv:
+        command = [uv, "python", "find", "--no-python-downloads", version]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        yield answer.stdout.strip() or None

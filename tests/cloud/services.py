@@ -1,0 +1,142 @@
+"""The six services: how each is started, and how one sees that it answers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.cloud import processes
+from tests.cloud.environments import clean
+from tests.cloud.places import INSIDE, Places, port_is_free
+from tests.cloud.reports import CloudError, say, tail
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the cloud."""
+
+    name: str
+    title: str
+    port: int
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a process of the cloud finds in its environment: loopback is never behind a proxy."""
+    ours = {k: v for k, v in clean(os.environ).items() if not k.lower().endswith("_proxy")}
+    return {**ours, "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore", **more}
+
+
+def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
+    """All services, in the order in which they are started."""
+    modern, pike = str(places.python("modern")), str(places.python("pike"))
+
+    def wsgi(name: str, module: str) -> Sequence[str]:
+        program = str(INSIDE / "wsgi_service.py")
+        return (modern, program, module, str(ports[name]), str(places.access_log(name)))
+
+    def glance15(part: str) -> Sequence[str]:
+        return (pike, str(INSIDE / "glance15.py"), part, f"{places.config}/glance-{part}.conf")
+
+    static = str(INSIDE / "static_files.py")
+    files = (str(places.static), str(ports["static"]), str(places.access_log("static")))
+    rows: list[tuple[str, str, Sequence[str], Mapping[str, str]]] = [
+        (
+            "identity",
+            "Keystone 30",
+            wsgi("identity", "keystone.wsgi.api"),
+            {"OS_KEYSTONE_CONFIG_DIR": f"{places.config}/keystone"},
+        ),
+        ("registry", "Glance 15's registry", glance15("registry"), {}),
+        ("image", "Glance 15, v1 and v2", glance15("api"), {}),
+        (
+            "compute",
+            "Nova 34, the image proxy",
+            wsgi("compute", "nova.wsgi.osapi_compute"),
+            {"OS_NOVA_CONFIG_DIR": f"{places.config}/nova"},
+        ),
+        (
+            "target-image",
+            "Glance 33, v2, RegionTwo",
+            wsgi("target-image", "glance.wsgi.api"),
+            {"OS_GLANCE_CONFIG_DIR": f"{places.config}/target"},
+        ),
+        ("static", "files over HTTP", (modern, static, *files), {}),
+    ]
+    return [Service(name, title, ports[name], command, env) for name, title, command, env in rows]
+
+
+def pid(places: Places, service: Service) -> int | None:
+    """The ID of the service's process, while it is there."""
+    return processes.alive(places.processes / f"{service.name}.json")
+
+
+def start(places: Places, services: Iterable[Service]) -> list[Service]:
+    """Start those that are not there; which they are."""
+    absent = [service for service in services if pid(places, service) is None]
+    for service in absent:
+        # The threads of a process that was ended hold its port for a moment longer.
+        deadline = time.monotonic() + 3
+        while not (free := port_is_free(service.port)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not free:
+            raise CloudError(
+                f"port {service.port} of 127.0.0.1, which {service.name} ({service.title}) was "
+                "given when this cloud was made, is taken by another process. End that one, or "
+                "let the cloud choose other ports: python -m tests.cloud reset --fresh"
+            )
+    for service in absent:
+        processes.start(
+            places.processes / f"{service.name}.json",
+            service.command,
+            environment(**service.env),
+            places.log(service.name),
+        )
+    return absent
+
+
+def wait(places: Places, services: Iterable[Service], seconds: float = 90) -> None:
+    """Wait until each of them answers."""
+    deadline = time.monotonic() + seconds
+    for service in services:
+        waited = False
+        while not answers(service):
+            gone = pid(places, service) is None
+            if gone or time.monotonic() > deadline:
+                raise CloudError(
+                    f"{service.name} ({service.title}) "
+                    + ("has ended" if gone else f"does not answer after {seconds:.0f} s")
+                    + f", port {service.port}. {tail(places.log(service.name))}"
+                )
+            waited = True
+            time.sleep(0.1)
+        if waited:
+            say(f"{service.name} answers on port {service.port}: {service.title}")
+
+
+def answers(service: Service, seconds: float = 5) -> bool:
+    """Whether the service answers a request, whatever it says."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=seconds)
+    try:
+        connection.request("GET", "/", headers={"User-Agent": "tests.cloud"})
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def stop(places: Places) -> list[str]:
+    """End every process that was started here; the names of those that were there."""
+    records = sorted(places.processes.glob("*.json"))
+    return [record.stem for record in records if processes.end(record) is not None]
+
+
+def stop_one(places: Places, name: str) -> None:
+    """End one service's process."""
+    processes.end(places.processes / f"{name}.json")
