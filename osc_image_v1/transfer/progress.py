@@ -1,0 +1,41 @@
+"""A progress bar for a person at a terminal, and nothing for a script."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+from osc_image_v1.text import printable
+
+#: Is told how many more bytes have gone through.
+Advance = Callable[[int], object]
+
+
+@contextlib.contextmanager
+def progress(total: int | None, label: str) -> Iterator[Advance]:
+    """Show a bar on standard error while bytes flow, if that is a terminal.
+
+    :param total: bytes in all, None where nobody knows
+    :param label: what is on its way; may be a server's text
+    :returns: a context that gives the function to call with the number of bytes of each piece
+    """
+    if not sys.stderr.isatty():
+        yield _nothing
+        return
+    import tqdm
+
+    with tqdm.tqdm(
+        total=total,
+        desc=printable(label),
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        dynamic_ncols=True,
+        file=sys.stderr,
+    ) as bar:
+        yield bar.update
+
+
+def _nothing(_count: int) -> None:
+    return None
