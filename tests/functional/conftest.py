@@ -1,0 +1,143 @@
+"""The real cloud, and the real shell in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from openstack.config import OpenStackConfig
+import pytest
+from keystoneauth1 import session as ksa_session
+
+from tests.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The output, decoded."""
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Cloud:
+    """The cloud, up."""
+    loopback = Cloud()
+    loopback.up()
+    return loopback
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> None:
+    for name in list(os.environ):
+        if name.startswith("OS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(cloud.clouds_yaml))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def openstack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in the shell of this process: ``openstack("image", "v1", "list")``."""
+
+    def run(*argv: str, cloud: str | None = "admin", input: bytes = b"") -> Result:
+        from openstackclient.shell import OpenStackShell
+
+        chosen = ("--os-cloud", cloud) if cloud else ()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        stdin = io.TextIOWrapper(io.BytesIO(input), "utf-8")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    status = OpenStackShell().run([*chosen, *argv])
+                except SystemExit as stop:
+                    status = int(stop.code or 0)
+                finally:
+                    _forget_handlers()
+        # The commands freeze what is alive, which one process a command never notices.
+        gc.unfreeze()
+        return Result(status, _text(out), _text(err))
+
+    return run
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode("utf-8", "surrogateescape")
+
+
+def _forget_handlers() -> None:
+    """Undo the shell's set-up of logging, which is meant for one command a process."""
+    for name in (None, "cliff", "stevedore", "iso8601", "keystoneauth", "osc_lib"):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.StreamHandler) and "pytest" not in repr(handler):
+                logger.removeHandler(handler)
+
+
+@pytest.fixture
+def run_openstack(cloud: Cloud) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run a command in a process of its own."""
+
+    def run(
+        *argv: str, cloud: str | None = "admin", **options: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        chosen = ("--os-cloud", cloud) if cloud else ()
+        command = [sys.executable, "-m", "openstackclient.shell", *chosen, *argv]
+        options = {"capture_output": True, "timeout": 120, "stdin": subprocess.DEVNULL, **options}
+        if "input" in options:
+            del options["stdin"]
+        return subprocess.run(command, check=False, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def session(cloud: Cloud) -> Callable[[str], ksa_session.Session]:
+    """A keystoneauth1 session for a cloud by name: ``session("demo")``."""
+    sessions: dict[str, ksa_session.Session] = {}
+
+    def get(name: str = "admin") -> ksa_session.Session:
+        if name not in sessions:
+            config = openstack_config(cloud)
+            sessions[name] = config.get_one(cloud=name).get_session()
+        return sessions[name]
+
+    return get
+
+
+def openstack_config(cloud: Cloud) -> OpenStackConfig:
+    """Return the cloud's clouds.yaml, and nothing of the person's own."""
+    return OpenStackConfig(config_files=[str(cloud.clouds_yaml)])
+
+
+@pytest.fixture
+def count(cloud: Cloud) -> Callable[[str], Any]:
+    """Count the requests to a service: ``with count("image") as requests: ...``."""
+
+    @contextlib.contextmanager
+    def counting(service: str) -> Iterator[list[Any]]:
+        requests: list[Any] = []
+        mark = cloud.mark(service)
+        yield requests
+        requests.extend(cloud.requests_since(mark, service))
+
+    return counting
