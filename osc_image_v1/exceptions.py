@@ -11,6 +11,10 @@
         BadAnswer               an answer that does not have the API's form
         ImageNotFound           no image of that ID or name
         AmbiguousName           several images of that name
+        ImageHasNoData          queued, killed, deleted...: there is nothing to download
+        ContentMismatch         data that is not what the service's record says: size or MD5
+        FileFailed              a file here: disk full, no permission, in use
+        TransferStopped         whoever started a transfer has stopped it
         HttpError               an error status
           BadRequest            400
           Unauthorized          401
@@ -65,6 +69,22 @@ class AmbiguousName(ImageV1Error):
     def __init__(self, message: str, candidates: Sequence[str]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class ImageHasNoData(ImageV1Error):
+    """The image is in a state in which there is nothing to download."""
+
+
+class ContentMismatch(ImageV1Error):
+    """The data does not have the size or the MD5 of the service's record."""
+
+
+class FileFailed(ImageV1Error):
+    """A file on this machine cannot be made, written or put into its place."""
+
+
+class TransferStopped(ImageV1Error):
+    """Whoever started the transfer has stopped it."""
 
 
 class HttpError(ImageV1Error):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import requests
 from keystoneauth1 import adapter as ksa_adapter
 
+from osc_image_v1.api.data import ImageData, body_size, check_rest
 from osc_image_v1.api.headers import record_from_headers
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.models import Image, ImageDetail
@@ -56,6 +58,10 @@ class ImageClient:
     ) -> None:
         self.http = ServiceClient(
             adapter, "v1", endpoint_override=endpoint_override, timeout=timeout, retry=retry
+        )
+        # The same service's Image API v2, where it has one: v1 cannot send a part of the data.
+        self._v2 = ServiceClient(
+            adapter, "v2", endpoint_override=endpoint_override, timeout=timeout, retry=retry
         )
 
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
@@ -158,6 +164,61 @@ class ImageClient:
         query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
         found = [record for page in self.pages(query, detail=True) for record in page]
         return ImageDetail.from_record(one_of(name_or_id, found))
+
+    def data(self, image_id: str) -> ImageData:
+        """Return an image's data, which is still to be read, and the metadata that comes with it.
+
+        A stored file that is too short comes with its own size, in the metadata too: only the
+        MD5, and the size that :meth:`get` returns, tell.
+
+        :param image_id: the image's ID
+        :raises NotFound: if there is no such image, or no data
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer is something else than this image
+
+        https://docs.openstack.org/api-ref/image/v1/#show-image-details-and-image-data
+        """
+        action = f"Cannot download image {printable(image_id)}"
+        response = self.http.request(
+            "GET", path_of("images", image_id), action, headers={"Accept-Encoding": "identity"}
+        )
+        image = ImageDetail.from_record({"id": "", **record_from_headers(_header_lines(response))})
+        if image.id.lower() != image_id.lower():
+            response.close()
+            raise BadAnswer(f"{action}: the service's answer is not that image")
+        return ImageData(self.http, response, action, image, size=body_size(response.headers))
+
+    def rest_of_data(self, image: Image, start: int) -> ImageData:
+        """Return an image's data from a byte on, through the Image API v2 of the same service.
+
+        A service that does not send parts sends all: look at ``start`` of what is returned.
+
+        :param image: the image
+        :param start: the first byte that is wanted
+        :raises ApiNotAvailable: if the service has no Image API v2
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer is another part, or a part of other data
+
+        https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
+        """
+        action = f"Cannot download image {printable(image.id)} from byte {start} on"
+        response = self._v2.request(
+            "GET",
+            path_of("images", image.id, "file"),
+            action,
+            ok=(HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT),
+            headers={"Accept-Encoding": "identity", "Range": f"bytes={start}-"},
+        )
+        if response.status_code == HTTPStatus.OK:
+            return ImageData(self._v2, response, action, size=body_size(response.headers))
+        try:
+            size = check_rest(image, start, response.headers, action)
+        except BadAnswer:
+            response.close()
+            raise
+        return ImageData(self._v2, response, action, start=start, size=size)
 
     def shared_image_ids(self, project_id: str) -> list[str]:
         """Return the IDs of the images that are shared with a project.

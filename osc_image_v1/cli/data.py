@@ -1,0 +1,129 @@
+"""Commands on the data of images of the Image API v1."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from osc_lib.command import command
+
+from osc_image_v1.cli import options
+from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+
+class SaveImage(command.Command):
+    _description = _(
+        "Save an image's data to a file or to standard output. Size and MD5 are checked; the file "
+        "appears under its name only when both are right."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--file",
+            metavar="<path>",
+            type=options.not_empty,
+            help=_("File to save to (default: standard output, unless that is a terminal)"),
+        )
+        parser.add_argument(
+            "--keep-partial",
+            action="store_true",
+            help=_(
+                "Keep what came as <path>.part when the download fails; the next one goes on from "
+                "there"
+            ),
+        )
+        parser.add_argument(
+            "--no-clobber", action="store_true", help=_("Refuse to replace an existing file")
+        )
+        parser.add_argument(
+            "image", metavar="<image>", type=options.not_empty, help=_("Image to save (name or ID)")
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Save the image."""
+        with _ended_by_signals():
+            saved = self._save(parsed_args)
+        if not saved.verified:
+            LOG.warning(
+                _(
+                    "The service has no checksum of this image: nothing vouches for the content "
+                    "(SHA-256 %s)"
+                ),
+                saved.sha256,
+            )
+
+    def _save(self, parsed_args: argparse.Namespace) -> Any:
+        from pathlib import Path
+
+        from osc_image_v1.transfer.download import Download
+        from osc_image_v1.transfer.part import check_target
+        from osc_image_v1.transfer.progress import progress
+
+        target = Path(parsed_args.file) if parsed_args.file else None
+        if target:
+            check_target(target, clobber=not parsed_args.no_clobber)
+        else:
+            self._check_stdout(parsed_args)
+        client = self.app.client_manager.image_v1
+        image = client.find(parsed_args.image)
+        with progress(image.size, image.name or image.id) as advance:
+            download = Download(client, image, advance=advance)
+            if target is None:
+                return download.to_stream(_raw(self.app.stdout))
+            return download.to_file(
+                target,
+                keep_partial=parsed_args.keep_partial,
+                clobber=not parsed_args.no_clobber,
+            )
+
+    def _check_stdout(self, parsed_args: argparse.Namespace) -> None:
+        from osc_image_v1.exceptions import InvalidInput
+
+        if parsed_args.keep_partial or parsed_args.no_clobber:
+            raise InvalidInput(_("--keep-partial and --no-clobber need --file"))
+        if self.app.stdout.isatty():
+            raise InvalidInput(
+                _("Image data does not go to a terminal: use --file <path>, or redirect it")
+            )
+
+
+def _raw(stdout: Any) -> Any:
+    """Return the function that writes bytes to a text stream, past all buffers.
+
+    Nothing that a closed pipe refuses stays in a buffer, to fail again when the shell ends.
+    """
+    stdout.flush()
+    return getattr(stdout.buffer, "raw", stdout.buffer).write
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as an exception that cleans up, and tell of it."""
+    changed = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                changed[number] = signal.signal(number, _end)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        LOG.error(_("Interrupted: the image is not saved"))
+        raise
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,281 @@
+"""A file that appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows locks a file that is open by itself)
+    fcntl = None  # type: ignore[assignment]
+
+from osc_image_v1.exceptions import FileFailed
+from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
+
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_MODE = 0o666  # less the umask
+_READ_SIZE = 256 * 2**10
+# File systems that know no locks, Lustre and some NFS among them.
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
+# File systems that know no hard links, or not for this user.
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK))
+
+
+def shown(path: Path) -> str:
+    """Return a path as an error may show it."""
+    return f"'{printable(str(path))}'"
+
+
+def part_of(target: Path) -> Path:
+    """Return the path of the unfinished file beside a target."""
+    return target.with_name(target.name + ".part")
+
+
+def check_target(target: Path, clobber: bool = True) -> None:
+    """Check, before anything is asked of a service, that a file may come into being here.
+
+    :param target: the path
+    :param clobber: whether it may replace a file
+    :raises FileFailed: if it may not
+    """
+    with file_errors("write", target):
+        if target.name in ("", "..") or target.is_dir():
+            raise FileFailed(f"{shown(target)} is a directory: give the name of a file")
+        if not target.parent.is_dir():
+            raise FileFailed(f"There is no directory {shown(target.parent)}")
+        if target.exists() and not target.is_file():
+            raise FileFailed(
+                f"{shown(target)} is no regular file and is not replaced: write to standard output"
+            )
+        if not clobber and os.path.lexists(target):
+            raise FileFailed(f"{shown(target)} exists and is left as it is (--no-clobber)")
+
+
+class file_errors:  # noqa: N801 (reads as a statement)
+    """Turns the errors of files into this package's own.
+
+    :param doing: a verb
+    :param path: what it is done to
+    """
+
+    def __init__(self, doing: str, path: Path) -> None:
+        self._doing = doing
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ValueError) or (
+            isinstance(error, OSError) and not isinstance(error, BrokenPipeError)
+        ):
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise FileFailed(
+                f"Cannot {self._doing} {shown(self._path)}: {printable(reason)}"
+            ) from error
+
+
+def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
+    """Write all of a chunk with a function that may write a part of it.
+
+    :param write: a raw file's ``write``
+    :param chunk: what is to be written
+    """
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[write(rest) or 0 :]
+
+
+class PartFile:
+    """``<name>.part`` beside a target, for this process alone.
+
+    It is opened without following a link and locked. :meth:`commit` puts it in the target's place;
+    without that, leaving the ``with`` block removes it, unless an earlier run left it.
+
+    :param target: the path of the finished file
+    :param keep: whether an unfinished file stays
+    """
+
+    def __init__(self, target: Path, keep: bool = False) -> None:
+        self.path = part_of(target)
+        self._target = target
+        self._keep = self._asked_to_keep = keep
+        self._committed = False
+
+    def __enter__(self) -> PartFile:
+        with file_errors("write", self.path):
+            self._file = open(self._open(), "r+b", buffering=0)  # noqa: PTH123
+            self._keep = self._keep or self.size > 0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # The lock goes with the file: it must not be another run's that is removed.
+        with contextlib.suppress(OSError), self._file:
+            if self._committed:
+                return
+            if self._keep and self.size:
+                LOG.warning("What came so far is kept in %s", shown(self.path))
+            else:
+                self.path.unlink(missing_ok=True)
+
+    def _open(self) -> int:
+        while True:
+            fd = self._opened()
+            try:
+                self._lock(fd)
+                if self._is_current(fd):
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
+            # Another run has just put it in the target's place, or removed it.
+            os.close(fd)
+
+    def _opened(self) -> int:
+        """Make the file, or open the one that an earlier run left."""
+        try:
+            return os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, _MODE)
+        except FileExistsError:
+            pass
+        try:
+            fd = os.open(self.path, _FLAGS)
+        except FileNotFoundError:
+            return self._opened()
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK):
+                raise self._odd("a symbolic link") from error
+            raise
+        status = os.fstat(fd)
+        odd = (
+            "no regular file"
+            if not stat.S_ISREG(status.st_mode)
+            else "another user's file"
+            if hasattr(os, "geteuid") and status.st_uid != os.geteuid()
+            else "a file with several names"
+            if status.st_nlink > 1
+            else None
+        )
+        if odd:
+            os.close(fd)
+            raise self._odd(odd)
+        return fd
+
+    def _odd(self, what: str) -> FileFailed:
+        return FileFailed(f"{shown(self.path)} is {what}: remove it, or save under another name")
+
+    def _lock(self, fd: int) -> None:
+        if fcntl is None:  # pragma: no cover
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileFailed(
+                f"{shown(self.path)} is in use: another run saves to {shown(self._target)}"
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            LOG.debug("No lock on %s: %s", shown(self.path), error)
+
+    def _is_current(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), self.path.lstat())
+        except FileNotFoundError:
+            return False
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def write(self, chunk: bytes) -> None:
+        """Add to the end of what was read or written.
+
+        :raises FileFailed: if the disk is full, for one
+        """
+        with file_errors("write", self.path):
+            write_all(self._file.write, chunk)
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what the file has, so that writing goes on at its end."""
+        with file_errors("read", self.path):
+            self._file.seek(0)
+            while chunk := self._file.read(_READ_SIZE):
+                yield chunk
+
+    def clear(self) -> None:
+        """Remove what the file has."""
+        self._keep = self._asked_to_keep
+        with file_errors("write", self.path):
+            self._file.seek(0)
+            self._file.truncate()
+
+    def check_space(self, size: int) -> None:
+        """Check that the file system has room for the whole file.
+
+        :param size: bytes that the file will have
+        :raises FileFailed: if it has not
+        """
+        if not hasattr(os, "fstatvfs"):  # pragma: no cover
+            return
+        with file_errors("write", self.path):
+            system: Any = os.fstatvfs(self._file.fileno())
+            free = system.f_bavail * system.f_frsize
+            needed = size - self.size
+        if system.f_blocks and needed > free:
+            raise FileFailed(
+                f"Cannot write {shown(self.path)}: it needs {needed} more bytes, and {free} are "
+                "free"
+            )
+
+    def commit(self, clobber: bool = True) -> None:
+        """Flush the file to the disk and put it in the target's place.
+
+        :param clobber: whether it may replace a file
+        :raises FileFailed: if that fails; the target is then as it was
+        """
+        with file_errors("write", self._target):
+            os.fsync(self._file.fileno())
+            if clobber:
+                self.path.replace(self._target)
+            else:
+                self._link()
+            self._committed = True
+            _flush_directory(self._target.parent)
+
+    def _link(self) -> None:
+        """Give the file its name, unless there is one of that name by now."""
+        try:
+            os.link(self.path, self._target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            check_target(self._target, clobber=False)
+            self.path.replace(self._target)
+        else:
+            self.path.unlink()
+
+
+def _flush_directory(directory: Path) -> None:
+    # Not every file system can, and the file itself is safe.
+    with contextlib.suppress(OSError):
+        fd = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
