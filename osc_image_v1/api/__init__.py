@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient as ComputeImageClient
+    from osc_image_v1.api.fields import ImageFields as ImageFields
     from osc_image_v1.api.http import RetryPolicy as RetryPolicy
     from osc_image_v1.api.image_v1 import ImageClient as ImageClient
     from osc_image_v1.api.models import ComputeImage as ComputeImage
@@ -35,6 +36,7 @@ _HOMES = {
     "Image": "models",
     "ImageClient": "image_v1",
     "ImageDetail": "models",
+    "ImageFields": "fields",
     "ImageQuery": "queries",
     "Member": "models",
     "RetryPolicy": "http",
@@ -47,6 +49,7 @@ __all__ = [
     "Image",
     "ImageClient",
     "ImageDetail",
+    "ImageFields",
     "ImageQuery",
     "Member",
     "RetryPolicy",

@@ -1,7 +1,8 @@
 """``x-image-meta-*`` headers, in which the Image API v1 carries one image's metadata.
 
 Header text is raw UTF-8, which Python's HTTP layer shows as Latin-1. Header names carry no case,
-and ``-`` and ``_`` mean the same in them.
+and ``-`` and ``_`` mean the same in them; only hyphens are sent, since some front ends drop names
+with underscores.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.records import Record, bool_or_none, int_or_none
 
 _PREFIX = "x-image-meta-"
@@ -52,3 +54,63 @@ def record_from_headers(headers: Iterable[tuple[str, str]]) -> Record:
             field = field.replace("-", "_")
             record[field] = _value(field, _decode(text))
     return {**record, "properties": properties}
+
+
+def headers_from_fields(fields: ImageFields) -> dict[str, str]:
+    """Return the headers that carry fields to be written.
+
+    :param fields: what is to be written; they are checked already
+    :returns: headers as Python's HTTP layer takes them
+    """
+    headers = {
+        _PREFIX + name.replace("_", "-"): _encode(value)
+        for name in _WRITTEN
+        if (value := getattr(fields, name)) is not None
+    }
+    if fields.copy_from is not None:
+        headers["x-glance-api-copy-from"] = _encode(fields.copy_from)
+    for name, text in fields.properties.items():
+        headers[_PREFIX + _PROPERTY + name.replace("_", "-")] = _encode(text or "")
+    return headers
+
+
+def not_stored(fields: ImageFields, record: Record) -> list[str]:
+    """Return what a service has not stored as it was asked to.
+
+    :param fields: what was to be written
+    :param record: the service's record after that; fields that it does not have are not looked at
+    """
+    wrong = [
+        name
+        for name in _STORED
+        if (asked := getattr(fields, name)) is not None
+        and name in record
+        and record[name] != (None if asked == "" else asked)
+    ]
+    stored = record.get("properties")
+    if isinstance(stored, dict):
+        wrong += [
+            f"property {name}"
+            for name, asked in fields.properties.items()
+            if stored.get(name) != (asked or None)
+        ]
+    return wrong
+
+
+_STORED = (
+    "name",
+    "disk_format",
+    "container_format",
+    "min_disk",
+    "min_ram",
+    "size",
+    "checksum",
+    "owner",
+    "is_public",
+    "protected",
+)
+_WRITTEN = (*_STORED, "store", "location")
+
+
+def _encode(value: str | int | bool) -> str:
+    return str(value).encode().decode("latin-1")

@@ -16,6 +16,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from osc_image_v1.api.data import ImageData, body_size, check_rest
 from osc_image_v1.api.headers import record_from_headers
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.image_writes import ImageWrites
 from osc_image_v1.api.models import Image, ImageDetail
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
@@ -38,7 +39,7 @@ _MOST_CANDIDATES = 20
 _STEPS_BACK = 10
 
 
-class ImageClient:
+class ImageClient(ImageWrites):
     """Images of a service with the Image API v1.
 
     :param adapter: a keystoneauth1 adapter of service type ``image``
