@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from openstack.config import OpenStackConfig
 import pytest
 from keystoneauth1 import session as ksa_session
+from openstack.config import OpenStackConfig
+from osc_lib import clientmanager
 
 from tests.cloud import Cloud
 
@@ -71,7 +72,7 @@ def openstack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
                 except SystemExit as stop:
                     status = int(stop.code or 0)
                 finally:
-                    _forget_handlers()
+                    _forget()
         # The commands freeze what is alive, which one process a command never notices.
         gc.unfreeze()
         return Result(status, _text(out), _text(err))
@@ -84,8 +85,11 @@ def _text(stream: io.TextIOWrapper) -> str:
     return stream.buffer.getvalue().decode("utf-8", "surrogateescape")
 
 
-def _forget_handlers() -> None:
-    """Undo the shell's set-up of logging, which is meant for one command a process."""
+def _forget() -> None:
+    """Undo what the shell sets up in a process, which is meant for one command."""
+    for cache in vars(clientmanager.ClientManager).values():
+        if isinstance(cache, clientmanager.ClientCache):
+            cache._handle = None
     for name in (None, "cliff", "stevedore", "iso8601", "keystoneauth", "osc_lib"):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
