@@ -93,6 +93,7 @@ class HttpError(ImageV1Error):
     :ivar status: the HTTP status code
     :ivar explanation: what the service said, in one line, or ""
     :ivar request_id: the service's ID of the request, or None
+    :ivar where: status and request ID, as an error's sentence ends with them
     :ivar retry_after: when the service wants to be asked again, as it said it, or None
     """
 
@@ -104,9 +105,9 @@ class HttpError(ImageV1Error):
         self.explanation = explanation
         self.retry_after: str | None = None
         self.request_id = printable(request_id) if request_id else None
-        where = f"HTTP {status}" + (f", request {self.request_id}" if self.request_id else "")
+        self.where = f"HTTP {status}" + (f", request {self.request_id}" if self.request_id else "")
         said = f": {explanation}" if explanation else ""
-        super().__init__(f"{action}{said} ({where})")
+        super().__init__(f"{action}{said} ({self.where})")
 
 
 class BadRequest(HttpError):

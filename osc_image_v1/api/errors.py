@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from html.parser import HTMLParser
 from http.client import responses
 from typing import Any
 
@@ -28,25 +27,12 @@ _PHRASES = re.compile(
 )
 
 
-class _Text(HTMLParser):
-    """Collects the text of a page but for its title, scripts and styles."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
-        if tag in ("script", "style", "title"):
-            self._hidden += 1
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style", "title") and self._hidden:
-            self._hidden -= 1
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
+# Comments, what a page does not show, and tags. Each alternative ends at the end of the text at the
+# latest: a hostile page must not take longer than its length.
+_MARKUP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|title)\b.*?(?:</\1\s*>|\Z)|</?[a-z!?][^<>]*>",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def explanation(body: bytes, content_type: str, status: int) -> str:
@@ -68,10 +54,9 @@ def explanation(body: bytes, content_type: str, status: int) -> str:
 
 def _from_json(text: str) -> str | None:
     try:
-        value = json.loads(text)
+        return _message(json.loads(text)) or ""
     except (ValueError, RecursionError):
         return None
-    return _message(value) or ""
 
 
 def _message(value: Any) -> str | None:
@@ -80,7 +65,7 @@ def _message(value: Any) -> str | None:
         return value
     if not isinstance(value, dict):
         return None
-    for key in ("message", "detail", "description", "title"):
+    for key in ("message", "detail", "description", "title", "error"):
         if isinstance(value.get(key), str):
             return str(value[key])
     for inner in value.values():
@@ -91,10 +76,7 @@ def _message(value: Any) -> str | None:
 
 
 def _from_markup(text: str) -> str:
-    reader = _Text()
-    reader.feed(text)
-    reader.close()
-    return " ".join(reader.parts)
+    return html.unescape(_MARKUP.sub(" ", text))
 
 
 def _one_line(text: str, status: int) -> str:

@@ -49,6 +49,7 @@ _CHUNK = 2**20
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 3
+_PORTS = {"http": 80, "https": 443}
 _T = TypeVar("_T")
 
 _VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
@@ -169,7 +170,7 @@ class ServiceClient:
                 f"The catalog has no {adapter.service_type} service{region}: choose another region "
                 "or interface, or give its URL"
             )
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if _origin(url) is None:
             raise ApiNotAvailable(
                 f"The {adapter.service_type} endpoint '{printable(url)}' is no http URL"
             )
@@ -179,7 +180,8 @@ class ServiceClient:
         base = url.rstrip("/")
         if self._keep_version is not None and self._keep_version.search(urlsplit(base).path):
             return base
-        return _VERSION.sub("", base).rstrip("/") + "/" + self._version
+        scheme, host, path, _query, _fragment = urlsplit(base)
+        return f"{scheme}://{host}{_VERSION.sub('', path).rstrip('/')}/{self._version}"
 
     def request(
         self,
@@ -274,7 +276,7 @@ class ServiceClient:
         :raises ConnectionFailed: if the body ends early
         """
         received = 0
-        with _translated(action):
+        with _translated(action, failed="the answer broke off"):
             for chunk in response.iter_content(chunk_size):
                 received += len(chunk)
                 yield chunk
@@ -282,9 +284,7 @@ class ServiceClient:
         length = response.headers.get("Content-Length", "")
         plain = "Content-Encoding" not in response.headers
         if plain and length.isdecimal() and received < int(length):
-            raise ConnectionFailed(
-                f"{action}: the answer ended after {received} of {length} bytes, try again"
-            )
+            raise ConnectionFailed(f"{action}: the answer broke off: it ended early, try again")
 
     def _follow(
         self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
@@ -296,8 +296,8 @@ class ServiceClient:
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 return response
-            target = urljoin(url, location)
             response.close()
+            target = _join(url, location)
             # keystoneauth1 would send the token along to wherever the redirect points.
             if _origin(target) != _origin(url) or method not in ("GET", "HEAD"):
                 raise BadAnswer(
@@ -369,20 +369,31 @@ def _beginning(response: requests.Response) -> bytes:
         return b""
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port, None where the text is no http URL."""
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = -1
-    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
+
+
+def _join(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
 
 
 class _translated:  # noqa: N801 (reads as a statement)
     """Turns the errors of keystoneauth1, requests and urllib3 into this package's own."""
 
-    def __init__(self, action: str, url: str = "") -> None:
+    def __init__(self, action: str, url: str = "", failed: str = "") -> None:
         self._action = action
+        self._failed = failed
         self._where = "{}://{}".format(*urlsplit(url)) if url else "the service"
 
     def __enter__(self) -> None:
@@ -403,9 +414,8 @@ class _translated:  # noqa: N801 (reads as a statement)
             OSError,
         )
         if isinstance(error, network):
-            raise ConnectionFailed(
-                f"{self._action}: no answer from {self._where}: {_reason(error)}"
-            ) from error
+            failed = self._failed or f"no answer from {self._where}"
+            raise ConnectionFailed(f"{self._action}: {failed}: {_reason(error)}") from error
         if isinstance(error, ksa_exceptions.ClientException):
             text = printable(" ".join(str(error).split()))
             raise ImageV1Error(f"{self._action}: {text}") from error
@@ -425,7 +435,7 @@ def _reason(error: BaseException) -> str:
     if "timed out" in text:
         return "it took too long, try again or raise --os-image-v1-timeout"
     if "IncompleteRead" in text or "InvalidChunkLength" in text:
-        return "the answer broke off, try again"
+        return "it ended early, try again"
     return printable(" ".join(text.split()))[:300] or type(inner).__name__
 
 

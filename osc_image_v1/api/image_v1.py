@@ -112,8 +112,8 @@ class ImageClient(ImageWrites):
         pager = _Pager(self.http, query, detail)
         try:
             first = pager.page(query.marker)
-        except ServerError:
-            if not query.has_delicate_text:
+        except ServerError as error:
+            if not query.has_delicate_text or error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             pager = _Pager(self.http, query, detail, texts=False)
             first = pager.page(query.marker)
@@ -138,7 +138,7 @@ class ImageClient(ImageWrites):
                 record = record_from_headers(_header_lines(response))
         except NotFound as error:
             raise ImageNotFound(
-                f"No image has the ID {printable(image_id)} (HTTP 404, request {error.request_id})"
+                f"No image has the ID {printable(image_id)} ({error.where})"
             ) from error
         if not record.get("id"):
             raise BadAnswer(f"{action}: the service's answer has no image metadata")

@@ -31,6 +31,7 @@ class PageGuard:
     def __init__(self, action: str) -> None:
         self._action = action
         self._markers: set[str] = set()
+        self._links: set[str] = set()
         self._previous: frozenset[str] = frozenset()
 
     def fresh(self, records: list[Record]) -> list[Record]:
@@ -42,13 +43,27 @@ class PageGuard:
         overlap = ids & self._previous
         last = records[-1]["id"] if records else None
         if records and (len(overlap) == len(ids) or last in self._markers):
-            raise BadAnswer(
-                f"{self._action}: the service repeats a page instead of going on, so the list is "
-                "not complete"
-            )
+            raise self._repeats()
         if last is not None:
             self._markers.add(last)
         self._previous = ids
         if overlap:
             return [record for record in records if record["id"] not in overlap]
         return records
+
+    def onward(self, marker: str | None) -> None:
+        """Check the marker of a link to the next page; pages without images have them too.
+
+        :param marker: the marker, None where there is no link
+        :raises BadAnswer: if the list has been there
+        """
+        if marker in self._links:
+            raise self._repeats()
+        if marker is not None:
+            self._links.add(marker)
+
+    def _repeats(self) -> BadAnswer:
+        return BadAnswer(
+            f"{self._action}: the service repeats a page instead of going on, so the list is not "
+            "complete"
+        )

@@ -63,6 +63,8 @@ def is_uuid(text: str) -> bool:
 def _check_count(name: str, value: int | None, least: int, most: int | None = None) -> None:
     if value is None:
         return
+    if not isinstance(value, int):
+        raise InvalidInput(f"{name} is {value!r}, must be a whole number")
     if value < least or (most is not None and value > most):
         bounds = f"from {least} to {most}" if most is not None else f"{least} or more"
         raise InvalidInput(f"{name} is {value}, must be {bounds}")
@@ -167,7 +169,7 @@ class ImageQuery:
     @property
     def has_delicate_text(self) -> bool:
         """Whether text beyond ASCII is sent, which Glance on Python 2 answers with a 500."""
-        return not all(value.isascii() for value in self._texts().values())
+        return not all(key.isascii() and text.isascii() for key, text in self._texts().items())
 
     def _texts(self) -> dict[str, str]:
         """Return the exact-match filters that the service can be trusted with.
@@ -240,6 +242,8 @@ class ImageQuery:
             for key in ("name", "status", "container_format", "disk_format")
             if (wanted := getattr(self, key)) is not None and key not in sent
         ]
+        if not texts:
+            checks += self._property_checks()
         if self.visibility in ("public", "private"):
             public = self.visibility == "public"
             checks.append(lambda record: bool_or_none(record.get("is_public")) is public)
@@ -257,10 +261,13 @@ class ImageQuery:
 
     def _repeated_checks(self) -> list[Predicate]:
         """Return the filters that a service may read loosely: MySQL knows no case."""
-        checks = [_property_equals("properties", *item) for item in self.properties.items()]
+        checks = self._property_checks()
         if self.name is not None:
             checks.append(_equals("name", self.name))
         return checks
+
+    def _property_checks(self) -> list[Predicate]:
+        return [_property_equals("properties", *item) for item in self.properties.items()]
 
 
 @dataclass(frozen=True)
@@ -269,7 +276,7 @@ class ComputeImageQuery:
 
     :ivar name: exactly this name
     :ivar status: one of :data:`COMPUTE_STATUSES`
-    :ivar server: UUID of the server that the image was made from
+    :ivar server: UUID or URL of the server that the image was made from
     :ivar image_type: ``snapshot`` or ``backup``, the image's ``image_type``
     :ivar min_disk: GB, exactly this minimum disk
     :ivar min_ram: MB, exactly this minimum RAM
@@ -331,7 +338,7 @@ class ComputeImageQuery:
         if self.status is not None:
             checks.append(_equals("status", self.status))
         if self.server is not None:
-            server = self.server
+            server = _last_segment(self.server)
             checks.append(lambda record: mapping(record.get("server")).get("id") == server)
         if self.min_disk is not None:
             checks.append(_number_equals("minDisk", self.min_disk))
@@ -400,7 +407,11 @@ def parse_server(text: str) -> str:
     :param text: what a person wrote
     :raises InvalidInput: if it is neither
     """
-    last = text.rstrip("/").rpartition("/")[2]
+    last = _last_segment(text)
     if not is_uuid(last):
         raise InvalidInput(f"'{text}' is no server ID (a UUID) and no URL of a server")
     return last
+
+
+def _last_segment(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
