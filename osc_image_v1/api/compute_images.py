@@ -100,6 +100,7 @@ class ComputeImageClient:
             if rows:
                 yield rows
             following = _next_params(document)
+            guard.onward(following.get("marker"))
             # The service's link drops parameters that it does not know.
             params = {**params, **following} if following else {}
 
@@ -108,8 +109,8 @@ class ComputeImageClient:
             return self.http.get_json("/images/detail", _LISTING, params)
         except NotFound as error:
             raise ApiNotAvailable(
-                f"The Compute service at {self.http.endpoint} has no image proxy (HTTP 404, "
-                f"request {error.request_id}): use 'openstack image' or 'openstack image v1'"
+                f"The Compute service at {self.http.endpoint} has no image proxy "
+                f"({error.where}): use 'openstack image' or 'openstack image v1'"
             ) from error
 
     def get(self, image_id: str) -> ComputeImage:
@@ -128,8 +129,8 @@ class ComputeImageClient:
             document = self.http.get_json(path_of("images", image_id), action)
         except NotFound as error:
             raise ImageNotFound(
-                f"The Compute service has no image with the ID {printable(image_id)} (HTTP 404, "
-                f"request {error.request_id})"
+                f"The Compute service has no image with the ID {printable(image_id)} "
+                f"({error.where})"
             ) from error
         record = mapping(document).get("image")
         if not isinstance(record, dict) or not record.get("id"):
