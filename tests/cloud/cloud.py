@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cloud import configuration, databases, environments, identities, services
-from tests.cloud.places import Places, replace_text
-from tests.cloud.reports import say
+from tests.cloud.places import LISTENERS, Places, replace_text
+from tests.cloud.reports import CloudError, say
 from tests.cloud.sowing import Sower, write_static_files
 
 
@@ -43,8 +45,12 @@ class Cloud:
         mark = cloud.mark("image")
         ...                                         # openstack --os-cloud demo ...
         assert [r.target for r in cloud.requests_since(mark, "image")] == [...]
-        cloud.reset()                               # as it was right after the seeding
+        cloud.down("image")                         # what if it is not there?
+        cloud.reset()                               # as it was right after the seeding, and up
         cloud.down()
+
+    ``up``, ``down``, ``reset`` and ``destroy`` may be called at any time, by several at once. What
+    they cannot do they say in a :class:`CloudError`. The images are :data:`tests.cloud.SEEDS`.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -61,7 +67,12 @@ class Cloud:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The services' URLs: identity, image, registry, compute, target-image and static."""
+        """The services' URLs.
+
+        In the catalog: identity, image (Glance 15), compute, and, in RegionTwo, target-image.
+        Beside it: image-strict (the same Glance 15, but 401 without a good token), registry, and
+        static (files over HTTP).
+        """
         return configuration.urls(self.places.ports())
 
     @property
@@ -89,6 +100,16 @@ class Cloud:
         found = {service.name: services.pid(self.places, service) for service in self.services()}
         return {name: pid for name, pid in found.items() if pid is not None}
 
+    def session(self, user: str = "admin") -> Any:
+        """A keystoneauth1 session as admin, demo or other."""
+        return identities.session(self.urls["identity"], user, user)
+
+    def environ(self, cloud: str | None = None) -> dict[str, str]:
+        """An environment for a command: this process's own, with no cloud in it but this one."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        ours |= {"OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml), "NO_PROXY": "127.0.0.1"}
+        return {**ours, "OS_CLOUD": cloud} if cloud else ours
+
     # What was asked of it
 
     def mark(self, service: str) -> int:
@@ -97,7 +118,11 @@ class Cloud:
         return log.stat().st_size if log.exists() else 0
 
     def requests_since(self, mark: int, service: str) -> list[Request]:
-        """The requests that a service (image, compute, identity, ...) answered since a mark."""
+        """The requests that a service (image, compute, identity, ...) answered since a mark.
+
+        The services ask each other, too: Nova asks Glance for images, all of them ask Keystone
+        about tokens. ``Request.user_agent`` tells them apart.
+        """
         log = self.places.access_log(service)
         if not log.exists():
             return []
@@ -109,16 +134,21 @@ class Cloud:
 
     def up(self) -> None:
         """Bring up what is not up; the first time, make it all."""
+        identities.need_keystoneauth()
         with self.places.locked():
             self._up()
 
-    def down(self) -> list[str]:
-        """End the processes; the names of those that were there. All else stays."""
+    def down(self, *names: str) -> list[str]:
+        """End the processes, or some services' only; which were there. All else stays."""
+        unknown = set(names) - set(LISTENERS)
+        if unknown:
+            raise CloudError(f"no such service: {', '.join(sorted(unknown))}")
         with self.places.locked():
-            return services.stop(self.places)
+            return services.stop(self.places, *names)
 
     def reset(self, fresh: bool = False) -> None:
         """Make it as it was right after the seeding, quickly; or, fresh, make it anew."""
+        identities.need_keystoneauth()
         with self.places.locked():
             if fresh:
                 self._destroy()
@@ -129,7 +159,7 @@ class Cloud:
             say(f"restored: {', '.join(changed) or 'no database had changed'}")
             if "keystone" in changed:
                 # It remembers what it has read; the others do not.
-                services.stop_one(self.places, "identity")
+                services.stop(self.places, "identity")
             self._up()
 
     def destroy(self, everything: bool = False) -> None:
@@ -154,21 +184,23 @@ class Cloud:
         self.places.forget_ports()
 
     def _up(self) -> None:
+        missing = environments.missing(self.places)
+        if missing:
+            services.stop(self.places)
+            environments.build(self.places, missing)
         if not self._is_ready():
             self._make()
         everything = self.services()
-        services.start(self.places, everything)
-        services.wait(self.places, everything)
+        started = services.start(self.places, everything)
+        services.wait(self.places, everything, started)
 
     def _make(self) -> None:
         """Make the cloud's state; the mark that it is whole is written last."""
-        identities.need_keystoneauth()
         services.stop(self.places)
-        environments.ensure(self.places)
         if self.places.state.exists():
             say("making the cloud anew: it was made by another version of tests/cloud, or half")
         shutil.rmtree(self.places.state, ignore_errors=True)
-        ports = self.places.ports()
+        ports = self.places.choose_ports()
         configuration.write(self.places, ports)
         write_static_files(self.places)
         say("making the databases")
@@ -186,8 +218,7 @@ class Cloud:
 
         def begin(*names: str) -> None:
             chosen = [table[name] for name in names]
-            services.start(places, chosen)
-            services.wait(places, chosen)
+            services.wait(places, chosen, services.start(places, chosen))
 
         def identity() -> dict[str, str]:
             databases.make_keystone(places, configuration.urls(ports)["identity"])
@@ -196,7 +227,7 @@ class Cloud:
 
         def image() -> None:
             databases.make_glance15(places)
-            begin("registry", "image", "static")
+            begin("registry", "image", "image-strict", "static")
 
         def compute() -> None:
             databases.make_nova(places)

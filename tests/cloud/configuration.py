@@ -18,6 +18,11 @@ CLOUDS = {
 }
 
 
+#: The processes of Glance 15, by their configuration files, and where each listens. "strict" is the
+#: same service once more, for who wants to see a bad token refused: it has no anonymous users.
+GLANCE15 = {"api": "image", "strict": "image-strict", "registry": "registry"}
+
+
 def password_of(user: str) -> str:
     """Every password here is known to all: the cloud listens on loopback only."""
     return f"{user}-password"
@@ -55,8 +60,8 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
     _write(places, "nova/nova.conf", _nova(places, ports))
     nova_paste = places.environments / "modern" / "etc" / "nova" / "api-paste.ini"
     shutil.copy(nova_paste, places.config / "nova" / "api-paste.ini")
-    for part in ("api", "registry"):
-        _write(places, f"glance-{part}.conf", _glance15(places, ports, part))
+    for part, name in GLANCE15.items():
+        _write(places, f"glance-{part}.conf", _glance15(places, ports, part, ports[name]))
         _write(places, f"glance-{part}-paste.ini", _glance15_paste(places, part))
     _write(places, "glance-policy.json", json.dumps(_GLANCE15_POLICY, indent=1) + "\n")
     _write(places, "target/glance-api.conf", _target(places, ports))
@@ -136,11 +141,11 @@ lock_path = {places.state}/nova
 """
 
 
-def _glance15(places: Places, ports: Mapping[str, int], part: str) -> str:
+def _glance15(places: Places, ports: Mapping[str, int], part: str, port: int) -> str:
     return f"""\
 [DEFAULT]
 bind_host = 127.0.0.1
-bind_port = {ports["image" if part == "api" else "registry"]}
+bind_port = {port}
 workers = 0
 use_stderr = true
 enable_v1_api = True
@@ -152,7 +157,7 @@ registry_port = {ports["registry"]}
 use_user_token = True
 data_api = glance.db.sqlalchemy.api
 # Public images may be read without a token.
-allow_anonymous_access = True
+allow_anonymous_access = {part != "strict"}
 [database]
 connection = sqlite:///{places.databases}/glance.sqlite
 sqlite_synchronous = false
@@ -173,13 +178,12 @@ config_file = {places.config}/glance-{part}-paste.ini
 
 def _glance15_paste(places: Places, part: str) -> str:
     negotiation = "glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory"
-    pipelines = {
-        "api": f"""\
+    api = f"""\
 [pipeline:glance-api-cloud]
 pipeline = accesslog utf8headers versionnegotiation authtoken context rootapp
 [filter:accesslog]
 paste.filter_factory = access_log:AccessLog.factory
-path = {places.access_log("image")}
+path = {places.access_log(GLANCE15[part])}
 [filter:versionnegotiation]
 paste.filter_factory = {negotiation}
 [composite:rootapp]
@@ -193,22 +197,21 @@ paste.app_factory = glance.api.versions:create_resource
 paste.app_factory = glance.api.v1.router:API.factory
 [app:apiv2app]
 paste.app_factory = glance.api.v2.router:API.factory
-""",
-        "registry": """\
+"""
+    registry = """\
 [pipeline:glance-registry-cloud]
 pipeline = utf8headers authtoken context registryapp
 [app:registryapp]
 paste.app_factory = glance.registry.api:API.factory
-""",
-    }
+"""
     return f"""\
-{pipelines[part]}
+{registry if part == "registry" else api}
 [filter:utf8headers]
 paste.filter_factory = glance15:Utf8Headers.factory
 [filter:authtoken]
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
-# Who brings no token is let through, and is anonymous.
-delay_auth_decision = true
+# Who brings no good token is let through, and is anonymous.
+delay_auth_decision = {part != "strict"}
 [filter:context]
 paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
 """

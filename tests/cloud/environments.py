@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from tests.cloud import interpreters
@@ -35,28 +35,39 @@ def _digest(name: str) -> str:
     return hashlib.sha256((PINS / f"{name}.txt").read_bytes()).hexdigest()
 
 
-def is_built(places: Places, name: str) -> bool:
-    """Whether an environment is whole, made from today's pins, and still has its Python."""
+def missing(places: Places) -> list[str]:
+    """The environments that are not whole, not made from today's pins, or without their Python."""
+    chosen = interpreters.chosen()
+    return [name for name in NAMES if not _is_built(places, name, chosen)]
+
+
+def _is_built(places: Places, name: str, chosen: interpreters.Interpreter | None) -> bool:
     try:
         built = json.loads((places.environments / name / "built.json").read_text())
     except (OSError, ValueError):
         return False
-    return bool(built.get("pins") == _digest(name)) and places.python(name).exists()
+    return (
+        built.get("pins") == _digest(name)
+        and (chosen is None or built.get("python") == chosen.version)
+        and places.python(name).exists()
+    )
 
 
-def ensure(places: Places) -> bool:
-    """Build what is not built, both at once; True if anything was."""
-    wanted = [name for name in NAMES if not is_built(places, name)]
-    if not wanted:
-        return False
+def build(places: Places, names: Sequence[str]) -> None:
+    """Build some environments, all at once."""
     uv = interpreters.find_uv()
     python = interpreters.find(uv)
     say(f"Python {python.version} for the cloud: {python.path}")
-    say(f"installing {' and '.join(wanted)} with {'uv' if uv else 'pip'}: a minute or two")
+    say(f"installing {' and '.join(names)} with {'uv' if uv else 'pip'}: a minute or two")
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(lambda name: _build(places, name, python, uv), wanted):
-            pass
-    return True
+        at_work = {pool.submit(_build, places, name, python, uv): name for name in names}
+        while at_work:
+            done, _ = wait(at_work, timeout=15, return_when=FIRST_COMPLETED)
+            for job in done:
+                del at_work[job]
+                job.result()
+            if not done:
+                say(f"still installing {' and '.join(at_work.values())}")
 
 
 def _build(places: Places, name: str, python: interpreters.Interpreter, uv: str | None) -> None:

@@ -61,19 +61,27 @@ def find_uv() -> str | None:
     return path
 
 
+def chosen() -> Interpreter | None:
+    """The Python that ``$OSC_IMAGE_V1_CLOUD_PYTHON`` names, if it names one."""
+    name = os.environ.get("OSC_IMAGE_V1_CLOUD_PYTHON")
+    if not name:
+        return None
+    python = ask(shutil.which(name) or name)
+    if python and python.version in VERSIONS:
+        return python
+    raise CloudError(
+        f"OSC_IMAGE_V1_CLOUD_PYTHON={name} is not a Python {one_of(VERSIONS)} that runs and has "
+        "sqlite3, ssl and venv"
+    )
+
+
 def find(uv: str | None) -> Interpreter:
-    """The Python to build the environments with; ``$OSC_IMAGE_V1_CLOUD_PYTHON`` has the say."""
-    chosen = os.environ.get("OSC_IMAGE_V1_CLOUD_PYTHON")
-    if chosen:
-        answer = ask(shutil.which(chosen) or chosen)
-        if answer and answer.version in VERSIONS and (uv or answer.has_pip):
-            return answer
-        raise CloudError(
-            f"OSC_IMAGE_V1_CLOUD_PYTHON={chosen} is no working Python {one_of(VERSIONS)}"
-            + ("" if uv else " with venv and ensurepip")
-        )
-    without_pip = []
-    for version in VERSIONS:
+    """The Python to build the environments with."""
+    python = chosen()
+    if python and (uv or python.has_pip):
+        return python
+    without_pip = [python.path] if python else []
+    for version in () if python else VERSIONS:
         for path in _candidates(version, uv):
             answer = ask(path)
             if not answer or answer.version != version:

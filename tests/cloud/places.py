@@ -23,7 +23,15 @@ from pathlib import Path
 from tests.cloud.reports import CloudError, say
 
 #: The services that listen, and the name that each goes by in messages, logs and ``Cloud.urls``.
-LISTENERS = ("identity", "image", "registry", "compute", "target-image", "static")
+LISTENERS = (
+    "identity",
+    "registry",
+    "image",
+    "image-strict",
+    "compute",
+    "target-image",
+    "static",
+)
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 PINS = Path(__file__).resolve().parent / "pins"
@@ -82,16 +90,23 @@ class Places:
             yield
 
     def ports(self) -> dict[str, int]:
-        """The ports of the cloud, chosen once and remembered."""
-        remembered = self.root / "ports.json"
-        with contextlib.suppress(OSError, ValueError):
-            ports = json.loads(remembered.read_text())
-            if sorted(ports) == sorted(LISTENERS):
-                return {name: int(port) for name, port in ports.items()}
-        ports = _free_ports()
-        self.root.mkdir(parents=True, exist_ok=True)
-        replace_text(remembered, json.dumps(ports, indent=1) + "\n")
-        return ports
+        """The ports that the cloud remembers."""
+        try:
+            ports = json.loads((self.root / "ports.json").read_text())
+            return {name: int(ports[name]) for name in LISTENERS}
+        except (OSError, ValueError, KeyError):
+            raise CloudError(
+                f"there is no cloud in {self.root} yet: python -m tests.cloud up"
+            ) from None
+
+    def choose_ports(self) -> dict[str, int]:
+        """The ports of a new cloud: those of the one before it, or else free ones."""
+        try:
+            return self.ports()
+        except CloudError:
+            ports = _free_ports()
+            replace_text(self.root / "ports.json", json.dumps(ports, indent=1) + "\n")
+            return ports
 
     def forget_ports(self) -> None:
         """Let the next cloud choose its ports anew."""

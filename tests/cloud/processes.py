@@ -31,6 +31,7 @@ def start(record: Path, command: Sequence[str], env: Mapping[str, str], log: Pat
             stdout=out,
             stderr=out,
             start_new_session=True,
+            cwd=record.parent,
         )
     _CHILDREN[child.pid] = child
     replace_text(record, json.dumps({"pid": child.pid, "birth": _birth(child.pid)}) + "\n")

@@ -8,6 +8,7 @@ they are the same on every machine.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import struct
 import uuid
@@ -55,8 +56,8 @@ class Seed:
     kind: str
     #: None is an image without a name.
     name: str | None
-    #: The project it belongs to, and whose user makes it: admin, demo or other.
-    owner: str = "admin"
+    #: The project it belongs to, and whose user makes it: admin, demo or other. None is nobody's.
+    owner: str | None = "admin"
     #: public, private or (only through v2) community. Sharing is by ``members``.
     visibility: str = "public"
     #: Length of the data; None is an image without data.
@@ -72,14 +73,15 @@ class Seed:
     members: Mapping[str, bool] = field(default_factory=dict)
     #: Seen in v2 alone.
     tags: tuple[str, ...] = ()
-    #: active, queued, killed, deleted or deactivated.
+    #: active, queued, saving, killed, deleted or deactivated.
     status: str = "active"
     #: Which API makes it: v1, or v2 where v1's headers cannot say it.
     through: str = "v1"
     #: Where the data comes from: upload, location or copy-from (a file of the static server).
     source: str = "upload"
     file: str | None = None
-    #: What happened to the stored data afterwards: missing, truncated or corrupt.
+    #: What happened to the stored data afterwards: missing, truncated or corrupt; or interrupted,
+    #: which is what is left when the service dies during an upload.
     accident: str | None = None
     #: Set through the compute proxy afterwards.
     compute_metadata: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +159,7 @@ _NAMES: Iterable[tuple[str, str]] = (
     ("name-digits", "12345678"),
     ("name-none", "None"),
     ("name-case", "CirrOS"),
+    ("name-zero-width", "cir\u200bros"),
 )
 
 _NAMES_V2: Iterable[tuple[str, str]] = (
@@ -165,6 +168,8 @@ _NAMES_V2: Iterable[tuple[str, str]] = (
     ("name-escape", "\x1b[31mred\x1b[0m"),
     ("name-newline", "two\nlines"),
     ("name-tab", "a\tb"),
+    ("name-return", "overwritten\rby this"),
+    ("name-csi", "\x9b31mred"),
     ("name-empty", ""),
 )
 
@@ -218,6 +223,7 @@ SEEDS: tuple[Seed, ...] = (
         "private",
         members={"demo": True},
     ),
+    Seed("no-owner", "public", "no-owner", None),
     Seed("community", "community", "community", "demo", "community", through="v2"),
     Seed("protected", "protected", "protected", protected=True),
     Seed("demo-protected", "protected", "demo-protected", "demo", "private", protected=True),
@@ -242,6 +248,8 @@ SEEDS: tuple[Seed, ...] = (
     Seed("demo-killed", "killed", "demo-killed", "demo", "private", status="killed"),
     Seed("deleted", "deleted", "deleted", status="deleted"),
     Seed("demo-deleted", "deleted", "demo-deleted", "demo", "private", status="deleted"),
+    Seed("queued-v2", "queued", "queued-v2", size=None, status="queued", through="v2"),
+    Seed("saving", "saving", "saving", size=None, status="saving", accident="interrupted"),
     Seed("deactivated", "deactivated", "deactivated", status="deactivated"),
     # Where the data is
     Seed("location", "location", "location", source="location", file="remote.img"),
@@ -274,6 +282,26 @@ SEEDS: tuple[Seed, ...] = (
         "demo",
         "private",
         properties=_snapshot("cirros", SERVER_C),
+    ),
+    Seed(
+        "snapshot-volume",
+        "snapshot",
+        "snapshot-volume",
+        size=0,
+        properties={
+            **_snapshot("ubuntu", SERVER_B),
+            "root_device_name": "/dev/vda",
+            "bdm_v2": "True",
+            "block_device_mapping": json.dumps(
+                [{"device_name": "/dev/vda", "snapshot_id": id_of("volume"), "boot_index": 0}]
+            ),
+        },
+    ),
+    Seed(
+        "snapshot-disk-config",
+        "snapshot",
+        "snapshot-disk-config",
+        properties={**_snapshot("cirros", SERVER_B), "auto_disk_config": "True"},
     ),
     *(
         Seed(
@@ -346,7 +374,6 @@ SEEDS: tuple[Seed, ...] = (
         through="v2",
         properties={
             "empty": "",
-            "newline": "two\nlines",
             "spaces": "  around  ",
             "escape": "\x1b[31mred\x1b[0m",
             "Foo": "upper",
@@ -361,6 +388,13 @@ SEEDS: tuple[Seed, ...] = (
             "key=equals": "equals",
         },
         tags=("one", "two words"),
+    ),
+    Seed(
+        "properties-newline",
+        "property",
+        "properties-newline",
+        through="v2",
+        properties={"a_key": "before", "newline": "two\nlines", "z_key": "after"},
     ),
     Seed(
         "properties-compute",
@@ -380,6 +414,15 @@ SEEDS: tuple[Seed, ...] = (
         fixed_id=id_of("cirros"),
     ),
     Seed("target-same-name", "target", "ubuntu", through="v2", region="RegionTwo"),
+    Seed(
+        "target-demo-private",
+        "target",
+        "target-demo-private",
+        "demo",
+        "private",
+        through="v2",
+        region="RegionTwo",
+    ),
     Seed("target-own", "target", "target-own", through="v2", region="RegionTwo", tags=("target",)),
 )
 

@@ -39,8 +39,9 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         program = str(INSIDE / "wsgi_service.py")
         return (modern, program, module, str(ports[name]), str(places.access_log(name)))
 
-    def glance15(part: str) -> Sequence[str]:
-        return (pike, str(INSIDE / "glance15.py"), part, f"{places.config}/glance-{part}.conf")
+    def glance15(config: str) -> Sequence[str]:
+        part = "registry" if config == "registry" else "api"
+        return (pike, str(INSIDE / "glance15.py"), part, f"{places.config}/glance-{config}.conf")
 
     static = str(INSIDE / "static_files.py")
     files = (str(places.static), str(ports["static"]), str(places.access_log("static")))
@@ -53,6 +54,7 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         ),
         ("registry", "Glance 15's registry", glance15("registry"), {}),
         ("image", "Glance 15, v1 and v2", glance15("api"), {}),
+        ("image-strict", "the same, with a token only", glance15("strict"), {}),
         (
             "compute",
             "Nova 34, the image proxy",
@@ -99,11 +101,12 @@ def start(places: Places, services: Iterable[Service]) -> list[Service]:
     return absent
 
 
-def wait(places: Places, services: Iterable[Service], seconds: float = 90) -> None:
-    """Wait until each of them answers."""
+def wait(
+    places: Places, services: Iterable[Service], started: Sequence[Service], seconds: float = 120
+) -> None:
+    """Wait until each of them answers, and tell it of those that were started just now."""
     deadline = time.monotonic() + seconds
     for service in services:
-        waited = False
         while not answers(service):
             gone = pid(places, service) is None
             if gone or time.monotonic() > deadline:
@@ -112,9 +115,8 @@ def wait(places: Places, services: Iterable[Service], seconds: float = 90) -> No
                     + ("has ended" if gone else f"does not answer after {seconds:.0f} s")
                     + f", port {service.port}. {tail(places.log(service.name))}"
                 )
-            waited = True
             time.sleep(0.1)
-        if waited:
+        if service in started:
             say(f"{service.name} answers on port {service.port}: {service.title}")
 
 
@@ -122,7 +124,7 @@ def answers(service: Service, seconds: float = 5) -> bool:
     """Whether the service answers a request, whatever it says."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=seconds)
     try:
-        connection.request("GET", "/", headers={"User-Agent": "tests.cloud"})
+        connection.request("GET", "/", headers={"User-Agent": "tests.cloud probe"})
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return False
@@ -131,12 +133,8 @@ def answers(service: Service, seconds: float = 5) -> bool:
     return True
 
 
-def stop(places: Places) -> list[str]:
-    """End every process that was started here; the names of those that were there."""
+def stop(places: Places, *names: str) -> list[str]:
+    """End the named services' processes, or all that were started; which were there."""
     records = sorted(places.processes.glob("*.json"))
-    return [record.stem for record in records if processes.end(record) is not None]
-
-
-def stop_one(places: Places, name: str) -> None:
-    """End one service's process."""
-    processes.end(places.processes / f"{name}.json")
+    chosen = [record for record in records if not names or record.stem in names]
+    return [record.stem for record in chosen if processes.end(record) is not None]

@@ -4,9 +4,10 @@ The fields of a line are separated by tabs::
 
     2026-01-31T12:00:00.123456Z  200  GET  /v1/images?limit=1  compute 2.1  openstacksdk/4.0
 
-that is when it was answered, the status, the method, the target, the ``OpenStack-API-Version`` (or
-Nova's own older header) and the ``User-Agent``; ``-`` where there is none. The line is written
-before the answer's first byte is sent: who has read the answer finds the line.
+that is when it was answered, the status, the method, the target as it was sent, the
+``OpenStack-API-Version`` (or Nova's own older header) and the ``User-Agent``; ``-`` where there is
+none. The line is written before the answer's first byte is sent: who has read the answer finds the
+line.
 """
 
 from __future__ import annotations
@@ -19,16 +20,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+#: The user agent that asks whether a service is up; that is no request of anyone's.
+PROBE = "tests.cloud probe"
+
 _TOKEN = re.compile(r"gAAAA[\w%=-]{20,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def _plain(value: str | None) -> str:
-    """A header's value as one field of a line."""
-    return (
-        _CONTROL.sub("?", value or "").encode("latin-1", "replace").decode("utf-8", "replace")
-        or "-"
-    )
 
 
 class AccessLog:
@@ -48,19 +44,13 @@ class AccessLog:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         # The applications behind this filter change environ: what was asked is read now.
-        query = environ.get("QUERY_STRING")
-        target = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        target = quote(target.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~")
-        if query:
-            target += "?" + query
         request = (
             environ.get("REQUEST_METHOD", "-"),
-            _TOKEN.sub("TOKEN", _plain(target)),
-            _plain(
-                environ.get("HTTP_OPENSTACK_API_VERSION")
-                or environ.get("HTTP_X_OPENSTACK_NOVA_API_VERSION")
-            ),
-            _TOKEN.sub("TOKEN", _plain(environ.get("HTTP_USER_AGENT"))),
+            _target(environ),
+            environ.get("HTTP_OPENSTACK_API_VERSION")
+            or environ.get("HTTP_X_OPENSTACK_NOVA_API_VERSION")
+            or "-",
+            environ.get("HTTP_USER_AGENT") or "-",
         )
         answered = False
 
@@ -80,11 +70,23 @@ class AccessLog:
 
     def write(self, status: str, *request: str) -> None:
         """Append one line, at once: there is no buffer between this and the file."""
+        if request[-1] == PROBE:
+            return
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = "\t".join((now, status.split(" ")[0], *request)) + "\n"
+        fields = (_TOKEN.sub("TOKEN", _CONTROL.sub("?", field)) for field in request)
+        line = "\t".join((now, status.split(" ")[0], *fields)) + "\n"
         with self.lock:
             log = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(log, line.encode())
+                os.write(log, line.encode("utf-8", "replace"))
             finally:
                 os.close(log)
+
+
+def _target(environ: dict[str, Any]) -> str:
+    """Path and query as they were sent: waitress tells them in one word, eventlet in two."""
+    if "REQUEST_URI" in environ:
+        return str(environ["REQUEST_URI"])
+    path = environ.get("RAW_PATH_INFO") or quote(environ.get("PATH_INFO", "").encode("latin-1"))
+    query = environ.get("QUERY_STRING")
+    return f"{path}?{query}" if query else str(path)

@@ -19,7 +19,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         status = str(getattr(code, "value", code))
-        agent = self.headers.get("User-Agent", "-")
+        agent = self.headers.get("User-Agent") or "-"
         self.log.write(status, self.command or "-", self.path, "-", agent)
 
     def log_message(self, *_: Any) -> None:
