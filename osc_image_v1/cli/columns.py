@@ -23,18 +23,21 @@ EXACT = frozenset(("csv", "value", "shell"))
 
 _SIZES = frozenset(("size", "virtual_size", "OS-EXT-IMG-SIZE:size"))
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_NESTED = frozenset(("properties", "metadata"))
+# One name for the same thing, whichever service it comes from.
+_SHOWN_AS = {"metadata": "properties"}
 
 
 def human_size(size: Any) -> Any:
     """Return bytes with a unit, powers of 1024; what is no number stays as it is."""
     if not isinstance(size, int) or isinstance(size, bool):
         return size
-    number = float(size)
-    for unit in _UNITS:
-        if abs(number) < 1024 or unit == _UNITS[-1]:
-            break
-        number /= 1024
-    return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
+    power = min((abs(size).bit_length() - 1) // 10, len(_UNITS) - 1) if size else 0
+    if power == 0:
+        return f"{size} B"
+    # Whole numbers: an absurd one is too large for a float.
+    tenths = (abs(size) * 20 // 1024**power + 1) // 2
+    return f"{'-' if size < 0 else ''}{tenths // 10}.{tenths % 10} {_UNITS[power]}"
 
 
 def utc(value: Any) -> Any:
@@ -46,8 +49,11 @@ def utc(value: Any) -> Any:
 
 
 def visibility(is_public: Any) -> Any:
-    """Return ``public`` or ``private``."""
-    return {True: "public", False: "private"}.get(is_public) if is_public is not None else None
+    """Return ``public`` or ``private``; what is no boolean is None."""
+    from osc_image_v1.api.records import bool_or_none
+
+    public = bool_or_none(is_public)
+    return None if public is None else "public" if public else "private"
 
 
 def as_json(value: Any) -> Any:
@@ -73,27 +79,15 @@ def _quoted(value: Any) -> str:
     return "'" + printable(text) + "'" if isinstance(value, str) else printable(text)
 
 
-def _chain(first: Render | None, second: Render | None) -> Render | None:
-    if first is None or second is None:
-        return first or second
-    return lambda value: second(first(value))
-
-
-def renders(
-    fields: Sequence[tuple[str, Render | None]], output_format: str, human_readable: bool
-) -> list[Render | None]:
-    """Return how each field becomes a cell of an output format.
-
-    :param fields: name of the field, and what makes a reader's value of it
-    :param output_format: the name of cliff's formatter
-    :param human_readable: whether sizes have units
-    """
-    last = None if output_format in TYPED else as_json if output_format in EXACT else for_table
-    made = []
-    for name, render in fields:
-        with_unit = human_readable and name in _SIZES
-        made.append(_chain(human_size if with_unit else render, last))
-    return made
+def _render(
+    name: str, render: Render | None, output_format: str, human_readable: bool
+) -> Render | None:
+    """Return how a field becomes a cell of an output format, None where it is one already."""
+    first = human_size if human_readable and name in _SIZES else render
+    if output_format in TYPED:
+        return first
+    last = as_json if output_format in EXACT else for_table
+    return last if first is None else lambda value: last(first(value))
 
 
 def rows(
@@ -110,31 +104,26 @@ def rows(
     :param human_readable: whether sizes have units
     """
     names = [name for name, _ in fields]
-    how = renders(fields, output_format, human_readable)
+    renders = [
+        (i, _render(*field, output_format, human_readable)) for i, field in enumerate(fields)
+    ]
+    changed = [
+        (index, render)
+        for index, render in renders
+        # Of the fields that go out as they are, these alone need work: the rest is no JSON.
+        if render is not None and (render is not as_json or names[index] in _NESTED)
+    ]
     pick = itemgetter(*names)
-    changed = [(index, render) for index, render in enumerate(how) if render is not None]
-    # Most cells of an exact format need no work: text and numbers are what they are.
-    if output_format in EXACT:
-        changed = [item for item in changed if item[1] is not as_json] + [
-            (index, render)
-            for index, render in changed
-            if render is as_json and names[index] in _NESTED
-        ]
     for record in records:
         try:
             row = pick(record)
         except KeyError:
             row = tuple(map(record.get, names))
         if changed:
-            cells = list(row)
+            row = list(row)
             for index, render in changed:
-                cells[index] = render(cells[index])
-            yield cells
-        else:
-            yield row
-
-
-_NESTED = frozenset(("properties", "metadata"))
+                row[index] = render(row[index])
+        yield row
 
 
 def shown(
@@ -146,28 +135,25 @@ def shown(
     :param output_format: the name of cliff's formatter
     :param human_readable: whether sizes have units
     """
-    how = renders([(name, None) for name in values], output_format, human_readable)
-    cells = tuple(
-        value if render is None else render(value)
-        for render, value in zip(how, values.values(), strict=True)
-    )
-    return tuple(values), cells
+    cells = []
+    for name, value in values.items():
+        render = _render(name, None, output_format, human_readable)
+        cells.append(value if render is None else render(value))
+    return tuple(values), tuple(cells)
 
 
-def fields_of(image: Any, renamed: Mapping[str, str] | None = None) -> dict[str, Any]:
+def fields_of(image: Any) -> dict[str, Any]:
     """Return the fields of a model in alphabetical order, unknown ones after them.
 
     :param image: a model's instance
-    :param renamed: names that differ in the output
     """
     from dataclasses import fields
     from datetime import datetime
 
     from osc_image_v1.api.times import format_time
 
-    renamed = renamed or {}
     known = {
-        renamed.get(field.name, field.name): getattr(image, field.name) for field in fields(image)
+        _SHOWN_AS.get(field.name, field.name): getattr(image, field.name) for field in fields(image)
     }
     extra = known.pop("extra")
     ordered = {name: known[name] for name in sorted(known)}

@@ -133,7 +133,7 @@ class ShowComputeImage(output.ShowOne):
 
         image = compute_image_client(self.app.client_manager).find(parsed_args.image)
         return columns.shown(
-            columns.fields_of(image, {"metadata": "properties"}),
+            columns.fields_of(image),
             parsed_args.formatter,
             parsed_args.human_readable,
         )

@@ -94,6 +94,9 @@ class Lister(command.Lister):
         streamed = _STREAMED.get(parsed_args.formatter)
         if streamed is not None:
             self.formatter = streamed()
+        if parsed_args.sort_columns:
+            # What cannot be sorted is listed unsorted: an iterator would be used up by then.
+            data = list(data)
         survive_surrogates(self.app.stdout)
         # Rows make no cycles: what the collector would search again and again is alive.
         gc.freeze()
