@@ -5,13 +5,15 @@ https://docs.openstack.org/api-ref/compute/#images-deprecated
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from keystoneauth1 import adapter as ksa_adapter
 
+from osc_image_v1.api.compute_metadata import check_metadata
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import one_of
 from osc_image_v1.api.models import ComputeImage
@@ -21,6 +23,7 @@ from osc_image_v1.api.records import Record, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
+    ConnectionFailed,
     ImageNotFound,
     InvalidInput,
     NotFound,
@@ -159,6 +162,109 @@ class ComputeImageClient:
         if not found and not like_an_id and _ID.fullmatch(name_or_id):
             return self.get(name_or_id)
         return ComputeImage.from_record(one_of(name_or_id, found))
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises Forbidden: if it is protected, or another project's
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and the image is still there
+
+        https://docs.openstack.org/api-ref/compute/#delete-image
+        """
+        action = f"Cannot delete image {printable(image_id)} of the Compute service"
+        try:
+            self._write("DELETE", action, "images", image_id)
+        except ConnectionFailed:
+            try:
+                gone = self.get(image_id).status == "DELETED"
+            except ImageNotFound:
+                gone = True
+            if not gone:
+                raise
+
+    def set_metadata(self, image_id: str, metadata: Mapping[str, str], purge: bool = False) -> None:
+        """Write metadata of an image.
+
+        The service writes all metadata anew, with what it has just read: what someone else changes
+        at that moment may be lost. It also makes an image private that is shared or community.
+
+        :param image_id: the image's ID
+        :param metadata: keys and values
+        :param purge: remove all other metadata
+        :raises InvalidInput: if the service would refuse or drop a key or value
+        :raises ImageNotFound: if there is no such image, or this user may not see it
+        :raises Forbidden: if this user may not change it, or there is too much metadata
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the service has not written it
+
+        https://docs.openstack.org/api-ref/compute/#create-or-update-image-metadata
+        """
+        check_metadata(metadata)
+        action = f"Cannot change the properties of image {printable(image_id)}"
+        method = "PUT" if purge else "POST"
+        body = {"metadata": dict(metadata)}
+        answer = self._write(method, action, "images", image_id, "metadata", json=body)
+        # What PUT answers is what it was sent.
+        written = dict(self.get(image_id).metadata) if purge else _metadata_of(answer, action)
+        wrong = [key for key, value in metadata.items() if not _is(written.get(key), value)]
+        if purge:
+            wrong += [key for key in written if key not in metadata]
+        if wrong:
+            raise BadAnswer(
+                f"{action} as asked: the service has not written "
+                f"{printable(', '.join(sorted(wrong)))}"
+            )
+
+    def remove_metadata(self, image_id: str, key: str) -> None:
+        """Remove one key of an image's metadata; see :meth:`set_metadata` on what that does.
+
+        :param image_id: the image's ID
+        :param key: the key
+        :raises NotFound: if the image does not have it, or there is no such image
+        :raises Forbidden: if this user may not change it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/compute/#delete-image-metadata-item
+        """
+        action = f"Cannot remove property '{printable(key)}' of image {printable(image_id)}"
+        path = path_of("images", image_id, "metadata", key)
+        self.http.request("DELETE", path, action, ok=_DONE).close()
+
+    def _write(self, method: str, action: str, *segments: str, **options: Any) -> bytes:
+        try:
+            with self.http.request(
+                method, path_of(*segments), action, ok=_DONE, **options
+            ) as response:
+                return self.http.read(response, action)
+        except NotFound as error:
+            raise ImageNotFound(
+                f"{action}: there is no such image (HTTP 404, request {error.request_id})"
+            ) from error
+
+
+_DONE = (200, 202, 204)
+
+
+def _metadata_of(answer: bytes, action: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(answer)["metadata"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise BadAnswer(f"{action}: the service's answer has no metadata") from None
+
+
+def _is(stored: Any, sent: str) -> bool:
+    """Tell whether a value is what was sent; the service decodes some that hold JSON."""
+    if stored is None or isinstance(stored, str):
+        return bool(stored == sent)
+    try:
+        return bool(stored == json.loads(sent))
+    except (ValueError, RecursionError):
+        return False
 
 
 # Some clouds' IDs are neither UUIDs nor numbers.

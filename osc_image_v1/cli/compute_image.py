@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, options, output
+from osc_lib.cli import parseractions
+from osc_lib.command import command
+
+from osc_image_v1.cli import columns, many, options, output
 from osc_image_v1.i18n import _
 
 
@@ -137,3 +140,143 @@ class ShowComputeImage(output.ShowOne):
             parsed_args.formatter,
             parsed_args.human_readable,
         )
+
+
+class DeleteComputeImage(command.Command):
+    _description = _(
+        "Delete images through the Compute service. An image that cannot be deleted keeps none of "
+        "the others from being deleted, but the exit status is 1 then"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="+",
+            type=options.not_empty,
+            help=_("Image to delete (name or ID)"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Delete the images."""
+        from osc_image_v1.cli.clients import compute_image_client
+        from osc_image_v1.exceptions import Forbidden
+
+        def reason(_name_or_id: str, error: Exception) -> str:
+            # The Compute service does not tell one from the other.
+            hint = _(
+                "; it may be another project's, or protected: 'openstack image v1 set "
+                "--unprotected' or 'openstack image set --unprotected' ends that"
+            )
+            return str(error) + (hint if isinstance(error, Forbidden) else "")
+
+        client = compute_image_client(self.app.client_manager)
+        many.delete_images(client, parsed_args.images, reason)
+
+
+_UNSHARES = _(
+    "The Compute service makes an image private with it that was shared with other projects"
+)
+
+
+class SetComputeImage(command.Command):
+    _description = (
+        _(
+            "Set properties of an image through the Compute service, which can change nothing else "
+            "of it."
+        )
+        + " "
+        + _UNSHARES
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "image",
+            metavar="<image>",
+            type=options.not_empty,
+            help=_("Image to change (name or ID)"),
+        )
+        parser.add_argument(
+            "--property",
+            metavar="<key=value>",
+            dest="properties",
+            action=parseractions.KeyValueAction,
+            default={},
+            help=_(
+                "Set a property of the image (repeat for several). Fields of the image, such as "
+                "name or min_ram, are refused: the Compute service cannot change them"
+            ),
+        )
+        parser.add_argument(
+            "--purge-properties",
+            action="store_true",
+            help=_("Remove all properties but those that are set here"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Set the properties."""
+        from osc_image_v1.api.compute_metadata import check_metadata
+        from osc_image_v1.cli.clients import compute_image_client
+        from osc_image_v1.exceptions import InvalidInput
+
+        if not (parsed_args.properties or parsed_args.purge_properties):
+            raise InvalidInput(_("Nothing to change: give --property or --purge-properties"))
+        check_metadata(parsed_args.properties)
+        client = compute_image_client(self.app.client_manager)
+        image = client.find(parsed_args.image)
+        client.set_metadata(image.id, parsed_args.properties, parsed_args.purge_properties)
+
+
+class UnsetComputeImage(command.Command):
+    _description = (
+        _(
+            "Remove properties of an image through the Compute service, exactly those that are "
+            "named and no others."
+        )
+        + " "
+        + _UNSHARES
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "image",
+            metavar="<image>",
+            type=options.not_empty,
+            help=_("Image to change (name or ID)"),
+        )
+        parser.add_argument(
+            "--property",
+            metavar="<key>",
+            dest="properties",
+            action="append",
+            required=True,
+            type=options.not_empty,
+            help=_("Remove this property, in exactly this spelling (repeat for several)"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Remove the properties."""
+        from osc_image_v1.cli.clients import compute_image_client
+        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.text import printable
+
+        client = compute_image_client(self.app.client_manager)
+        image = client.find(parsed_args.image)
+        keys = list(dict.fromkeys(parsed_args.properties))
+        missing = ", ".join(f"'{printable(key)}'" for key in keys if key not in image.metadata)
+        if missing:
+            raise InvalidInput(
+                _("Image %(image)s has no property %(missing)s; nothing was removed")
+                % {"image": printable(image.id), "missing": missing}
+            )
+        for key in keys:
+            client.remove_metadata(image.id, key)

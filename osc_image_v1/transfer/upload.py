@@ -292,12 +292,25 @@ def wait_until_active(client: ImageClient, image_id: str, timeout: float) -> Ima
         pause = min(pause * 1.5, _LONGEST_POLL)
 
 
-def check_fillable(image: ImageDetail, fields: ImageFields) -> None:
-    """Refuse to give an image data that it cannot take.
+def fill_image(
+    client: ImageClient,
+    image: ImageDetail,
+    fields: ImageFields,
+    data: Upload | None = None,
+    purge_properties: bool = False,
+    wait: float | None = None,
+) -> ImageDetail:
+    """Give a queued image data, or have the service fetch it, and change other fields with that.
 
+    :param client: the service
     :param image: the image
-    :param fields: what is to change besides
-    :raises InvalidInput: if it is not queued, or a format is missing
+    :param fields: what is to change besides; ``copy_from`` or ``location`` where there is no data
+    :param data: the data
+    :param purge_properties: remove all properties that are not among the fields
+    :param wait: seconds to wait, at most, until the service has copied the data
+    :raises InvalidInput: if the image is not queued, or a format is missing
+    :raises ContentMismatch: if the service has stored other data
+    :raises ImageV1Error: what made it fail, with what has become of the image in its text
     """
     if image.status != "queued":
         raise InvalidInput(
@@ -307,6 +320,20 @@ def check_fillable(image: ImageDetail, fields: ImageFields) -> None:
     check_formats(
         fields.disk_format or image.disk_format, fields.container_format or image.container_format
     )
+    store = fields.store if data is not None else None
+    fields = replace(fields, store=None) if store else fields
+    try:
+        if fields != ImageFields() or purge_properties:
+            image = client.update(image.id, fields, purge_properties)
+        if data is not None:
+            image = upload_data(client, image.id, data, ImageFields(store=store))
+        if wait is not None:
+            image = wait_until_active(client, image.id, wait)
+    except InvalidInput:
+        raise
+    except ImageV1Error as error:
+        raise _with_rest(error, client, image.id, clean_up=False) from error
+    return image
 
 
 def check_pair(image: ImageDetail, fields: ImageFields) -> None:

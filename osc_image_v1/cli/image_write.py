@@ -1,0 +1,407 @@
+"""Commands that make, change and delete images of the Image API v1."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from osc_lib.cli import parseractions
+from osc_lib.command import command
+
+from osc_image_v1.cli import columns, many, options, output
+from osc_image_v1.i18n import _
+
+if TYPE_CHECKING:
+    from osc_image_v1.api.fields import ImageFields
+    from osc_image_v1.transfer.upload import Upload
+
+
+def _add_formats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--container-format",
+        metavar="<container-format>",
+        type=options.not_empty,
+        help=_(
+            "Container format: ami, ari, aki, bare, docker, ova or ovf, and what else the service "
+            "is set up for. Needed as soon as there is data. ami, ari and aki go for the disk "
+            "format too"
+        ),
+    )
+    parser.add_argument(
+        "--disk-format",
+        metavar="<disk-format>",
+        type=options.not_empty,
+        help=_(
+            "Disk format: ami, ari, aki, iso, qcow2, raw, vdi, vhd, vhdx or vmdk, and what else "
+            "the service is set up for. Needed as soon as there is data. ami, ari and aki go for "
+            "the container format too"
+        ),
+    )
+
+
+def _add_fields(parser: argparse.ArgumentParser) -> None:
+    _add_formats(parser)
+    parser.add_argument(
+        "--min-disk",
+        metavar="<gb>",
+        type=options.count,
+        help=_("Disk that a server needs to boot from the image, in GB"),
+    )
+    parser.add_argument(
+        "--min-ram",
+        metavar="<mb>",
+        type=options.count,
+        help=_("RAM that a server needs to boot from the image, in MB"),
+    )
+    options.add_flag_pair(
+        parser,
+        "protected",
+        {
+            "--protected": (True, _("Keep the image from being deleted")),
+            "--unprotected": (False, _("Allow the image to be deleted (default of a new image)")),
+        },
+    )
+    options.add_flag_pair(
+        parser,
+        "is_public",
+        {
+            "--public": (True, _("All projects may use the image; most clouds let only admins")),
+            "--private": (
+                False,
+                _("Only the own project and members may use it (default of a new image)"),
+            ),
+        },
+    )
+    parser.add_argument(
+        "--property",
+        metavar="<key=value>",
+        dest="properties",
+        action=parseractions.KeyValueAction,
+        default={},
+        help=_(
+            "Set a property of the image (repeat for several). Names are in lower case and have "
+            "no hyphens, the service would change them; an empty value is stored as null"
+        ),
+    )
+    parser.add_argument(
+        "--project",
+        "--owner",
+        metavar="<project>",
+        dest="project",
+        type=options.not_empty,
+        help=_("Project that owns the image (name or ID); only an admin may choose"),
+    )
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    sources = parser.add_mutually_exclusive_group()
+    sources.add_argument(
+        "--file",
+        metavar="<file>",
+        type=options.not_empty,
+        help=_("Upload the data from this file"),
+    )
+    sources.add_argument(
+        "--stdin",
+        action="store_true",
+        help=_("Upload the data from standard input, which is read only with this option"),
+    )
+    sources.add_argument(
+        "--copy-from",
+        metavar="<url>",
+        type=options.not_empty,
+        help=_(
+            "Let the service copy the data from this URL. It does so in the background, see --wait"
+        ),
+    )
+    sources.add_argument(
+        "--location",
+        metavar="<url>",
+        type=options.not_empty,
+        help=_("The data stays at this URL, and the service gets it from there each time"),
+    )
+    parser.add_argument(
+        "--store",
+        metavar="<store>",
+        type=options.not_empty,
+        help=_("Store of the service that takes the data: file, swift, rbd..."),
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help=_("With --copy-from, wait until the service has copied the data, or has given up"),
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="<seconds>",
+        type=options.count,
+        help=_("With --wait, wait this long at most (default: 3600)"),
+    )
+
+
+def _fields(parsed_args: argparse.Namespace, **more: Any) -> ImageFields:
+    """Return what the options say, but for the owner."""
+    from osc_image_v1.api.fields import ImageFields
+
+    return ImageFields(
+        name=parsed_args.name,
+        disk_format=parsed_args.disk_format,
+        container_format=parsed_args.container_format,
+        min_disk=parsed_args.min_disk,
+        min_ram=parsed_args.min_ram,
+        is_public=parsed_args.is_public,
+        protected=parsed_args.protected,
+        properties=parsed_args.properties,
+        store=parsed_args.store,
+        copy_from=parsed_args.copy_from,
+        location=parsed_args.location,
+        **more,
+    )
+
+
+def _with_owner(fields: ImageFields, parsed_args: argparse.Namespace, manager: Any) -> ImageFields:
+    """Return the fields with the owner's ID, which the Identity service is asked for."""
+    from dataclasses import replace
+
+    from osc_image_v1.cli import projects
+
+    if parsed_args.project is None:
+        return fields
+    return replace(fields, owner=projects.project_id(manager, parsed_args.project))
+
+
+def _waiting_time(parsed_args: argparse.Namespace) -> float | None:
+    from osc_image_v1.exceptions import InvalidInput
+
+    if parsed_args.timeout is not None and not parsed_args.wait:
+        raise InvalidInput(_("--timeout is for --wait"))
+    if not parsed_args.wait:
+        return None
+    if parsed_args.copy_from is None:
+        raise InvalidInput(_("--wait is for --copy-from: all else is done when the command ends"))
+    return float(3600 if parsed_args.timeout is None else parsed_args.timeout)
+
+
+def _data(
+    parsed_args: argparse.Namespace, size: int | None = None
+) -> AbstractContextManager[Upload | None]:
+    """Open what --file or --stdin names; None where there is neither."""
+    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.transfer.upload import Upload, open_file
+
+    if parsed_args.file is not None:
+        return open_file(parsed_args.file, size)
+    if not parsed_args.stdin:
+        return contextlib.nullcontext()
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InvalidInput(_("--stdin wants data from a pipe or a file, not from a terminal"))
+    return contextlib.nullcontext(Upload(sys.stdin.buffer, size, _("standard input")))
+
+
+class CreateImage(output.ShowOne):
+    _description = _(
+        "Create an image with the Image API v1: its record alone, or with data from a file, from "
+        "standard input or from a URL. The service's MD5 and size of the data are compared with "
+        "what was sent. If it fails, the last line says what is left of the image"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "name", metavar="<name>", type=options.not_empty, help=_("Name of the new image")
+        )
+        parser.add_argument(
+            "--id",
+            metavar="<id>",
+            type=options.image_id,
+            help=_("ID of the new image, a UUID (default: a new one)"),
+        )
+        _add_fields(parser)
+        _add_sources(parser)
+        parser.add_argument(
+            "--size",
+            metavar="<size>",
+            type=options.size,
+            help=_(
+                "Size of the data, in bytes or with a unit (10G, 512MiB). What is uploaded must "
+                "have it. Without data it is only noted, but 0 makes an empty image active"
+            ),
+        )
+        parser.add_argument(
+            "--checksum",
+            metavar="<md5>",
+            type=options.md5,
+            help=_(
+                "MD5 of the data. The service refuses an upload that has another one; without an "
+                "upload it is only noted"
+            ),
+        )
+        parser.add_argument(
+            "--clean-up",
+            action="store_true",
+            help=_("Remove what is left of the image if it cannot be created"),
+        )
+        options.add_human_readable(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return column names and values of the new image."""
+        from osc_image_v1.api.fields import check_formats
+        from osc_image_v1.transfer.upload import create_image
+
+        manager = self.app.client_manager
+        fields = _fields(parsed_args, size=parsed_args.size, checksum=parsed_args.checksum)
+        wait = _waiting_time(parsed_args)
+        with _data(parsed_args, parsed_args.size) as data:
+            if data is not None or fields.has_source:
+                check_formats(fields.disk_format, fields.container_format)
+            image = create_image(
+                manager.image_v1,
+                _with_owner(fields, parsed_args, manager),
+                parsed_args.id,
+                data,
+                parsed_args.clean_up,
+                wait,
+            )
+        return columns.shown(
+            columns.fields_of(image), parsed_args.formatter, parsed_args.human_readable
+        )
+
+
+class SetImage(command.Command):
+    _description = _(
+        "Change an image of the Image API v1. Properties are added to those that it has. A queued "
+        "image can be given its data"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "image",
+            metavar="<image>",
+            type=options.not_empty,
+            help=_("Image to change (name or ID)"),
+        )
+        parser.add_argument(
+            "--name", metavar="<name>", type=options.not_empty, help=_("New name of the image")
+        )
+        _add_fields(parser)
+        parser.add_argument(
+            "--purge-properties",
+            action="store_true",
+            help=_("Remove all properties but those that are set here"),
+        )
+        _add_sources(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Change the image."""
+        from osc_image_v1.api.fields import ImageFields
+        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.transfer.upload import check_pair, fill_image
+
+        manager = self.app.client_manager
+        fields = _fields(parsed_args)
+        wait = _waiting_time(parsed_args)
+        with _data(parsed_args) as data:
+            filled = data is not None or fields.has_source
+            if fields.store is not None and not filled:
+                raise InvalidInput(_("--store is for --file, --stdin and --copy-from"))
+            asked = fields != ImageFields() or parsed_args.project or parsed_args.purge_properties
+            if data is None and not asked:
+                raise InvalidInput(_("Nothing to change: give at least one option"))
+            fields = _with_owner(fields, parsed_args, manager)
+            image = manager.image_v1.find(parsed_args.image)
+            check_pair(image, fields)
+            purge = parsed_args.purge_properties
+            if filled:
+                fill_image(manager.image_v1, image, fields, data, purge, wait)
+            else:
+                manager.image_v1.update(image.id, fields, purge)
+
+
+class UnsetImage(command.Command):
+    _description = _(
+        "Remove properties of an image of the Image API v1, exactly those that are named and no "
+        "others. Where the service has the Image API v2 as well, that removes them; v1 can only "
+        "write all the others anew, which is refused where it would change one. Through v1, what "
+        "someone else changes in the image's properties at the same moment is lost"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "image",
+            metavar="<image>",
+            type=options.not_empty,
+            help=_("Image to change (name or ID)"),
+        )
+        parser.add_argument(
+            "--property",
+            metavar="<key>",
+            dest="properties",
+            action="append",
+            required=True,
+            type=options.not_empty,
+            help=_("Remove this property, in exactly this spelling (repeat for several)"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Remove the properties."""
+        client = self.app.client_manager.image_v1
+        image = client.find(parsed_args.image)
+        client.remove_properties(image, list(dict.fromkeys(parsed_args.properties)))
+
+
+class DeleteImage(command.Command):
+    _description = _(
+        "Delete images of the Image API v1. An image that cannot be deleted keeps none of the "
+        "others from being deleted, but the exit status is 1 then"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="+",
+            type=options.not_empty,
+            help=_("Image to delete (name or ID)"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Delete the images."""
+        client = self.app.client_manager.image_v1
+
+        def reason(name_or_id: str, error: Exception) -> str:
+            return str(error) + _unprotect(client, name_or_id, error)
+
+        many.delete_images(client, parsed_args.images, reason)
+
+
+def _unprotect(client: Any, name_or_id: str, error: Exception) -> str:
+    """Say how an image is unprotected, if that is what keeps it from being deleted."""
+    from osc_image_v1.exceptions import Forbidden, ImageV1Error
+    from osc_image_v1.text import printable
+
+    if not isinstance(error, Forbidden):
+        return ""
+    try:
+        image = client.find(name_or_id)
+    except ImageV1Error:
+        return ""
+    if not image.protected:
+        return ""
+    command_line = f"openstack image v1 set --unprotected {printable(image.id)}"
+    return str(_("; unprotect it first: %s") % command_line)

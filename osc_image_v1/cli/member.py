@@ -1,0 +1,138 @@
+"""Commands that share images of the Image API v1 with projects."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from osc_lib.command import command
+
+from osc_image_v1.cli import columns, options, output
+from osc_image_v1.i18n import _
+
+_MEMBER = (("Project", "member_id", None), ("Can Share", "can_share", None))
+
+
+def _add_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "image", metavar="<image>", type=options.not_empty, help=_("Image (name or ID)")
+    )
+
+
+def _add_project(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "project", metavar="<project>", type=options.not_empty, help=_("Project (name or ID)")
+    )
+
+
+class ListMember(output.Lister):
+    _description = _("List the projects that an image of the Image API v1 is shared with")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_image(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        client = self.app.client_manager.image_v1
+        members = client.members(client.find(parsed_args.image).id)
+        rows = columns.rows(
+            [{"member_id": member.member_id, "can_share": member.can_share} for member in members],
+            [(field, render) for _header, field, render in _MEMBER],
+            parsed_args.formatter,
+        )
+        return tuple(header for header, _field, _render in _MEMBER), rows
+
+
+class AddProjectToImage(command.Command):
+    _description = _("Share an image of the Image API v1 with a project")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_image(parser)
+        _add_project(parser)
+        options.add_flag_pair(
+            parser,
+            "can_share",
+            {
+                "--can-share": (True, _("The project may share the image with others in turn")),
+                "--no-can-share": (
+                    False,
+                    _("The project may not share the image in turn (default of a new member)"),
+                ),
+            },
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Share the image."""
+        from osc_image_v1.cli import projects
+
+        manager = self.app.client_manager
+        project = projects.project_id(manager, parsed_args.project)
+        image = manager.image_v1.find(parsed_args.image)
+        manager.image_v1.add_member(image.id, project, parsed_args.can_share)
+
+
+class RemoveProjectFromImage(command.Command):
+    _description = _("End that an image of the Image API v1 is shared with a project")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_image(parser)
+        _add_project(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Unshare the image."""
+        from osc_image_v1.cli import projects
+
+        manager = self.app.client_manager
+        client, project = manager.image_v1, parsed_args.project
+        image = client.find(parsed_args.image)
+        # A project that is gone can still be a member.
+        if project not in [member.member_id for member in client.members(image.id)]:
+            project = projects.project_id(manager, project)
+        client.remove_member(image.id, project)
+
+
+class SetMember(command.Command):
+    _description = _(
+        "Share an image of the Image API v1 with exactly these projects; all others lose it. "
+        "Without a project, it is shared with none"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_image(parser)
+        parser.add_argument(
+            "projects",
+            metavar="<project>",
+            nargs="*",
+            type=options.not_empty,
+            help=_("Project to share the image with (name or ID)"),
+        )
+        parser.add_argument(
+            "--can-share",
+            action="store_true",
+            help=_("The projects may share the image with others in turn"),
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Replace the members."""
+        from osc_image_v1.api.models import Member
+        from osc_image_v1.cli import projects
+
+        manager = self.app.client_manager
+        chosen = dict.fromkeys(projects.project_id(manager, name) for name in parsed_args.projects)
+        image = manager.image_v1.find(parsed_args.image)
+        manager.image_v1.set_members(
+            image.id, [Member(project, parsed_args.can_share) for project in chosen]
+        )
