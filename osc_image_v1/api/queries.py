@@ -15,6 +15,7 @@ from typing import Any, Literal
 from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping
 from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable
 
 #: The most records that a service gives in one answer.
 MAX_PAGE_SIZE = 1000
@@ -79,7 +80,9 @@ def _check_paging(query: ImageQuery | ComputeImageQuery, reserved: Iterable[str]
         raise InvalidInput("changes_since must be an aware datetime")
     for name in query.extra:
         if name in reserved:
-            raise InvalidInput(f"'{name}' is no extra parameter, the query has a field for it")
+            raise InvalidInput(
+                f"'{printable(name)}' is no extra parameter, the query has a field for it"
+            )
 
 
 @dataclass(frozen=True)
@@ -146,15 +149,23 @@ class ImageQuery:
         if least is not None and most is not None and least > most:
             raise InvalidInput(f"minimum size {least} is over maximum size {most}")
         if self.status is not None and self.status not in STATUSES:
-            raise InvalidInput(f"status '{self.status}' is none of {', '.join(STATUSES)}")
+            raise InvalidInput(
+                f"status '{printable(self.status)}' is none of {', '.join(STATUSES)}"
+            )
         if self.visibility not in (None, "public", "private", "all"):
-            raise InvalidInput(f"visibility '{self.visibility}' is none of public, private, all")
+            raise InvalidInput(
+                f"visibility '{printable(self.visibility)}' is none of public, private, all"
+            )
         if self.sort_key is not None and self.sort_key not in SORT_KEYS:
-            raise InvalidInput(f"sort key '{self.sort_key}' is none of {', '.join(SORT_KEYS)}")
+            raise InvalidInput(
+                f"sort key '{printable(self.sort_key)}' is none of {', '.join(SORT_KEYS)}"
+            )
         if self.sort_dir not in (None, "asc", "desc"):
-            raise InvalidInput(f"sort direction '{self.sort_dir}' is neither asc nor desc")
+            raise InvalidInput(
+                f"sort direction '{printable(self.sort_dir)}' is neither asc nor desc"
+            )
         if self.marker is not None and not is_uuid(self.marker):
-            raise InvalidInput(f"marker '{self.marker}' is no image ID (a UUID)")
+            raise InvalidInput(f"marker '{printable(self.marker)}' is no image ID (a UUID)")
 
     @property
     def needs_detail(self) -> bool:
@@ -307,7 +318,9 @@ class ComputeImageQuery:
     def __post_init__(self) -> None:
         _check_paging(self, _COMPUTE_PARAMETERS)
         if self.status is not None and self.status not in COMPUTE_STATUSES:
-            raise InvalidInput(f"status '{self.status}' is none of {', '.join(COMPUTE_STATUSES)}")
+            raise InvalidInput(
+                f"status '{printable(self.status)}' is none of {', '.join(COMPUTE_STATUSES)}"
+            )
         if self.marker is not None and not self.marker:
             raise InvalidInput("the marker is empty, must be an image ID")
 
@@ -395,9 +408,9 @@ def parse_sort(text: str) -> tuple[str, Literal["asc", "desc"]]:
     key, colon, direction = text.partition(":")
     key = key.replace("-", "_")
     if key not in SORT_KEYS:
-        raise InvalidInput(f"sort key '{key}' is none of {', '.join(SORT_KEYS)}")
+        raise InvalidInput(f"sort key '{printable(key)}' is none of {', '.join(SORT_KEYS)}")
     if colon and direction not in ("asc", "desc"):
-        raise InvalidInput(f"sort direction '{direction}' is neither asc nor desc")
+        raise InvalidInput(f"sort direction '{printable(direction)}' is neither asc nor desc")
     return key, "desc" if direction == "desc" else "asc"
 
 
@@ -409,7 +422,7 @@ def parse_server(text: str) -> str:
     """
     last = _last_segment(text)
     if not is_uuid(last):
-        raise InvalidInput(f"'{text}' is no server ID (a UUID) and no URL of a server")
+        raise InvalidInput(f"'{printable(text)}' is no server ID (a UUID) and no URL of a server")
     return last
 
 

@@ -3,6 +3,7 @@
 import re
 
 from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable
 
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kmgtpe]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _POWERS = " kmgtpe"
@@ -22,7 +23,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None or ((match[3] or "").lower() == "ib" and not match[2]):
         raise InvalidInput(
-            f"'{text}' is no size: use bytes or a number with a unit (512, 10G, 512MiB)"
+            f"'{printable(text)}' is no size: use bytes or a number with a unit (512, 10G, 512MiB)"
         )
     number, unit, suffix = match[1], match[2].lower(), (match[3] or "").lower()
     base = 1000 if suffix == "b" else 1024
@@ -30,5 +31,5 @@ def parse_size(text: str) -> int:
     whole, _, fraction = number.partition(".")
     size = int(whole) * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
     if size > _LARGEST:
-        raise InvalidInput(f"'{text}' is too large: 2**63 - 1 bytes is the most")
+        raise InvalidInput(f"'{printable(text)}' is too large: 2**63 - 1 bytes is the most")
     return size

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from dateutil import parser
 
 from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable
 
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
 _AGE_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -65,4 +66,4 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
             return moment.replace(tzinfo=timezone.utc)
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise InvalidInput(f"'{text}' is no time: {_TIME_HELP}") from None
+        raise InvalidInput(f"'{printable(text)}' is no time: {_TIME_HELP}") from None
