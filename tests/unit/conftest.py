@@ -1,0 +1,166 @@
+"""What the unit tests share: sessions, clients and commands in front of requests-mock."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import hypothesis
+import pytest
+import requests_mock as rm
+from keystoneauth1 import adapter as ksa_adapter
+from keystoneauth1 import session as ksa_session
+from keystoneauth1 import token_endpoint
+from openstack.config.cloud_region import CloudRegion
+
+from osc_image_v1 import plugin
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.image_v1 import ImageClient
+
+IMAGE_URL = "http://image.example:9292"
+COMPUTE_URL = "http://compute.example:8774/v2.1"
+
+hypothesis.settings.register_profile("unit", deadline=None, max_examples=200, database=None)
+hypothesis.settings.load_profile("unit")
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the code wanted to sleep; it does not."""
+    taken: list[float] = []
+    monkeypatch.setattr("time.sleep", taken.append)
+    return taken
+
+
+def session_at(url: str) -> ksa_session.Session:
+    return ksa_session.Session(auth=token_endpoint.Token(url, "secret-token"))
+
+
+def adapter_at(url: str, service_type: str = "image", **options: Any) -> ksa_adapter.Adapter:
+    return ksa_adapter.Adapter(session_at(url), service_type=service_type, **options)
+
+
+@pytest.fixture
+def client() -> ImageClient:
+    return ImageClient(adapter_at(IMAGE_URL))
+
+
+@pytest.fixture
+def compute_client() -> ComputeImageClient:
+    return ComputeImageClient(adapter_at(COMPUTE_URL, "compute"))
+
+
+def image_id(number: int) -> str:
+    return str(uuid.UUID(int=number + 1))
+
+
+def brief(number: int, **fields: Any) -> dict[str, Any]:
+    """A record as a brief list has it."""
+    return {
+        "id": image_id(number),
+        "name": f"image {number}",
+        "disk_format": "raw",
+        "container_format": "bare",
+        "size": 1000 + number,
+        "checksum": f"{number:032x}",
+        **fields,
+    }
+
+
+def detail(number: int, **fields: Any) -> dict[str, Any]:
+    """A record as a detailed list has it."""
+    return {
+        **brief(number),
+        "status": "active",
+        "created_at": "2026-11-22T13:32:06.003166",
+        "updated_at": "2026-11-22T13:32:07.000000",
+        "deleted_at": None,
+        "deleted": False,
+        "is_public": False,
+        "protected": False,
+        "min_disk": 0,
+        "min_ram": 0,
+        "owner": "p1",
+        "properties": {},
+        "virtual_size": None,
+        **fields,
+    }
+
+
+class ListService:
+    """Lists as Glance v1 makes them: marker, limit, a cap, and no link to the next page."""
+
+    def __init__(self, mock: rm.Mocker, records: list[dict[str, Any]], cap: int = 1000) -> None:
+        self.records = records
+        self.cap = cap
+        self.mock = mock
+        self.deleted: set[str] = set()
+        self.params: list[dict[str, str]] = []
+        for path in ("/v1/images", "/v1/images/detail"):
+            mock.get(IMAGE_URL + path, json=self._page)
+
+    @property
+    def requests(self) -> int:
+        return len(self.params)
+
+    def _page(self, request: Any, context: Any) -> Any:
+        params = {key: values[-1] for key, values in request.qs.items()}
+        self.params.append(params)
+        ids = [record["id"] for record in self.records]
+        begin = 0
+        if "marker" in params:
+            if params["marker"] not in ids or params["marker"] in self.deleted:
+                context.status_code = 400
+                return {"message": "Invalid marker"}
+            begin = ids.index(params["marker"]) + 1
+        after = [record for record in self.records[begin:] if record["id"] not in self.deleted]
+        return {"images": after[: min(int(params.get("limit", 25)), self.cap)]}
+
+
+@pytest.fixture
+def listing(requests_mock: rm.Mocker) -> Callable[..., ListService]:
+    def serve(records: list[dict[str, Any]], cap: int = 1000) -> ListService:
+        return ListService(requests_mock, records, cap)
+
+    return serve
+
+
+class Shell:
+    """A shell around commands: real clients behind a client manager, and an output."""
+
+    def __init__(self, session: ksa_session.Session, **settings: Any) -> None:
+        region = CloudRegion(name="test", region_name="RegionOne", config=settings)
+        self.stdout = io.StringIO()
+        self.client_manager = _Manager(session, region)
+
+    def run(self, command: type, *argv: str) -> str:
+        """Run a command and return what it wrote."""
+        self.stdout.seek(0)
+        self.stdout.truncate()
+        runner = command(self, None)
+        status = runner.run(runner.get_parser("openstack").parse_args(argv))
+        assert not status
+        return self.stdout.getvalue()
+
+
+class _Manager:
+    def __init__(self, session: ksa_session.Session, region: CloudRegion) -> None:
+        self.session = session
+        self.sdk_connection = SimpleNamespace(config=region)
+
+    @property
+    def image_v1(self) -> ImageClient:
+        return plugin.make_client(self)
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    yield Shell(session_at(IMAGE_URL))
+
+
+@pytest.fixture
+def compute_shell() -> Iterator[Shell]:
+    yield Shell(session_at(COMPUTE_URL))
