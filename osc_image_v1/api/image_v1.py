@@ -204,7 +204,7 @@ class ImageClient(ImageWrites):
 
         https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
         """
-        action = f"Cannot download image {printable(image.id)} from byte {start} on"
+        action = f"Cannot download image {printable(image.id)}"
         response = self._v2.request(
             "GET",
             path_of("images", image.id, "file"),
