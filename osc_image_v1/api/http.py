@@ -45,6 +45,7 @@ DEFAULT_TIMEOUT = 60.0
 # Bytes. A page of 1000 images with 128 long properties each has about 70 MB.
 _LARGEST_PAGE = 256 * 2**20
 _LARGEST_ERROR = 64 * 2**10
+_LOGGED = 2**12
 _CHUNK = 2**20
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -220,8 +221,10 @@ class ServiceClient:
             with self._once("GET", path, action, (200,), options) as response:
                 return self.read(response, action)
 
+        body = self._persist("GET", read_once)
+        LOG.debug("Body: %r", body[:_LOGGED])
         try:
-            return json.loads(self._persist("GET", read_once))
+            return json.loads(body)
         except (ValueError, RecursionError):
             raise BadAnswer(f"{action}: the service's answer is no JSON") from None
 
@@ -313,6 +316,8 @@ class ServiceClient:
         self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
     ) -> requests.Response:
         session = self.adapter.session
+        headers = {**self._headers, **kwargs.get("headers", {})}
+        _log("%s %s %s %s", method, url, kwargs.get("params") or {}, headers)
         with _translated(action, url):
             response: requests.Response = self.adapter.request(
                 url,
@@ -323,9 +328,14 @@ class ServiceClient:
                 connect_retries=0,
                 status_code_retries=0,
                 stream=True,
+                # keystoneauth1 reads, decodes and parses all that is JSON for a log that the shell
+                # throws away, however much there is of it.
+                log=False,
                 timeout=self.timeout if session.timeout is None else session.timeout,
-                **{**kwargs, "headers": {**self._headers, **kwargs.get("headers", {})}},
+                **{**kwargs, "headers": headers},
             )
+        shown = {name: text for name, text in response.headers.items() if name != "Set-Cookie"}
+        _log("HTTP %s %s", response.status_code, shown)
         return response
 
     def _fail(self, method: str, response: requests.Response, action: str) -> NoReturn:
@@ -333,6 +343,7 @@ class ServiceClient:
         status = response.status_code
         with response:
             body = _beginning(response)
+        LOG.debug("Body: %r", body[:_LOGGED])
         if status == HTTPStatus.MULTIPLE_CHOICES:
             if method == "HEAD":
                 with self._send("GET", response.url, action, {}) as listed:
@@ -359,6 +370,11 @@ class ServiceClient:
             f"The service at {self.endpoint} has no API {self._version}, it offers {offered}: use "
             "'openstack image' for the Image API v2"
         )
+
+
+def _log(text: str, *values: object) -> None:
+    """Log what is on the wire, in a form that cannot drive a terminal; it has no secrets."""
+    LOG.debug("%s", printable(text % values))
 
 
 def _beginning(response: requests.Response) -> bytes:
