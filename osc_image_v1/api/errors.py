@@ -82,8 +82,7 @@ def _from_markup(text: str) -> str:
 def _one_line(text: str, status: int) -> str:
     line = " ".join(text.split())
     title = f"{status} {responses.get(status, '')}".strip()
-    while line.startswith(title):
-        line = line[len(title) :].lstrip(" :")
+    line = re.sub(rf"^(?:(?:HTTP )?{re.escape(title)}[ :]*)+", "", line)
     shorter = " ".join(_PHRASES.sub(" ", line).split())
     line = printable(shorter or line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -14,7 +14,12 @@ _FALSE = frozenset(("false", "f", "0", "no", "off"))
 
 def text_or_none(value: object) -> str | None:
     """Return the value as text, None where it is null."""
-    return value if value is None or isinstance(value, str) else str(value)
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except RecursionError:
+        return None
 
 
 def int_or_none(value: object) -> int | None:
