@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +23,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 IMAGE_URL = "http://image.example:9292"
 COMPUTE_URL = "http://compute.example:8774/v2.1"
 
-hypothesis.settings.register_profile("unit", deadline=None, max_examples=200, database=None)
+hypothesis.settings.register_profile("unit", deadline=None, max_examples=100, database=None)
 hypothesis.settings.load_profile("unit")
 
 
@@ -157,10 +157,10 @@ class _Manager:
 
 
 @pytest.fixture
-def shell() -> Iterator[Shell]:
-    yield Shell(session_at(IMAGE_URL))
+def shell() -> Shell:
+    return Shell(session_at(IMAGE_URL))
 
 
 @pytest.fixture
-def compute_shell() -> Iterator[Shell]:
-    yield Shell(session_at(COMPUTE_URL))
+def compute_shell() -> Shell:
+    return Shell(session_at(COMPUTE_URL))

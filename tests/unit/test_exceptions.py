@@ -1,0 +1,61 @@
+import pytest
+from osc_lib.exceptions import CommandError
+
+from osc_image_v1 import exceptions
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (204, exceptions.HttpError),
+        (300, exceptions.HttpError),
+        (400, exceptions.BadRequest),
+        (401, exceptions.Unauthorized),
+        (402, exceptions.HttpError),
+        (403, exceptions.Forbidden),
+        (404, exceptions.NotFound),
+        (409, exceptions.Conflict),
+        (413, exceptions.TooLarge),
+        (429, exceptions.HttpError),
+        (500, exceptions.ServerError),
+        (503, exceptions.ServerError),
+        (599, exceptions.ServerError),
+    ],
+)
+def test_each_status_has_its_error(status, kind):
+    error = exceptions.http_error("Cannot do it", status, "no", "req-1")
+    assert type(error) is kind
+    assert error.status == status
+    assert str(error) == f"Cannot do it: no (HTTP {status}, request req-1)"
+
+
+def test_an_error_tells_what_it_knows():
+    error = exceptions.http_error("Cannot do it", 404)
+    assert str(error) == "Cannot do it (HTTP 404)"
+    assert (error.action, error.explanation, error.request_id) == ("Cannot do it", "", None)
+    assert error.where == "HTTP 404"
+    assert error.retry_after is None
+
+
+def test_a_request_id_is_untrusted():
+    error = exceptions.http_error("No", 400, "", "req\x1b[2J")
+    assert str(error) == "No (HTTP 400, request req\\x1b[2J)"
+
+
+def test_all_errors_are_of_one_tree():
+    kinds = [
+        kind
+        for kind in vars(exceptions).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ]
+    assert len(kinds) > 10
+    assert all(issubclass(kind, exceptions.ImageV1Error) for kind in kinds)
+    assert issubclass(exceptions.ImageV1Error, CommandError)
+    assert issubclass(exceptions.InvalidInput, ValueError)
+    assert issubclass(exceptions.TlsFailed, exceptions.ConnectionFailed)
+
+
+def test_an_ambiguous_name_has_its_candidates():
+    error = exceptions.AmbiguousName("2 images", ["a", "b"])
+    assert str(error) == "2 images"
+    assert error.candidates == ("a", "b")

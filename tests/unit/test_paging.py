@@ -1,0 +1,74 @@
+import pytest
+
+from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.exceptions import BadAnswer
+from tests.unit.conftest import brief
+
+
+def page(*numbers):
+    return [brief(number) for number in numbers]
+
+
+def test_the_records_of_a_page():
+    assert records_of({"images": page(1, 2)}, "X") == page(1, 2)
+    assert records_of({"images": [], "images_links": []}, "X") == []
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], "images", 5, {}, {"images": None}, {"images": {}}, {"image": []}]
+)
+def test_a_document_without_a_list(document):
+    with pytest.raises(
+        BadAnswer, match=r"^Cannot list: the service's answer has no list of images$"
+    ):
+        records_of(document, "Cannot list")
+
+
+@pytest.mark.parametrize(
+    "record", [None, "a", [], {}, {"id": None}, {"id": ""}, {"id": 5}, {"name": "a"}]
+)
+def test_a_record_without_an_id(record):
+    with pytest.raises(BadAnswer, match=r"^Cannot list: .* has an image without an ID$"):
+        records_of({"images": [brief(1), record]}, "Cannot list")
+
+
+def test_pages_that_lead_on():
+    guard = PageGuard("Cannot list")
+    assert guard.fresh(page(1, 2)) == page(1, 2)
+    assert guard.fresh(page(3, 4)) == page(3, 4)
+    assert guard.fresh([]) == []
+
+
+def test_what_the_page_before_had_is_dropped():
+    guard = PageGuard("Cannot list")
+    guard.fresh(page(1, 2, 3))
+    assert guard.fresh(page(3, 4)) == page(4)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page(1, 2), page(1, 2)],
+        [page(1, 2), page(2, 1)],
+        [page(1, 2, 3), page(3)],
+        [page(1, 2), page(3, 4), page(1, 2)],
+        [page(1, 2), page(3, 4), page(5, 2)],
+    ],
+)
+def test_pages_that_lead_back(pages):
+    guard = PageGuard("Cannot list")
+    *before, last = pages
+    for earlier in before:
+        guard.fresh(earlier)
+    with pytest.raises(
+        BadAnswer, match=r"^Cannot list: the service repeats a page .* not complete$"
+    ):
+        guard.fresh(last)
+
+
+def test_links_that_lead_back():
+    guard = PageGuard("Cannot list")
+    for marker in ("a", "b", None, None):
+        guard.onward(marker)
+    with pytest.raises(BadAnswer, match="repeats a page"):
+        guard.onward("a")

@@ -1,0 +1,67 @@
+import pytest
+
+from osc_image_v1.api.records import bool_or_none, int_or_none, mapping, text_or_none
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, None), ("", ""), ("a", "a"), (5, "5"), (True, "True"), ({"a": 1}, "{'a': 1}")],
+)
+def test_text(value, text):
+    assert text_or_none(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (0, 0),
+        (-1, -1),
+        (10**30, 10**30),
+        ("25", 25),
+        ("9" * 19, int("9" * 19)),
+        ("9" * 20, None),
+        ("-1", None),
+        ("1.5", None),
+        ("", None),
+        (1.5, None),
+        (True, None),
+        (False, None),
+        (None, None),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_whole_numbers(value, number):
+    found = int_or_none(value)
+    assert found == number
+    assert type(found) is type(number)
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (True, True),
+        (False, False),
+        ("True", True),
+        ("true", True),
+        ("1", True),
+        (1, True),
+        ("False", False),
+        ("no", False),
+        (0, False),
+        ("", None),
+        ("perhaps", None),
+        (None, None),
+        (2, None),
+        ({}, None),
+        ([True], None),
+    ],
+)
+def test_booleans(value, answer):
+    assert bool_or_none(value) is answer
+
+
+def test_objects():
+    assert mapping({"a": 1}) == {"a": 1}
+    for value in (None, "a", 5, [("a", 1)], True):
+        assert mapping(value) == {}
