@@ -1,0 +1,54 @@
+"""A stable n-th of the images, so that many machines share a job without talking to each other."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable
+
+_SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts into which images are divided by their IDs.
+
+    An image is in the same part on every machine, whatever other images there are, and in no
+    other.
+
+    :ivar index: which part, from 1
+    :ivar count: how many parts there are
+    """
+
+    index: int = 1
+    count: int = 1
+
+    def __contains__(self, image_id: object) -> bool:
+        """Tell whether an image belongs to this part, by its ID in any case."""
+        if self.count == 1:
+            return True
+        digest = hashlib.sha256(str(image_id).lower().encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the part that a person wrote.
+
+    :param text: ``<i>/<n>``, from ``1/n`` to ``n/n``
+    :raises InvalidInput: if it is none
+    """
+    match = _SHARD.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(f"'{printable(text)}' is no part of a whole: use <i>/<n>, say 1/4")
+    index, count = int(match[1]), int(match[2])
+    if not 1 <= index <= count:
+        raise InvalidInput(
+            f"'{printable(text)}' is no part: {count} parts are 1/{count} to {count}/{count}"
+        )
+    return Shard(index, count)
