@@ -329,8 +329,6 @@ def fill_image(
             image = upload_data(client, image.id, data, ImageFields(store=store))
         if wait is not None:
             image = wait_until_active(client, image.id, wait)
-    except InvalidInput:
-        raise
     except ImageV1Error as error:
         raise _with_rest(error, client, image.id, clean_up=False) from error
     return image

@@ -1,0 +1,178 @@
+"""Metadata through the Compute service's proxy."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from osc_image_v1.api.compute_metadata import check_metadata
+from osc_image_v1.exceptions import (
+    BadAnswer,
+    ConnectionFailed,
+    Forbidden,
+    ImageNotFound,
+    InvalidInput,
+    NotFound,
+)
+from osc_image_v1.text import printable
+from tests.unit import captures
+from tests.unit.conftest import COMPUTE_URL, image_id
+from tests.unit.glance import no_answer
+
+ID = image_id(1)
+IMAGE = f"{COMPUTE_URL}/images/{ID}"
+
+
+def reset(_request, _context):
+    no_answer()
+
+
+def shown(metadata):
+    return {"image": {"id": ID, "status": "ACTIVE", "metadata": metadata}}
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("key", "value", "said"),
+        [
+            ("", "x", "is no key"),
+            ("a/b", "x", "is no key"),
+            ("ñ", "x", "is no key"),
+            ("a\n", "x", "is no key"),
+            ("k" * 256, "x", "is no key"),
+            (" a", "x", "begins or ends with a blank"),
+            (".", "x", "could never be removed"),
+            ("..", "x", "could never be removed"),
+            ("owner", "x", "would drop it without a word"),
+            ("name", "x", "would drop it"),
+            ("min_ram", "x", "would drop it"),
+            ("status", "x", "cannot change"),
+            ("location", "http://a", "cannot change"),
+            ("a", "x" * 256, "has 256 characters"),
+            ("a", "\0", "NUL"),
+            ("a", "🐧", "above U"),
+            ("a", "\ud800", "no valid text"),
+            ("kernel_id", "", "cannot be ''"),
+            ("ramdisk_id", " None ", "would drop"),
+            ("mappings", "abc", "must be JSON"),
+            ("block_device_mapping", "[" * 100, "must be JSON"),
+        ],
+    )
+    def test_what_would_be_lost_is_refused(self, key, value, said):
+        with pytest.raises(InvalidInput, match=said):
+            check_metadata({"fine": "1", key: value})
+
+    def test_too_many(self):
+        with pytest.raises(InvalidInput, match="128 properties at most, not 129"):
+            check_metadata({f"k{i}": "x" for i in range(129)})
+
+    def test_what_is_taken(self):
+        check_metadata({"a-B_c:d. e": "", "mappings": "[]", "kernel_id": "abc", "x": "a\nb "})
+
+    @given(st.dictionaries(st.text(st.characters(exclude_categories=())), st.text()))
+    @settings(max_examples=1000)
+    def test_no_other_error(self, metadata):
+        try:
+            check_metadata(metadata)
+        except InvalidInput as error:
+            said = str(error)
+        else:
+            said = ""
+        assert printable(said) == said
+
+
+class TestSet:
+    def test_merge(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **captures.compute("40-meta-post").mock)
+        compute_client.set_metadata(ID, {"a": "11", "c": "3"})
+        sent = requests_mock.last_request
+        assert sent.json() == {"metadata": {"a": "11", "c": "3"}}
+        assert sent.headers["OpenStack-API-Version"] == "compute 2.1"
+
+    def test_what_the_service_drops_is_an_error(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **captures.compute("40-meta-post-basename").mock)
+        with pytest.raises(BadAnswer, match="has not written x"):
+            compute_client.set_metadata(ID, {"x": "7"})
+
+    def test_replace_is_read_back(self, compute_client, requests_mock):
+        requests_mock.put(f"{IMAGE}/metadata", **captures.compute("40-meta-put-all").mock)
+        requests_mock.get(IMAGE, json=shown({"only": "this", "z": "1"}))
+        compute_client.set_metadata(ID, {"only": "this", "z": "1"}, purge=True)
+        requests_mock.get(IMAGE, json=shown({"only": "this", "old": "1"}))
+        with pytest.raises(BadAnswer, match="has not written old, z"):
+            compute_client.set_metadata(ID, {"only": "this", "z": "1"}, purge=True)
+
+    @pytest.mark.parametrize("stored", [[{"a": 1}], None, {}, "x"])
+    def test_values_that_the_service_decodes(self, compute_client, requests_mock, stored):
+        requests_mock.post(f"{IMAGE}/metadata", json={"metadata": {"mappings": stored}})
+        if stored == [{"a": 1}]:
+            compute_client.set_metadata(ID, {"mappings": '[{"a":1}]'})
+        else:
+            with pytest.raises(BadAnswer):
+                compute_client.set_metadata(ID, {"mappings": '[{"a":1}]'})
+
+    def test_a_value_that_turns_out_as_no_text(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", json={"metadata": {"a": 1}})
+        with pytest.raises(BadAnswer):
+            compute_client.set_metadata(ID, {"a": "x"})
+
+    def test_wrong_input_sends_nothing(self, compute_client, requests_mock):
+        with pytest.raises(InvalidInput):
+            compute_client.set_metadata(ID, {"owner": "x"})
+        assert not requests_mock.called
+
+    @pytest.mark.parametrize("body", ["", "[]", '{"metadata": 1}'])
+    def test_an_answer_of_another_form(self, compute_client, requests_mock, body):
+        requests_mock.post(f"{IMAGE}/metadata", text=body)
+        with pytest.raises(BadAnswer, match="has no metadata"):
+            compute_client.set_metadata(ID, {"a": "x"})
+
+    def test_too_much_with_what_is_there(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **captures.compute("40-meta-post-129").mock)
+        with pytest.raises(Forbidden, match="Image metadata limit exceeded"):
+            compute_client.set_metadata(ID, {"a": "x"})
+
+
+class TestRemove:
+    def test_a_key(self, compute_client, requests_mock):
+        answer = captures.compute("40-meta-delete-key")
+        requests_mock.delete(f"{IMAGE}/metadata/a%3Ab%20c", **answer.mock)
+        compute_client.remove_metadata(ID, "a:b c")
+
+    def test_a_key_that_is_not_there(self, compute_client, requests_mock):
+        answer = captures.compute("40-meta-delete-key-missing")
+        requests_mock.delete(f"{IMAGE}/metadata/z", **answer.mock)
+        with pytest.raises(NotFound, match="Invalid metadata key"):
+            compute_client.remove_metadata(ID, "z")
+
+
+class TestDelete:
+    def test_an_image(self, compute_client, requests_mock):
+        requests_mock.delete(IMAGE, **captures.compute("30-delete-ok").mock)
+        compute_client.delete(ID)
+
+    @pytest.mark.parametrize(
+        ("file", "error"),
+        [("30-delete-protected", Forbidden), ("30-delete-again", ImageNotFound)],
+    )
+    def test_refused(self, compute_client, requests_mock, file, error):
+        requests_mock.delete(IMAGE, **captures.compute(file).mock)
+        with pytest.raises(error):
+            compute_client.delete(ID)
+
+    @pytest.mark.parametrize(
+        "after",
+        [{"status_code": 404}, {"text": json.dumps({"image": {"id": ID, "status": "DELETED"}})}],
+    )
+    def test_a_lost_answer_is_looked_up(self, compute_client, requests_mock, after):
+        requests_mock.delete(IMAGE, text=reset)
+        requests_mock.get(IMAGE, **after)
+        compute_client.delete(ID)
+        assert [sent.method for sent in requests_mock.request_history] == ["DELETE", "GET"]
+
+    def test_a_lost_request_is_an_error(self, compute_client, requests_mock):
+        requests_mock.delete(IMAGE, text=reset)
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(ConnectionFailed):
+            compute_client.delete(ID)
