@@ -1,0 +1,537 @@
+"""A small image service on loopback that breaks on purpose.
+
+It speaks the Image API v1, the data part of v2, the compute proxy's list and enough of Keystone
+to hand out tokens. Each kind of request has a row of faults: the n-th request of a kind meets the
+n-th fault, and those after the last are answered as they should be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http.client import responses
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+IMAGE_ID = "9137e9cc-c0aa-4faf-a056-3df6f3245fdc"
+PASSWORD = "pass-word-of-nobody"
+# How long a stalled answer waits for the test to end, at most.
+_STALL = 60
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    """An image; what is None follows from the data."""
+
+    id: str = IMAGE_ID
+    name: str = "an image"
+    data: bytes = b""
+    status: str = "active"
+    size: int | None = None
+    checksum: str | None = None
+    has_checksum: bool = True
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """The record as a list has it."""
+        md5 = hashlib.md5(self.data).hexdigest()
+        return {
+            "id": self.id,
+            "name": self.name,
+            "disk_format": "raw",
+            "container_format": "bare",
+            "size": len(self.data) if self.size is None else self.size,
+            "checksum": (self.checksum or md5) if self.has_checksum else None,
+            "status": self.status,
+            **self.more,
+        }
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The record as a HEAD has it: text is UTF-8, nulls are absent."""
+        record = self.record()
+        properties = record.pop("properties", {})
+        record.update({f"property-{name}": value for name, value in properties.items()})
+        return [
+            (f"X-Image-Meta-{name}", str(value).encode().decode("latin-1"))
+            for name, value in record.items()
+            if value is not None
+        ]
+
+
+@dataclass
+class Answer:
+    """An answer on its way out.
+
+    :ivar length: what Content-Length says; None sends chunks instead
+    :ivar cut: after how many bytes of the body the answer ends, None after the last
+    :ivar ending: how it ends: "" goes on, "close", "reset" or "stall"
+    :ivar raw: sent instead of everything else
+    """
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    length: int | None = -1
+    cut: int | None = None
+    ending: str = ""
+    raw: Iterable[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        if self.length == -1:
+            self.length = len(self.body)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that came."""
+
+    kind: str
+    path: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+
+    def __str__(self) -> str:
+        wanted = self.headers.get("range")
+        return f"{self.kind} {wanted}" if wanted else self.kind
+
+
+#: Makes a broken answer of the right one.
+Fault = Callable[[Answer, "Service"], Answer]
+
+_KINDS = (
+    ("POST", r"/v3/auth/tokens", "token"),
+    ("GET", r"/v3/?", "identity"),
+    ("HEAD", r"/v1/images/[^/]+", "head"),
+    ("GET", r"/v1/images(/detail)?", "list"),
+    ("GET", r"/v1/images/[^/]+", "data"),
+    ("GET", r"/v2/images/[^/]+/file", "rest"),
+    ("GET", r"/v2\.1/images/detail", "compute"),
+)
+
+
+class Service:
+    """The service, up within a ``with`` block.
+
+    :param images: what it has
+    :param faults: faults by the kind of request: head, data, rest, list, compute, token
+    :param v2: whether it has the Image API v2
+    :param keystone: whether requests need a token of its Keystone
+    :param page: the most images of a page
+    """
+
+    def __init__(
+        self,
+        images: Sequence[FakeImage] = (),
+        faults: Mapping[str, Sequence[Fault]] | None = None,
+        *,
+        v2: bool = True,
+        keystone: bool = False,
+        page: int = 1000,
+    ) -> None:
+        self.images = {image.id: image for image in images}
+        self.asked: list[Asked] = []
+        self.closing = threading.Event()
+        self.tokens: list[str] = []
+        self.reached = threading.Event()
+        self._faults = {kind: list(row) for kind, row in (faults or {}).items()}
+        self._v2 = v2
+        self._keystone = keystone
+        self._page = page
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Service:
+        handler = type("Handler", (_Handler,), {"service": self})
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def kinds(self) -> list[str]:
+        """What was asked, in order, without what the shell asks for a token."""
+        return [str(asked) for asked in self.asked if asked.kind not in ("token", "identity")]
+
+    def options(self) -> list[str]:
+        """The shell's options that lead here."""
+        if self._keystone:
+            words = f"--os-auth-url {self.url}/v3 --os-username nobody --os-password {PASSWORD}"
+            words += " --os-project-name none --os-user-domain-id default"
+            words += " --os-project-domain-id default --os-region-name here"
+            return words.split()
+        return ["--os-auth-type", "none", "--os-endpoint", self.url]
+
+    def answer(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+        """Return the answer to a request, broken as the faults have it."""
+        parts = urlsplit(url)
+        kind = "other"
+        for its_method, path, its_kind in _KINDS:
+            if method == its_method and re.fullmatch(path, parts.path):
+                kind = its_kind
+                break
+        asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers)
+        with self._lock:
+            self.asked.append(asked)
+            row = self._faults.get(kind)
+            fault = row.pop(0) if row else None
+            if self._keystone and kind not in ("token", "identity"):
+                token = headers.get("x-auth-token")
+                if token not in self.tokens:
+                    return text(401, "This server could not verify that you are authorized")
+        right: Answer = getattr(self, f"_{kind}")(asked)
+        return fault(right, self) if fault else right
+
+    def _other(self, asked: Asked) -> Answer:
+        versions = [{"id": "v1.1"}, {"id": "v1.0"}]
+        return as_json({"versions": versions}, 300)
+
+    def _image(self, asked: Asked) -> FakeImage | None:
+        return self.images.get(asked.path.split("/")[3])
+
+    def _head(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return Answer(404)
+        return Answer(headers=image.headers())
+
+    def _data(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, f"Image with identifier {asked.path.split('/')[3]} not found")
+        if image.status != "active":
+            return text(404, f"Image {image.id} is not active")
+        return Answer(headers=image.headers(), body=image.data)
+
+    def _rest(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if not self._v2:
+            return self._other(asked)
+        if image is None:
+            return text(404, "No image found with that ID")
+        start = int(asked.headers.get("range", "bytes=0-")[len("bytes=") : -1])
+        size = len(image.data)
+        if start >= size:
+            return text(416, "Requested range not satisfiable")
+        said = image.record()["checksum"]
+        headers = [("Content-Range", f"bytes {start}-{size - 1}/{size}")]
+        headers += [("Content-MD5", said)] if said else []
+        return Answer(206, headers, image.data[start:])
+
+    def _list(self, asked: Asked) -> Answer:
+        images = list(self.images.values())
+        if "name" in asked.params:
+            images = [image for image in images if image.name == asked.params["name"]]
+        marker = asked.params.get("marker")
+        ids = [image.id for image in images]
+        if marker is not None and marker not in ids:
+            return text(400, "Invalid marker. Image could not be found.")
+        start = ids.index(marker) + 1 if marker is not None else 0
+        page = images[start : start + min(self._page, int(asked.params.get("limit", "25")))]
+        return as_json({"images": [image.record() for image in page]})
+
+    def _compute(self, asked: Asked) -> Answer:
+        images = [
+            {"id": image.id, "name": image.name, "status": "ACTIVE"}
+            for image in self.images.values()
+        ]
+        ids = [image["id"] for image in images]
+        marker = asked.params.get("marker")
+        start = ids.index(marker) + 1 if marker is not None else 0
+        page = images[start : start + self._page]
+        document: dict[str, Any] = {"images": page}
+        if page and start + len(page) < len(images):
+            href = f"{self.url}/v2.1/images/detail?marker={page[-1]['id']}"
+            document["images_links"] = [{"rel": "next", "href": href}]
+        return as_json(document)
+
+    def _identity(self, asked: Asked) -> Answer:
+        links = [{"rel": "self", "href": f"{self.url}/v3/"}]
+        return as_json({"version": {"id": "v3.8", "status": "stable", "links": links}})
+
+    def _token(self, asked: Asked) -> Answer:
+        with self._lock:
+            self.tokens = [f"token-of-nobody-{len(self.asked)}"]
+        endpoint = {"url": self.url, "interface": "public", "region": "here", "region_id": "here"}
+        services = [
+            {"type": kind, "name": kind, "id": kind, "endpoints": [{**endpoint, "id": kind}]}
+            for kind in ("image", "compute")
+        ]
+        domain = {"id": "default", "name": "Default"}
+        token = {
+            "methods": ["password"],
+            "user": {"id": "nobody", "name": "nobody", "domain": domain},
+            "project": {"id": "none", "name": "none", "domain": domain},
+            "roles": [{"id": "member", "name": "member"}],
+            "issued_at": "2026-01-01T00:00:00.000000Z",
+            "expires_at": "2099-01-01T00:00:00.000000Z",
+            "catalog": services,
+        }
+        answer = as_json({"token": token}, 201)
+        answer.headers.append(("X-Subject-Token", self.tokens[0]))
+        return answer
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up, which they do here."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service: Service
+    protocol_version = "HTTP/1.1"
+
+    def _do(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.service.answer(self.command, self.path, headers)
+        with contextlib.suppress(ConnectionError):
+            self._send(answer)
+            self.wfile.flush()
+        self._end(answer.ending)
+
+    do_GET = do_HEAD = do_POST = _do  # noqa: N815
+
+    def _send(self, answer: Answer) -> None:
+        if answer.raw is not None:
+            for piece in answer.raw:
+                self.wfile.write(piece)
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        chunked = answer.length is None
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(answer.length))
+        self.send_header("X-Openstack-Request-Id", "req-1")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        body = answer.body if answer.cut is None else answer.body[: answer.cut]
+        if chunked and body:
+            self.wfile.write(b"%x\r\n" % len(answer.body) + body)
+        else:
+            self.wfile.write(body)
+        if chunked and answer.cut is None:
+            self.wfile.write((b"\r\n" if body else b"") + b"0\r\n\r\n")
+
+    def _end(self, ending: str) -> None:
+        if not ending:
+            return
+        self.close_connection = True
+        self.service.reached.set()
+        if ending == "stall":
+            self.service.closing.wait(_STALL)
+        if ending == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            os.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+def as_json(document: Any, status: int = 200) -> Answer:
+    """An answer with a JSON document."""
+    headers = [("Content-Type", "application/json")]
+    return Answer(status, headers, json.dumps(document).encode())
+
+
+def text(status: int, explanation: str, *headers: tuple[str, str]) -> Answer:
+    """An error as Glance words it."""
+    body = f"{status} {responses[status]}\n\n{explanation}\n\n".encode()
+    return Answer(status, [("Content-Type", "text/plain; charset=UTF-8"), *headers], body)
+
+
+# The faults.
+
+
+def cut(after: int, ending: str = "close") -> Fault:
+    """The body ends too early; a negative number counts from the end."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        at = after if after >= 0 else len(answer.body) + after
+        return replace(answer, cut=at, ending=ending)
+
+    return fault
+
+
+def chunked(fault: Fault | None = None) -> Fault:
+    """Chunks instead of a Content-Length, and then another fault."""
+
+    def both(answer: Answer, service: Service) -> Answer:
+        in_chunks = replace(answer, length=None)
+        return fault(in_chunks, service) if fault else in_chunks
+
+    return both
+
+
+def longer(answer: Answer, service: Service) -> Answer:
+    """More data than the record says, in chunks."""
+    return replace(answer, body=answer.body + b"more", length=None)
+
+
+def longer_by_length(answer: Answer, service: Service) -> Answer:
+    """More data than the record says, with a Content-Length that is true."""
+    return replace(answer, body=answer.body + b"more", length=len(answer.body) + 4)
+
+
+def shorter_by_length(answer: Answer, service: Service) -> Answer:
+    """Less data than the record says, with a Content-Length that is true: a truncated store."""
+    half = answer.body[: len(answer.body) // 2]
+    headers = [pair for pair in answer.headers if pair[0] != "X-Image-Meta-Size"]
+    headers.append(("X-Image-Meta-Size", str(len(half))))
+    return replace(answer, body=half, length=len(half), headers=headers)
+
+
+def length_says(extra: int) -> Fault:
+    """A Content-Length that is not the body's; the connection is closed after the body."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        return replace(answer, length=len(answer.body) + extra, ending="close")
+
+    return fault
+
+
+def altered(answer: Answer, service: Service) -> Answer:
+    """One byte is another."""
+    middle = len(answer.body) // 2
+    other = bytes([answer.body[middle] ^ 1])
+    return replace(answer, body=answer.body[:middle] + other + answer.body[middle + 1 :])
+
+
+def instead(status: int, explanation: str = "", *headers: tuple[str, str]) -> Fault:
+    """Another answer."""
+    return lambda answer, service: text(status, explanation, *headers)
+
+
+def header(name: str, value: str) -> Fault:
+    """A header more, or with another value."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        rest = [pair for pair in answer.headers if pair[0].lower() != name.lower()]
+        return replace(answer, headers=[*rest, (name, value)])
+
+    return fault
+
+
+def deletes(fault: Fault) -> Fault:
+    """A fault, and the image is gone."""
+
+    def both(answer: Answer, service: Service) -> Answer:
+        service.images.clear()
+        return fault(answer, service)
+
+    return both
+
+
+def expires(fault: Fault) -> Fault:
+    """A fault, and the token is not taken any more."""
+
+    def both(answer: Answer, service: Service) -> Answer:
+        service.tokens.clear()
+        return fault(answer, service)
+
+    return both
+
+
+def body(content: bytes, content_type: str = "application/json") -> Fault:
+    """Another body."""
+    return lambda answer, service: Answer(200, [("Content-Type", content_type)], content)
+
+
+def document(change: Callable[[dict[str, Any]], Any]) -> Fault:
+    """A JSON document that is changed."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        whole = json.loads(answer.body)
+        return as_json(change(whole))
+
+    return fault
+
+
+def one_line(size: int) -> Fault:
+    """A page of so many bytes on one line: a list without images."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        begin, end = b'{"images": [], "padding": "', b'"}'
+        piece = b"x" * 2**20
+
+        def pieces() -> Iterator[bytes]:
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {size}"
+            yield head.encode() + b"\r\n\r\n" + begin
+            left = size - len(begin) - len(end)
+            while left:
+                yield piece[:left]
+                left -= min(left, len(piece))
+            yield end
+
+        return replace(answer, raw=pieces(), ending="close")
+
+    return fault
+
+
+def dripping(pieces: int, pause: float) -> Fault:
+    """The body piece by piece, with pauses."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        size = len(answer.body) // pieces + 1
+
+        def drip() -> Iterator[bytes]:
+            lines = [f"HTTP/1.1 {answer.status} OK", *map(": ".join, answer.headers)]
+            yield "\r\n".join([*lines, f"Content-Length: {answer.length}", "", ""]).encode()
+            service.reached.set()
+            for start in range(0, len(answer.body), size):
+                yield answer.body[start : start + size]
+                service.closing.wait(pause)
+
+        return replace(answer, raw=drip(), ending="close")
+
+    return fault
+
+
+def html(status: int, page: str) -> Fault:
+    """An error as a front proxy words it."""
+    headers = [("Content-Type", "text/html; charset=UTF-8")]
+    return lambda answer, service: Answer(status, headers, page.encode())
+
+
+def versions(*names: str) -> Fault:
+    """A list of versions, as a service without this one answers."""
+    listed = {"versions": [{"id": name} for name in names]}
+    return lambda answer, service: as_json(listed, 300)
+
+
+def odd_headers(answer: Answer, service: Service) -> Answer:
+    """Names in odd case, and 200 properties."""
+    odd = [(name.swapcase(), value) for name, value in answer.headers]
+    odd += [(f"x-IMAGE-meta-Property-P{number}", str(number)) for number in range(200)]
+    return replace(answer, headers=odd)
+
+
+def many_headers(count: int) -> Fault:
+    """Very many headers."""
+    more = [(f"X-Image-Meta-Property-P{number}", "v") for number in range(count)]
+    return lambda answer, service: replace(answer, headers=answer.headers + more)

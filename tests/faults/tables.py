@@ -1,0 +1,52 @@
+"""The tables of doc/source/reference/faults.rst, from the rows that the tests play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
+
+_NOTHING = "nothing"
+
+
+def _table(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    made = [f".. list-table:: {title}", "   :header-rows: 1", "   :widths: auto", ""]
+    for cells in (columns, *lines):
+        made.append(f"   * - {cells[0]}")
+        made.extend(f"     - {cell}" for cell in cells[1:])
+    return "\n".join(made) + "\n"
+
+
+def _literal(says: str) -> str:
+    return f"``{says}``" if says else _NOTHING
+
+
+def _status(status: int) -> str:
+    return "none, it is killed" if status < 0 else str(status)
+
+
+def _shown(count: int) -> str:
+    return {0: _NOTHING, 5: "all"}.get(count, "what came before")
+
+
+def tables() -> str:
+    """Return both tables."""
+    saves = [
+        (row.name, _literal(row.says), _status(row.status), row.disk)
+        for row in (*SAVE, *SAVE_ALONE)
+    ]
+    lists = [(row.name, _literal(row.says), str(row.status), _shown(row.shown)) for row in LISTS]
+    return "\n".join(
+        (
+            _table(
+                "``image v1 save --file <directory>/x <image>``",
+                ("What happens", "What one reads", "Exit status", "What is left"),
+                saves,
+            ),
+            _table(
+                "Lists of five images, two a page",
+                ("What happens", "What one reads", "Exit status", "What is shown"),
+                lists,
+            ),
+        )
+    )
