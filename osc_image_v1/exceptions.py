@@ -14,6 +14,7 @@
         ImageHasNoData          queued, killed, deleted...: there is nothing to download
         ContentMismatch         data that is not what the service's record says: size or MD5
         FileFailed              a file here: disk full, no permission, in use
+        BadManifest             a manifest of an export that is damaged, or none
         TransferStopped         whoever started a transfer has stopped it
         HttpError               an error status
           BadRequest            400
@@ -81,6 +82,10 @@ class ContentMismatch(ImageV1Error):
 
 class FileFailed(ImageV1Error):
     """A file on this machine cannot be made, written or put into its place."""
+
+
+class BadManifest(ImageV1Error):
+    """The manifest of an export is damaged, has been altered, or is none."""
 
 
 class TransferStopped(ImageV1Error):
