@@ -91,7 +91,12 @@ class Download:
         self._name = printable(image.id)
 
     def to_file(
-        self, target: Path, *, keep_partial: bool = False, clobber: bool = True
+        self,
+        target: Path,
+        *,
+        keep_partial: bool = False,
+        clobber: bool = True,
+        keep_interrupted: bool = False,
     ) -> Downloaded:
         """Save the data to a file, which appears under its name only when size and MD5 hold.
 
@@ -101,6 +106,8 @@ class Download:
         :param target: the file's path; a symbolic link is replaced, not followed
         :param keep_partial: whether ``<name>.part`` stays when the download fails
         :param clobber: whether an existing file is replaced
+        :param keep_interrupted: whether it stays when the download was stopped or broke off, but
+            not when the data is wrong
         :raises FileFailed: if the file cannot be written
         :raises ImageHasNoData: if the image is not active
         :raises ContentMismatch: if the data has not the size or MD5 of the image's record
@@ -115,9 +122,14 @@ class Download:
             if self._image.size is not None:
                 part.check_space(self._image.size)
             strict = not keep_partial
-            result = self._go_on(part, strict) if part.size else None
-            if result is None:
-                result = self._receive(part.write, strict=strict)
+            try:
+                result = self._go_on(part, strict) if part.size else None
+                if result is None:
+                    result = self._receive(part.write, strict=strict)
+            except (ConnectionFailed, TransferStopped):
+                if keep_interrupted:
+                    part.keep()
+                raise
             part.commit(clobber)
         return replace(result, path=target)
 

@@ -96,6 +96,26 @@ def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
         rest = rest[write(rest) or 0 :]
 
 
+def lock(fd: int, path: Path, holder: str) -> None:
+    """Lock an open file for this process alone, where its file system knows locks.
+
+    :param fd: the file
+    :param path: its path, for an error
+    :param holder: who may have locked it, for an error
+    :raises FileFailed: if another process has
+    """
+    if fcntl is None:  # pragma: no cover
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FileFailed(f"{shown(path)} is in use: {holder}") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        LOG.debug("No lock on %s: %s", shown(path), error)
+
+
 class PartFile:
     """``<name>.part`` beside a target, for this process alone.
 
@@ -137,7 +157,7 @@ class PartFile:
         while True:
             fd = self._opened()
             try:
-                self._lock(fd)
+                lock(fd, self.path, f"another run saves to {shown(self._target)}")
                 if self._is_current(fd):
                     return fd
             except BaseException:
@@ -178,20 +198,6 @@ class PartFile:
     def _odd(self, what: str) -> FileFailed:
         return FileFailed(f"{shown(self.path)} is {what}: remove it, or save under another name")
 
-    def _lock(self, fd: int) -> None:
-        if fcntl is None:  # pragma: no cover
-            return
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FileFailed(
-                f"{shown(self.path)} is in use: another run saves to {shown(self._target)}"
-            ) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            LOG.debug("No lock on %s: %s", shown(self.path), error)
-
     def _is_current(self, fd: int) -> bool:
         try:
             return os.path.samestat(os.fstat(fd), self.path.lstat())
@@ -217,6 +223,10 @@ class PartFile:
             self._file.seek(0)
             while chunk := self._file.read(_READ_SIZE):
                 yield chunk
+
+    def keep(self) -> None:
+        """Leave the file, unfinished as it is, for a later run."""
+        self._keep = True
 
     def clear(self) -> None:
         """Remove what the file has."""
@@ -256,7 +266,7 @@ class PartFile:
             else:
                 self._link()
             self._committed = True
-            _flush_directory(self._target.parent)
+            flush_directory(self._target.parent)
 
     def _link(self) -> None:
         """Give the file its name, unless there is one of that name by now."""
@@ -271,7 +281,11 @@ class PartFile:
             self.path.unlink()
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
+    """Flush the names of the files in a directory to the disk, as far as that can be done.
+
+    :param directory: the directory
+    """
     # Not every file system can, and the file itself is safe.
     with contextlib.suppress(OSError):
         fd = os.open(directory, os.O_RDONLY)
