@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -156,7 +157,10 @@ class ServiceClient:
         adapter = self.adapter
         url = self._override or adapter.endpoint_override
         if not url:
-            with _translated("Cannot find the service"):
+            with (
+                _translated("Cannot find the service"),
+                contextlib.suppress(ksa_exceptions.CatalogException),
+            ):
                 url = adapter.session.get_endpoint(
                     auth=adapter.auth,
                     service_type=adapter.service_type,
@@ -432,6 +436,11 @@ class _translated:  # noqa: N801 (reads as a statement)
         if isinstance(error, network):
             failed = self._failed or f"no answer from {self._where}"
             raise ConnectionFailed(f"{self._action}: {failed}: {_reason(error)}") from error
+        if isinstance(error, ValueError):
+            # requests reads a redirect's target even where it is not to follow it.
+            raise BadAnswer(
+                f"{self._action}: the answer of {self._where} is malformed: {_reason(error)}"
+            ) from error
         if isinstance(error, ksa_exceptions.ClientException):
             text = printable(" ".join(str(error).split()))
             raise ImageV1Error(f"{self._action}: {text}") from error

@@ -1,0 +1,695 @@
+"""Endpoints, redirects, retries, errors and bodies."""
+
+import http.client
+import io
+import logging
+import re
+import ssl
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+import requests
+import urllib3
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from keystoneauth1 import adapter as ksa_adapter
+from keystoneauth1 import fixture, noauth
+from keystoneauth1 import session as ksa_session
+from keystoneauth1.identity import v3
+
+from osc_image_v1 import exceptions
+from osc_image_v1.api import http as api_http
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.http import RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.image_v1 import ImageClient
+from tests.unit import captures, loopback
+from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, adapter_at
+
+KEYSTONE = "http://keystone.example:5000/v3"
+ROOT = "http://cloud.example"
+URL = IMAGE_URL + "/v1/images"
+
+
+def catalog_session(mock, *services):
+    """A session whose catalog has services: (type, region, public URL)."""
+    token = fixture.V3Token()
+    token.set_project_scope()
+    for kind, region, url in services:
+        token.add_service(kind).add_endpoint("public", url, region=region)
+    mock.post(f"{KEYSTONE}/auth/tokens", json=token, headers={"X-Subject-Token": "secret-token"})
+    auth = v3.Password(
+        KEYSTONE, username="u", password="p", user_domain_id="d", project_id=token.project_id
+    )
+    return ksa_session.Session(auth)
+
+
+def image_client(url, **options):
+    return ImageClient(adapter_at(url), **options)
+
+
+@pytest.fixture
+def service():
+    return ServiceClient(adapter_at(IMAGE_URL), "v1")
+
+
+# Endpoints
+
+
+@pytest.mark.parametrize(
+    ("found", "endpoint"),
+    [
+        (ROOT, f"{ROOT}/v1"),
+        (f"{ROOT}/", f"{ROOT}/v1"),
+        (f"{ROOT}:9292", f"{ROOT}:9292/v1"),
+        (f"{ROOT}/v1", f"{ROOT}/v1"),
+        (f"{ROOT}/v1/", f"{ROOT}/v1"),
+        (f"{ROOT}/v1.0", f"{ROOT}/v1"),
+        (f"{ROOT}/v1.1//", f"{ROOT}/v1"),
+        (f"{ROOT}/v2", f"{ROOT}/v1"),
+        (f"{ROOT}/v2.0/", f"{ROOT}/v1"),
+        (f"{ROOT}/image", f"{ROOT}/image/v1"),
+        (f"{ROOT}/image/v2", f"{ROOT}/image/v1"),
+        (f"{ROOT}/v2/image/", f"{ROOT}/v2/image/v1"),
+        (f"{ROOT}/vmware", f"{ROOT}/vmware/v1"),
+        ("https://[::1]:9292/v2", "https://[::1]:9292/v1"),
+        ("http://v1", "http://v1/v1"),
+        ("http://v2:9292/v2", "http://v2:9292/v1"),
+        (f"{ROOT}/v2?x=1#y", f"{ROOT}/v1"),
+    ],
+)
+def test_spellings_of_the_image_endpoint(requests_mock, found, endpoint):
+    session = catalog_session(requests_mock, ("image", "R", found))
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image", interface="public"))
+    requests_mock.get(f"{endpoint}/images", json={"images": []})
+    assert list(client.images()) == []
+    assert client.http.endpoint == endpoint
+    assert [request.url for request in requests_mock.request_history] == [
+        f"{KEYSTONE}/auth/tokens",
+        f"{endpoint}/images?limit=1000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "endpoint"),
+    [
+        (ROOT, f"{ROOT}/v2.1"),
+        (f"{ROOT}/", f"{ROOT}/v2.1"),
+        (f"{ROOT}/v2.1", f"{ROOT}/v2.1"),
+        (f"{ROOT}/v2.1/", f"{ROOT}/v2.1"),
+        (f"{ROOT}/v2.1/0123abcd", f"{ROOT}/v2.1/0123abcd"),
+        (f"{ROOT}/v2", f"{ROOT}/v2"),
+        (f"{ROOT}/v2/0123abcd/", f"{ROOT}/v2/0123abcd"),
+        (f"{ROOT}/compute", f"{ROOT}/compute/v2.1"),
+        (f"{ROOT}/compute/v2.1/AUTH_1", f"{ROOT}/compute/v2.1/AUTH_1"),
+    ],
+)
+def test_spellings_of_the_compute_endpoint(requests_mock, found, endpoint):
+    session = catalog_session(requests_mock, ("compute", "R", found))
+    client = ComputeImageClient(
+        ksa_adapter.Adapter(session, service_type="compute", interface="public")
+    )
+    requests_mock.get(f"{endpoint}/images/detail", json={"images": []})
+    assert list(client.images()) == []
+    assert requests_mock.call_count == 2
+    assert requests_mock.last_request.url == f"{endpoint}/images/detail?limit=1000"
+
+
+def test_region_and_interface_choose_the_endpoint(requests_mock):
+    session = catalog_session(requests_mock, ("image", "A", "http://a"), ("image", "B", "http://b"))
+    adapter = ksa_adapter.Adapter(
+        session, service_type="image", interface="public", region_name="B"
+    )
+    assert ImageClient(adapter).http.endpoint == "http://b/v1"
+
+
+def test_an_override_of_the_adapter_comes_before_the_catalog(requests_mock):
+    adapter = adapter_at("http://catalog", endpoint_override="http://adapter/v2")
+    assert ImageClient(adapter).http.endpoint == "http://adapter/v1"
+
+
+def test_an_override_of_the_client_comes_first(requests_mock):
+    adapter = adapter_at("http://catalog", endpoint_override="http://adapter/v2")
+    client = ImageClient(adapter, endpoint_override="http://mine/glance")
+    requests_mock.get("http://mine/glance/v1/images", json={"images": []})
+    assert list(client.images()) == []
+    assert requests_mock.call_count == 1
+
+
+def test_without_authentication(requests_mock):
+    adapter = ksa_adapter.Adapter(ksa_session.Session(noauth.NoAuth(endpoint="http://all/v1")))
+    requests_mock.get("http://all/v1/images", json={"images": []})
+    assert list(ImageClient(adapter).images()) == []
+    assert requests_mock.last_request.headers["X-Auth-Token"] == "notused"
+
+
+def test_a_catalog_without_the_service(requests_mock):
+    session = catalog_session(requests_mock, ("compute", "R", COMPUTE_URL))
+    adapter = ksa_adapter.Adapter(session, service_type="image", region_name="R")
+    with pytest.raises(
+        exceptions.ApiNotAvailable, match=r"^The catalog has no image service in region R: choose"
+    ):
+        list(ImageClient(adapter).images())
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"has no image service: choose"):
+        list(ImageClient(ksa_adapter.Adapter(session, service_type="image")).images())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "cloud.example",
+        "/v1",
+        "ftp://cloud",
+        "http://",
+        "http:///v1",
+        "http://[::1",
+        "http://a:b",
+        "\x1b[2J",
+    ],
+)
+def test_an_endpoint_that_is_no_url(requests_mock, url):
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"is no http URL$") as caught:
+        image_client(url).get("a")
+    assert "\x1b" not in str(caught.value)
+    assert requests_mock.call_count == 0
+
+
+def test_a_failing_authentication_is_an_error_of_ours(requests_mock):
+    session = catalog_session(requests_mock)
+    requests_mock.post(
+        f"{KEYSTONE}/auth/tokens",
+        status_code=401,
+        json={"error": {"message": "wrong\npassword", "code": 401, "title": "U"}},
+        headers={"Content-Type": "application/json"},
+    )
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+    with pytest.raises(exceptions.ImageV1Error, match=r"^Cannot find the service: wrong password"):
+        list(client.images())
+
+
+def test_no_authentication_at_all_is_an_error_of_ours():
+    adapter = ksa_adapter.Adapter(ksa_session.Session(), service_type="image")
+    with pytest.raises(exceptions.ImageV1Error, match=r"^Cannot find the service: "):
+        list(ImageClient(adapter).images())
+
+
+# Requests
+
+
+def test_a_request_carries_token_and_headers(requests_mock):
+    client = ServiceClient(adapter_at(IMAGE_URL), "v1", headers={"X-Ours": "1"})
+    requests_mock.get(URL, json={})
+    assert client.get_json("/images", "Cannot do it", {"name": "a b/é&"}) == {}
+    sent = requests_mock.last_request
+    assert sent.url == f"{URL}?name=a+b%2F%C3%A9%26"
+    assert sent.headers["X-Auth-Token"] == "secret-token"
+    assert sent.headers["X-Ours"] == "1"
+    assert sent.headers["Accept"] == "application/json"
+    assert sent.timeout == 60.0
+
+
+def test_the_time_out_of_the_session_comes_first(requests_mock):
+    requests_mock.get(URL, json={})
+    ServiceClient(adapter_at(IMAGE_URL), "v1", timeout=5).get_json("/images", "X")
+    assert requests_mock.last_request.timeout == 5
+    adapter = adapter_at(IMAGE_URL)
+    adapter.session.timeout = 7.0
+    ServiceClient(adapter, "v1", timeout=5).get_json("/images", "X")
+    assert requests_mock.last_request.timeout == 7.0
+
+
+def test_no_microversion_of_the_session_gets_in(requests_mock):
+    requests_mock.get(f"{COMPUTE_URL}/images/detail", json={"images": []})
+    adapter = adapter_at(COMPUTE_URL, "compute", default_microversion="2.90")
+    assert list(ComputeImageClient(adapter).images()) == []
+    assert requests_mock.last_request.headers["OpenStack-API-Version"] == "compute 2.1"
+
+
+def test_an_expired_token_is_renewed(requests_mock):
+    session = catalog_session(requests_mock, ("image", "R", IMAGE_URL))
+    requests_mock.get(URL, [{"status_code": 401}, {"json": {"images": []}}])
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+    assert list(client.images()) == []
+    assert requests_mock.call_count == 4
+
+
+def test_ids_cannot_lead_anywhere_else():
+    assert path_of("images", "a/../b?c#d%") == "/images/a%2F..%2Fb%3Fc%23d%25"
+    assert path_of("images", "é ☃") == "/images/%C3%A9%20%E2%98%83"
+    for segment in ("", ".", ".."):
+        with pytest.raises(exceptions.InvalidInput, match=f"'{re.escape(segment)}' is no ID"):
+            path_of("images", segment)
+
+
+# Redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "target", [f"{IMAGE_URL}/new/images", "/new/images", "//image.example:9292/new/images"]
+)
+def test_a_redirect_within_the_service_is_followed(requests_mock, service, status, target):
+    requests_mock.get(URL, status_code=status, headers={"Location": target})
+    requests_mock.get(f"{IMAGE_URL}/new/images", json={"images": []})
+    assert service.get_json("/images", "X", {"limit": "1"}) == {"images": []}
+    assert requests_mock.last_request.url == f"{IMAGE_URL}/new/images"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://evil.example/v1/images",
+        "https://image.example:9292/v1/images",
+        "http://image.example/v1/images",
+        "http://image.example:9293/v1/images",
+        "//evil.example/",
+        "http://[::1",
+        "http://image.example:port/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://image.example:9292@evil.example/",
+        "http://evil.example/\x1b[2J",
+        "http://evil.example/\xe9",
+    ],
+)
+def test_the_token_goes_to_no_other_origin(requests_mock, service, target):
+    requests_mock.get(URL, status_code=302, headers={"Location": target})
+    requests_mock.get(re.compile("evil"), json={"images": []})
+    with pytest.raises(
+        exceptions.BadAnswer, match=r"redirects to .* not followed|malformed"
+    ) as caught:
+        service.get_json("/images", "Cannot do it")
+    assert len(str(caught.value).splitlines()) == 1
+    assert requests_mock.call_count == 1
+
+
+def test_a_write_is_not_redirected(requests_mock, service):
+    requests_mock.put(URL, status_code=307, headers={"Location": f"{URL}/new"})
+    with pytest.raises(exceptions.BadAnswer, match="redirects to"):
+        service.request("PUT", "/images", "X")
+    assert requests_mock.call_count == 1
+
+
+def test_redirects_in_circles_end(requests_mock, service):
+    requests_mock.get(URL, status_code=302, headers={"Location": URL})
+    with pytest.raises(exceptions.BadAnswer, match="redirects in circles"):
+        service.get_json("/images", "X")
+    assert requests_mock.call_count == 4
+
+
+def test_a_redirect_to_nowhere_is_an_error(requests_mock, service):
+    requests_mock.get(URL, status_code=302)
+    with pytest.raises(
+        exceptions.HttpError, match=r"this status is not part of the API \(HTTP 302\)"
+    ):
+        service.get_json("/images", "X")
+
+
+# Statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (204, exceptions.HttpError),
+        (206, exceptions.HttpError),
+        (304, exceptions.HttpError),
+        (400, exceptions.BadRequest),
+        (401, exceptions.Unauthorized),
+        (403, exceptions.Forbidden),
+        (404, exceptions.NotFound),
+        (409, exceptions.Conflict),
+        (413, exceptions.TooLarge),
+        (418, exceptions.HttpError),
+        (500, exceptions.ServerError),
+        (501, exceptions.ServerError),
+        (503, exceptions.ServerError),
+    ],
+)
+@pytest.mark.parametrize(
+    ("body", "content_type", "said"),
+    [
+        ("{status} Title\n\nthe words\n", "text/plain", "{status} Title the words"),
+        ("<html><title>x</title><p>the &lt;words&gt;</p></html>", "text/html", "the <words>"),
+        ('{"error": {"message": "the &quot;words&quot;"}}', "application/json", 'the "words"'),
+        ('{"error": ', "application/json", '{"error":'),
+        ("", "text/plain", ""),
+    ],
+)
+def test_an_error_status(requests_mock, service, status, kind, body, content_type, said):
+    headers = {"Content-Type": content_type, "X-Openstack-Request-Id": "req-1"}
+    requests_mock.get(
+        URL, status_code=status, text=body.replace("{status}", str(status)), headers=headers
+    )
+    with pytest.raises(exceptions.HttpError) as caught:
+        service.get_json("/images", "Cannot do it")
+    assert type(caught.value) is kind
+    said = said.replace("{status}", str(status)) or (
+        "this status is not part of the API" if status < 400 else ""
+    )
+    assert str(caught.value) == (
+        f"Cannot do it{': ' if said else ''}{said} (HTTP {status}, request req-1)"
+    )
+
+
+def test_a_recorded_error(requests_mock, service):
+    requests_mock.get(URL, **captures.image_v1("04-list", "list ?limit=-1").mock)
+    with pytest.raises(exceptions.BadRequest) as caught:
+        service.get_json("/images", "Cannot list images")
+    assert str(caught.value) == (
+        "Cannot list images: limit param must be positive "
+        "(HTTP 400, request req-6e7b83ce-0c9c-43e5-a8c2-90bde821bcba)"
+    )
+
+
+def test_the_compute_service_has_another_name_for_the_request_id(requests_mock, service):
+    requests_mock.get(URL, status_code=400, headers={"X-Compute-Request-Id": "req-2"})
+    with pytest.raises(exceptions.BadRequest) as caught:
+        service.get_json("/images", "X")
+    assert caught.value.request_id == "req-2"
+
+
+def test_an_error_whose_body_breaks_off_is_that_error():
+    answer = loopback.http("409 Conflict", "Content-Length: 100", body=b"the words")
+    with loopback.answering(answer) as url, pytest.raises(exceptions.Conflict):
+        image_client(url).http.get_json("/images", "X")
+
+
+# A service without the API
+
+
+def test_a_service_with_other_versions(requests_mock):
+    body = {"versions": [{"id": "v2.9"}, {"id": "v2.0"}]}
+    requests_mock.get(URL, status_code=300, json=body)
+    with pytest.raises(exceptions.ApiNotAvailable) as caught:
+        list(image_client(IMAGE_URL).images())
+    assert str(caught.value) == (
+        f"The service at {IMAGE_URL}/v1 has no API v1, it offers v2.9, v2.0: use 'openstack image' "
+        "for the Image API v2"
+    )
+
+
+def test_a_recorded_list_of_versions(requests_mock):
+    requests_mock.get(URL, **captures.image_v1("01-versions", "GET /v3/images").mock)
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"it offers v1\.1, v1\.0: use"):
+        list(image_client(IMAGE_URL).images())
+
+
+def test_a_head_has_no_body_so_the_versions_are_asked_for(requests_mock):
+    requests_mock.head(f"{URL}/a", status_code=300)
+    requests_mock.get(f"{URL}/a", status_code=300, json={"versions": [{"id": "v2.0"}]})
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"it offers v2\.0: use"):
+        image_client(IMAGE_URL).get("a")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        "[]",
+        "no",
+        '{"versions": {}}',
+        '{"versions": [{}]}',
+        '{"versions": ["v2"]}',
+        "[" * 100_000,
+    ],
+)
+def test_a_service_that_does_not_say_its_versions(requests_mock, body):
+    requests_mock.get(URL, status_code=300, text=body)
+    with pytest.raises(exceptions.ApiNotAvailable, match="it offers other versions: use"):
+        list(image_client(IMAGE_URL).images())
+
+
+# Retries
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_get_is_sent_again(requests_mock, service, naps, status):
+    requests_mock.get(URL, [{"status_code": status}] * 3 + [{"json": {"a": 1}}])
+    assert service.get_json("/images", "X") == {"a": 1}
+    assert len(naps) == 3
+    assert 0 <= naps[0] <= 0.25
+    assert 0.5 <= naps[1] <= 0.75
+    assert 1 <= naps[2] <= 1.25
+
+
+def test_a_get_is_not_sent_for_ever(requests_mock, service, naps):
+    requests_mock.get(URL, status_code=503)
+    with pytest.raises(exceptions.ServerError):
+        service.get_json("/images", "X")
+    assert requests_mock.call_count == 4
+    assert len(naps) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 500, 501])
+def test_other_statuses_are_final(requests_mock, service, naps, status):
+    requests_mock.get(URL, status_code=status)
+    with pytest.raises(exceptions.HttpError):
+        service.get_json("/images", "X")
+    assert naps == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "answer", [{"status_code": 503}, {"exc": requests.exceptions.ConnectionError("reset")}]
+)
+def test_a_write_is_sent_once(requests_mock, service, naps, method, answer):
+    requests_mock.register_uri(method, URL, **answer)
+    with pytest.raises((exceptions.ServerError, exceptions.ConnectionFailed)):
+        service.request(method, "/images", "X")
+    assert requests_mock.call_count == 1
+    assert naps == []
+
+
+def test_a_head_is_sent_again(requests_mock, service):
+    requests_mock.head(URL, [{"status_code": 503}, {"exc": requests.exceptions.ConnectTimeout}, {}])
+    with service.request("HEAD", "/images", "X") as response:
+        assert response.status_code == 200
+
+
+def test_what_the_service_asks_for_comes_first(requests_mock, service, naps):
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=10), usegmt=True)
+    answers = [
+        {"status_code": 503, "headers": {"Retry-After": wait}} for wait in ("7", date, "3600")
+    ]
+    requests_mock.get(URL, [*answers, {"json": {}}])
+    assert service.get_json("/images", "X") == {}
+    assert naps[0] == 7
+    assert 7 < naps[1] <= 10
+    assert naps[2] == 30
+
+
+def test_a_date_in_the_past_means_at_once(requests_mock, service, naps):
+    headers = {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}
+    requests_mock.get(URL, [{"status_code": 503, "headers": headers}, {"json": {}}])
+    assert service.get_json("/images", "X") == {}
+    assert naps == [0]
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.from_regex(r"[A-Z][a-z]{2}, \d+ \w+ \d+ [-+:\d]+ ?(GMT|[-+]\d+)?", fullmatch=True),
+    )
+)
+@settings(max_examples=400)
+@example("9" * 400)
+@example("9" * 5000)
+@example("Fri, 31 Dec 99999999999 23:59:59 GMT")
+@example("-5")
+@example("nan")
+def test_no_retry_after_breaks_the_wait(text):
+    error = exceptions.http_error("X", 503)
+    error.retry_after = text
+    assert 0 <= RetryPolicy().wait(1, error) <= 30
+
+
+def test_a_policy_of_ones_own(requests_mock, naps):
+    client = ServiceClient(
+        adapter_at(IMAGE_URL), "v1", retry=RetryPolicy(attempts=2, longest_wait=0.1)
+    )
+    requests_mock.get(URL, status_code=503, headers={"Retry-After": "9"})
+    with pytest.raises(exceptions.ServerError):
+        client.get_json("/images", "X")
+    assert naps == [0.1]
+
+
+def test_an_attempt_that_fails_is_logged(requests_mock, service, caplog):
+    caplog.set_level(logging.DEBUG, "osc_image_v1")
+    requests_mock.get(URL, [{"status_code": 503}, {"json": {}}])
+    service.get_json("/images", "Cannot do it")
+    assert "Cannot do it (HTTP 503); trying again" in caplog.text
+
+
+# No answer
+
+
+TOO_LONG = "it took too long, try again or raise --os-image-v1-timeout"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (requests.exceptions.ConnectTimeout("x"), TOO_LONG),
+        (requests.exceptions.ReadTimeout("x"), TOO_LONG),
+        (requests.exceptions.ConnectionError("Read timed out."), TOO_LONG),
+        (requests.exceptions.ConnectionError("reset by\npeer \x1b"), "reset by peer \\x1b"),
+        (requests.exceptions.InvalidURL("bad"), "bad"),
+        (requests.exceptions.ConnectionError(), "ConnectionError"),
+        (OSError(111, "Connection refused"), "Connection refused"),
+        (urllib3.exceptions.ProtocolError("x"), "x"),
+    ],
+)
+def test_no_answer(requests_mock, service, naps, error, reason):
+    requests_mock.get(URL, exc=error)
+    with pytest.raises(exceptions.ConnectionFailed) as caught:
+        service.get_json("/images", "Cannot do it")
+    assert str(caught.value).startswith("Cannot do it: no answer from http://image.example:9292: ")
+    assert str(caught.value).endswith(reason)
+    assert len(naps) == 3
+
+
+def test_the_innermost_reason_counts(requests_mock, service):
+    try:
+        try:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        except OSError as inner:
+            raise urllib3.exceptions.ProtocolError("Connection aborted.", inner) from inner
+    except urllib3.exceptions.ProtocolError as outer:
+        error = requests.exceptions.ConnectionError(outer)
+        error.__cause__ = outer
+    requests_mock.get(URL, exc=error)
+    with pytest.raises(exceptions.ConnectionFailed, match=r"9292: Connection reset by peer$"):
+        service.get_json("/images", "X")
+
+
+def test_tls_failures_are_final(requests_mock, naps):
+    client = ServiceClient(adapter_at("https://image.example"), "v1")
+    error = requests.exceptions.SSLError(ssl.SSLError(1, "certificate verify failed"))
+    requests_mock.get("https://image.example/v1/images", exc=error)
+    with pytest.raises(
+        exceptions.TlsFailed, match=r"TLS with https://image.example failed: .*--os-cacert"
+    ):
+        client.get_json("/images", "X")
+    assert requests_mock.call_count == 1
+    assert naps == []
+
+
+def test_other_errors_are_not_hidden(requests_mock, service):
+    requests_mock.get(URL, exc=ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        service.get_json("/images", "X")
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no", b"<html>", b'{"images": [', b"\xff\xfe", b"[" * 100_000, b"9" * 5000]
+)
+def test_a_body_that_is_no_json(requests_mock, service, body):
+    requests_mock.get(URL, content=body)
+    with pytest.raises(exceptions.BadAnswer, match=r"^X: the service's answer is no JSON$"):
+        service.get_json("/images", "X")
+    assert requests_mock.call_count == 1
+
+
+def test_a_body_that_ends_early_is_asked_for_again(requests_mock, service):
+    half = {"text": '{"images"', "headers": {"Content-Length": "100"}}
+    requests_mock.get(URL, [half, {"json": {"images": []}}])
+    assert service.get_json("/images", "X") == {"images": []}
+
+
+def test_a_body_that_always_ends_early(requests_mock, service):
+    requests_mock.get(URL, text="[]", headers={"Content-Length": "100"})
+    with pytest.raises(exceptions.ConnectionFailed, match="ended early, try again"):
+        service.get_json("/images", "X")
+    assert requests_mock.call_count == 4
+
+
+def test_the_length_of_an_encoded_body_is_another(requests_mock, service):
+    requests_mock.get(
+        URL, text="[]", headers={"Content-Length": "100", "Content-Encoding": "x-other"}
+    )
+    assert service.get_json("/images", "X") == []
+
+
+def test_a_length_that_is_no_number_does_not_count(requests_mock, service):
+    requests_mock.get(URL, text="[]", headers={"Content-Length": "-5"})
+    assert service.get_json("/images", "X") == []
+
+
+def test_a_body_that_ends_early_is_noticed_whatever_the_http_library_does(service):
+    response = requests.Response()
+    response.raw = io.BytesIO(b"[]")
+    response.headers["Content-Length"] = "3"
+    with pytest.raises(exceptions.ConnectionFailed, match=r"X: .*ended early"):
+        service.read(response, "X")
+
+
+def test_a_body_that_never_ends(requests_mock, service, monkeypatch):
+    monkeypatch.setattr(api_http, "_LARGEST_PAGE", 2**20)
+    requests_mock.get(URL, text=" " * (2**20 + 1))
+    with pytest.raises(exceptions.BadAnswer, match="over 1 MiB, ask for smaller pages"):
+        service.get_json("/images", "X")
+
+
+# On a real socket
+
+
+def test_a_refused_connection(naps):
+    url = f"http://127.0.0.1:{loopback.free_port()}"
+    with pytest.raises(
+        exceptions.ConnectionFailed, match=rf"no answer from {url}: Connection refused$"
+    ):
+        list(image_client(url).images())
+    assert len(naps) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        loopback.http("200 OK", "Content-Length: 100", body=b'{"images": ['),
+        loopback.http("200 OK", "Transfer-Encoding: chunked", body=b"5\r\n[]"),
+        loopback.http("200 OK", "Transfer-Encoding: chunked", body=b"zz\r\n[]"),
+        loopback.http("200 OK", "Content-Encoding: gzip", body=b"no gzip"),
+        loopback.http("200 OK", *(f"X-{n}: {n}" for n in range(1001))),
+        loopback.http("200 OK", "X-Long: " + "x" * 70_000),
+        b"",
+        b"\x16\x03\x01 no http\r\n\r\n",
+        b"HTTP/1.1 2000 Odd\r\n\r\n",
+    ],
+)
+def test_answers_that_are_no_http(answer):
+    with loopback.answering(answer) as url, pytest.raises(exceptions.ConnectionFailed) as caught:
+        image_client(url, retry=RetryPolicy(attempts=1)).http.get_json("/images", "X")
+    assert str(caught.value).startswith("X: ")
+    assert str(caught.value).isprintable()
+
+
+def test_tls_to_a_server_without_it():
+    with loopback.answering(loopback.http("400 Bad Request")) as url:
+        client = image_client(url.replace("http:", "https:"))
+        with pytest.raises(exceptions.TlsFailed, match="TLS with https://127"):
+            client.http.get_json("/images", "X")
+
+
+def test_an_image_with_more_headers_than_python_reads_by_default():
+    properties = [f"X-Image-Meta-Property-Key_{n}: v{n}" for n in range(200)]
+    answer = loopback.http("200 OK", "X-Image-Meta-Id: a", "Content-Length: 0", *properties)
+    with loopback.answering(answer) as url:
+        image = image_client(url).get("a")
+    assert image.properties == {f"key_{n}": f"v{n}" for n in range(200)}
+    assert http.client._MAXHEADERS >= 1000
+
+
+def test_properties_that_differ_in_more_than_case_are_two():
+    answer = loopback.http(
+        "200 OK",
+        "X-Image-Meta-Id: a",
+        "X-Image-Meta-Property-A: 1, 2",
+        "X-Image-Meta-Property-B: 3",
+    )
+    with loopback.answering(answer) as url:
+        assert image_client(url).get("a").properties == {"a": "1, 2", "b": "3"}
