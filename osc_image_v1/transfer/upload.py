@@ -330,7 +330,7 @@ def fill_image(
         if wait is not None:
             image = wait_until_active(client, image.id, wait)
     except ImageV1Error as error:
-        raise _with_rest(error, client, image.id, clean_up=False) from error
+        raise ImageV1Error(f"{error}{_state(client, image.id)}") from error
     return image
 
 
@@ -356,6 +356,20 @@ def _with_rest(
     if isinstance(error, ContentMismatch):
         complete = ContentMismatch(str(complete))
     return complete
+
+
+def _state(client: ImageClient, image_id: str) -> str:
+    """Say, as the end of a sentence, what has become of an image that was to get data."""
+    try:
+        status = printable(str(client.get(image_id).status))
+    except ImageV1Error:
+        return ""
+    if status == "killed":
+        return (
+            f"; image {image_id} is killed now and takes no more data: remove it with "
+            f"'openstack image v1 delete {image_id}' and create it anew"
+        )
+    return f"; image {image_id} is {status} now"
 
 
 def _rest(client: ImageClient, image_id: str, clean_up: bool) -> str:

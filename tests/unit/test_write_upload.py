@@ -399,7 +399,7 @@ class TestFill:
 
     def test_waiting(self, client, glance):
         glance.add(1, status="queued")
-        with pytest.raises(ImageV1Error, match=r"still queued.*is left, queued"):
+        with pytest.raises(ImageV1Error, match=r"still queued.*; image .* is queued now"):
             fill_image(client, client.get(ID), ImageFields(copy_from="http://a/b"), wait=0)
 
     def test_an_active_image_is_refused(self, client, glance):
@@ -418,8 +418,21 @@ class TestFill:
         glance.add(1, status="queued")
         fields = ImageFields(name="b")
         glance.before["PUT"] = refuse(403)
-        with pytest.raises(ImageV1Error, match=r"Forbidden to do that.*is left, queued"):
+        with pytest.raises(ImageV1Error, match=r"Forbidden to do that.*; image .* is queued now"):
             fill_image(client, client.get(ID), fields, Upload(Pipe([b"abc"])))
+
+    def test_a_failure_in_the_middle_kills_it(self, client, glance):
+        glance.add(1, status="queued")
+        with pytest.raises(ImageV1Error, match="is killed now and takes no more data: remove"):
+            fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"]), 4))
+
+    def test_a_failure_of_all(self, client, glance):
+        glance.add(1, status="queued")
+        image = client.get(ID)
+        glance.before["PUT"] = refuse(400, "no")
+        glance.before["HEAD"] = refuse(400)
+        with pytest.raises(ImageV1Error, match=r"no \(HTTP 400, request req-1\)$"):
+            fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"])))
 
 
 class TestProgress:
