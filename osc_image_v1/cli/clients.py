@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from keystoneauth1 import adapter as ksa_adapter
@@ -10,6 +11,12 @@ from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.exceptions import InvalidInput
+
+# An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
+# with a traceback that helps nobody; what is missing then has its own error.
+logging.getLogger("urllib3.connection").addFilter(
+    lambda record: "Failed to parse headers" not in str(record.msg)
+)
 
 
 def image_client(manager: Any) -> ImageClient:
