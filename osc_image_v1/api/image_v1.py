@@ -299,6 +299,8 @@ class _Pager:
         while page:
             fresh = self._guard.fresh(page)
             rows = list(filter(self._keep, fresh)) if self._keep else fresh
+            # Pages of what is left would get ever smaller.
+            self._whole_pages = self._whole_pages or len(rows) < len(fresh)
             if self._left is not None:
                 rows = rows[: self._left]
                 self._left -= len(rows)
