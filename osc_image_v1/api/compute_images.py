@@ -96,9 +96,9 @@ class ComputeImageClient:
             document = self._page(params)
             page = records_of(document, _LISTING)
             fresh = guard.fresh(page)
-            rows = list(filter(keep, fresh)) if keep else fresh
+            kept = list(filter(keep, fresh)) if keep else fresh
+            rows = kept[:left]
             if left is not None:
-                rows = rows[:left]
                 left -= len(rows)
             if rows:
                 yield rows
@@ -106,6 +106,9 @@ class ComputeImageClient:
             guard.onward(following.get("marker"))
             # The service's link drops parameters that it does not know.
             params = {**params, **following} if following else {}
+            # Pages of a small limit, of which rows were dropped here, would be many.
+            if params and len(kept) < len(fresh):
+                params["limit"] = str(query.page_size)
 
     def _page(self, params: dict[str, str]) -> Any:
         try:
