@@ -20,6 +20,7 @@ from openstack.config import OpenStackConfig
 from osc_lib import clientmanager
 
 from tests.cloud import Cloud
+from tests.functional.writing import beside as beside
 
 
 @dataclass(frozen=True)
