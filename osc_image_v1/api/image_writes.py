@@ -72,6 +72,16 @@ class ImageWrites(abc.ABC):
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         """
+        return ImageDetail.from_record(self.exact_record(image))
+
+    def exact_record(self, image: ImageDetail) -> Record:
+        """Return the image's record as a list has it, see :meth:`exact`.
+
+        :param image: the image as :meth:`get` or a list had it
+        :raises ImageNotFound: if it has gone, or changed in between
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
         hidden = image.status in ("killed", "deleted", "pending_delete")
         query = ImageQuery(
             name=image.name or None,
@@ -84,7 +94,7 @@ class ImageWrites(abc.ABC):
         for page in self.pages(query, detail=True):
             for record in page:
                 if record["id"] == image.id:
-                    return ImageDetail.from_record(record)
+                    return record
         raise ImageNotFound(
             f"Image {printable(image.id)} is in no list: it has been changed or deleted in between"
         )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
-import signal
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 from osc_lib.command import command
 
 from osc_image_v1.cli import options
+from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +48,7 @@ class SaveImage(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Save the image."""
-        with _ended_by_signals():
+        with ended_by_signals(_("Interrupted: the image is not saved")):
             saved = self._save(parsed_args)
         if not saved.verified:
             LOG.warning(
@@ -104,26 +101,3 @@ def _raw(stdout: Any) -> Any:
     """
     stdout.flush()
     return getattr(stdout.buffer, "raw", stdout.buffer).write
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as an exception that cleans up, and tell of it."""
-    changed = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                changed[number] = signal.signal(number, _end)
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        LOG.error(_("Interrupted: the image is not saved"))
-        raise
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)

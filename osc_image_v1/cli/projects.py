@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from osc_image_v1.exceptions import InvalidInput
@@ -30,3 +31,40 @@ def project_id(manager: Any, name_or_id: str) -> str:
     if project is None:
         raise InvalidInput(f"No project has the name or ID '{printable(name_or_id)}'")
     return str(project.id)
+
+
+class ProjectNames:
+    """Names of projects by their IDs, each asked for once; several threads may ask.
+
+    :param manager: the shell's client manager
+    """
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._lock = threading.Lock()
+        self._names: dict[str, str | None] = {}
+        self._reached = True
+
+    def get(self, project: str) -> str | None:
+        """Return a project's name, None where this user may not know it or it is gone.
+
+        :param project: the project's ID
+        """
+        with self._lock:
+            if project not in self._names:
+                self._names[project] = self._ask(project) if self._reached else None
+            return self._names[project]
+
+    def _ask(self, project: str) -> str | None:
+        from keystoneauth1 import exceptions as ksa_exceptions
+        from openstack import exceptions as sdk_exceptions
+
+        try:
+            found = self._manager.sdk_connection.identity.get_project(project)
+        except sdk_exceptions.HttpException:
+            return None
+        except (sdk_exceptions.SDKException, ksa_exceptions.ClientException):
+            # There is no Identity service within reach, and there will be none.
+            self._reached = False
+            return None
+        return None if found.name is None else str(found.name)

@@ -1,0 +1,108 @@
+"""Commands that bring many images to a directory, check them there, and bring them back."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.cli.signals import ended_by_signals
+from osc_image_v1.i18n import _
+
+
+def _add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("directory", metavar="<directory>", type=options.not_empty, help=help_text)
+
+
+class ExportImage(output.ShowOne):
+    _description = _(
+        "Save images with all their metadata to a directory: those that the options choose, as "
+        "for 'image v1 list', or those that are named. Size and MD5 of each are checked. Run "
+        "again, the command goes on where it was interrupted, and fetches only what is missing "
+        "or has changed. Without --all an admin exports public images and those of the own "
+        "project."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_directory(parser, _("Directory to export to, made if it is not there"))
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="*",
+            type=options.not_empty,
+            help=_("Image to export (name or ID; default: all that the options choose)"),
+        )
+        image.add_filters(parser)
+        bulk.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
+        bulk.add_shard(parser)
+        parser.add_argument(
+            "--metadata-only", action="store_true", help=_("Export no data, only metadata")
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help=_("Only count what would be fetched, and check that there is room for it"),
+        )
+        options.add_human_readable(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return column names and values of the summary."""
+        from pathlib import Path
+
+        from osc_image_v1.cli.projects import ProjectNames
+        from osc_image_v1.transfer.export import Export
+
+        manager = self.app.client_manager
+        records = self._records(parsed_args)
+        export = Export(
+            manager.image_v1,
+            Path(parsed_args.directory),
+            shard=parsed_args.shard,
+            parallel=parsed_args.parallel,
+            metadata_only=parsed_args.metadata_only,
+            project_name=ProjectNames(manager).get,
+        )
+        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
+            summary = export.plan(records) if parsed_args.dry_run else export.run(records)
+        self._failed = summary.failed
+        values = {
+            "directory": parsed_args.directory,
+            "images": summary.images,
+            "fetched": summary.fetched,
+            "size": summary.size,
+            "kept": summary.kept,
+            "without_data": summary.without_data,
+            "failed": summary.failed,
+        }
+        return columns.shown(values, parsed_args.formatter, parsed_args.human_readable)
+
+    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
+        """Write the summary, and fail after that if an image failed."""
+        super().produce_output(parsed_args, column_names, data)
+        if self._failed:
+            from osc_image_v1.exceptions import ImageV1Error
+
+            raise ImageV1Error(
+                _("%d images could not be exported: run the same command again to try them again")
+                % self._failed
+            )
+
+    def _records(self, parsed_args: argparse.Namespace) -> Any:
+        """Return an iterator over the records of the images, its first page fetched."""
+        from osc_image_v1.api.queries import ImageQuery
+        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.transfer.export import named_records
+
+        manager = self.app.client_manager
+        query = image.query_of(parsed_args, manager)
+        if parsed_args.images:
+            if query != ImageQuery():
+                raise InvalidInput(_("Name images, or choose them by options, but not both"))
+            return output.started(named_records(manager.image_v1, parsed_args.images))
+        pages = output.started(manager.image_v1.pages(query, detail=True))
+        return (record for page in pages for record in page)

@@ -1,0 +1,324 @@
+"""A directory of exported images: files of data, and manifests that tell what they are.
+
+The directory may come from anywhere. No symbolic link in it is followed, and no name in a manifest
+is used as a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
+from osc_image_v1.transfer.manifest import (
+    LONGEST_LINE,
+    ExportedImage,
+    header_line,
+    image_line,
+    read_line,
+)
+from osc_image_v1.transfer.part import file_errors, flush_directory, lock, shown, write_all
+from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.shards import Shard
+
+LOG = logging.getLogger(__name__)
+
+_NAME = re.compile(r"manifest(?:-\d{1,6}-of-\d{1,6})?\.jsonl", re.ASCII)
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_MODE = 0o666  # less the umask
+# Exported images may be private ones of all projects.
+_DIRECTORY_MODE = 0o700
+_HASHED_AT_ONCE = 2**20
+_HEADER_BEGINS = b'{"format":'
+
+#: Is told the manifest, the number of the line and what is wrong with it.
+OnDamage = Callable[[Path, int, BadManifest], object]
+
+
+def manifest_name(shard: Shard) -> str:
+    """Return the name of the manifest of a part of the images.
+
+    :param shard: the part
+    """
+    if shard.count == 1:
+        return "manifest.jsonl"
+    return f"manifest-{shard.index}-of-{shard.count}.jsonl"
+
+
+def is_manifest(name: str) -> bool:
+    """Tell whether a file's name is a manifest's."""
+    return _NAME.fullmatch(name) is not None
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that is no symbolic link, device or pipe.
+
+    :param path: its path
+    :param flags: of ``os.open``
+    :returns: a file descriptor
+    :raises FileFailed: if it is one, or cannot be opened
+    """
+    with file_errors("open", path):
+        try:
+            fd = os.open(path, flags | _SAFE, _MODE)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK):
+                raise FileFailed(
+                    f"{shown(path)} is a symbolic link, which is not followed"
+                ) from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FileFailed(f"{shown(path)} is no regular file")
+        return fd
+
+
+def make_directory(directory: Path) -> None:
+    """Make the directory of an export, for its user alone, if it is not there.
+
+    :param directory: its path
+    :raises FileFailed: if that fails
+    """
+    with file_errors("make", directory):
+        directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True)
+class FileHashes:
+    """What a file turned out to be.
+
+    :ivar size: bytes
+    :ivar md5: hexadecimal
+    :ivar sha256: hexadecimal
+    """
+
+    size: int
+    md5: str
+    sha256: str
+
+
+def hash_file(
+    path: Path,
+    advance: Advance = lambda _count: None,
+    stop: threading.Event | None = None,
+) -> FileHashes:
+    """Hash a file.
+
+    :param path: its path
+    :param advance: is told how many more bytes are hashed
+    :param stop: ends it when it is set
+    :raises FileFailed: if it cannot be read
+    :raises TransferStopped: if ``stop`` was set
+    """
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    with open(open_regular(path), "rb", buffering=0) as file, file_errors("read", path):
+        while chunk := file.read(_HASHED_AT_ONCE):
+            if stop is not None and stop.is_set():
+                raise TransferStopped(f"Hashing {shown(path)} was stopped")
+            md5.update(chunk)
+            sha256.update(chunk)
+            size += len(chunk)
+            advance(len(chunk))
+    return FileHashes(size, md5.hexdigest(), sha256.hexdigest())
+
+
+class Archive:
+    """The images that a directory's manifests tell of; each image once, as it was recorded last.
+
+    In memory are only IDs and where the records are.
+
+    :param directory: the directory
+    :param on_damage: is told of each line that is damaged, which then counts as absent; without
+        it, such a line raises BadManifest
+    :ivar directory: the directory
+    :ivar manifests: paths of the manifests
+    :raises FileFailed: if the directory or a manifest cannot be read
+    :raises BadManifest: if a manifest is damaged
+    """
+
+    def __init__(self, directory: Path, on_damage: OnDamage | None = None) -> None:
+        self.directory = directory
+        self._on_damage = on_damage
+        with file_errors("read", directory):
+            self.manifests = sorted(
+                directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
+            )
+        self._places: dict[str, tuple[datetime, Path, int]] = {}
+        for manifest in self.manifests:
+            for image_id, (moment, offset) in self._read(manifest).items():
+                place = self._places.get(image_id)
+                if place is None or place[0] <= moment:
+                    self._places[image_id] = (moment, manifest, offset)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._places
+
+    def __iter__(self) -> Iterator[ExportedImage]:
+        """Yield the images, in the order of their IDs."""
+        for image_id in sorted(self._places):
+            exported = self.find(image_id)
+            if exported is not None:
+                yield exported
+
+    def find(self, image_id: str) -> ExportedImage | None:
+        """Return an image, None where there is no record of it.
+
+        :param image_id: the image's ID
+        :raises BadManifest: if its manifest has been changed in between
+        """
+        if image_id not in self._places:
+            return None
+        _moment, manifest, offset = self._places[image_id]
+        with _opened(manifest) as file, file_errors("read", manifest):
+            file.seek(offset)
+            line = file.readline(LONGEST_LINE + 2)
+        exported = read_line(line)
+        if exported is None or exported.id != image_id:
+            raise BadManifest(f"{shown(manifest)} has been changed while it was read")
+        return exported
+
+    def path_of(self, exported: ExportedImage) -> Path:
+        """Return the path of an image's data."""
+        return self.directory / exported.file
+
+    def _read(self, manifest: Path) -> dict[str, tuple[datetime, int]]:
+        """Return when each image of a manifest was recorded, and where in the file."""
+        found: dict[str, tuple[datetime, int]] = {}
+        offset = 0
+        with _opened(manifest) as file, file_errors("read", manifest):
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
+                try:
+                    exported = read_line(line, first=number == 1)
+                except BadManifest as error:
+                    # A run that was killed leaves the beginning of a line.
+                    if not line.endswith(b"\n") and len(line) <= LONGEST_LINE:
+                        LOG.debug("%s ends within a line", shown(manifest))
+                        break
+                    self._damaged(manifest, number, error)
+                else:
+                    if exported is not None:
+                        found[exported.id] = (exported.exported_at, offset)
+                offset += len(line)
+        return found
+
+    def _damaged(self, manifest: Path, number: int, error: BadManifest) -> None:
+        if self._on_damage is None:
+            raise BadManifest(
+                f"{shown(manifest)}, line {number}: {error}; move the file away and export again: "
+                "images whose files are whole are not fetched again"
+            ) from None
+        self._on_damage(manifest, number, error)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return open(open_regular(path), "rb")
+
+
+class ManifestWriter:
+    """Adds images to the manifest of a part of them, for this process alone.
+
+    Images are recorded when their data is in place. What is recorded is on the disk; a run that is
+    killed leaves at most the beginning of a line, which the next run removes.
+
+    :param directory: the directory
+    :param shard: which images the manifest is for
+    """
+
+    def __init__(self, directory: Path, shard: Shard) -> None:
+        self.path = directory / manifest_name(shard)
+        self._shard = shard
+
+    def __enter__(self) -> ManifestWriter:
+        fd = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._file = open(fd, "r+b", buffering=0)  # noqa: PTH123 (closed by __exit__)
+        try:
+            with file_errors("write", self.path):
+                lock(fd, self.path, "another run exports the same images to that directory")
+                self._mend()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, images: Iterable[ExportedImage]) -> None:
+        """Record images; all that is recorded is on the disk when this returns.
+
+        :param images: the images, their data in place
+        :raises FileFailed: if the disk is full, for one; the manifest is then as it was
+        """
+        lines = b"".join(map(image_line, images))
+        if lines:
+            self._append(lines)
+
+    def _append(self, lines: bytes) -> None:
+        with file_errors("write", self.path):
+            before = os.fstat(self._file.fileno()).st_size
+            try:
+                write_all(self._file.write, lines)
+                os.fsync(self._file.fileno())
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._file.truncate(before)
+                raise
+
+    def _mend(self) -> None:
+        """Remove the beginning of a line that a killed run has left, and begin an empty file."""
+        end, tail = self._tail()
+        if tail:
+            try:
+                read_line(tail, first=end == 0)
+            except BadManifest:
+                self._check_begun(tail)
+                self._file.truncate(end)
+            else:
+                self._append(b"\n")
+        if os.fstat(self._file.fileno()).st_size == 0:
+            self._append(header_line(str(self._shard)))
+            flush_directory(self.path.parent)
+
+    def _check_begun(self, tail: bytes) -> None:
+        """Refuse to cut off what is no manifest at all."""
+        self._file.seek(0)
+        begin = self._file.read(len(_HEADER_BEGINS))
+        if not _HEADER_BEGINS.startswith(begin) or len(tail) > LONGEST_LINE:
+            raise FileFailed(f"{shown(self.path)} is no manifest, and is left as it is")
+
+    def _tail(self) -> tuple[int, bytes]:
+        """Return what follows the last end of a line, and where."""
+        end = os.fstat(self._file.fileno()).st_size
+        tail = b""
+        while end:
+            start = max(0, end - _HASHED_AT_ONCE)
+            self._file.seek(start)
+            block = self._file.read(end - start)
+            newline = block.rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1, block[newline + 1 :] + tail
+            tail = block + tail
+            if len(tail) > LONGEST_LINE:
+                break
+            end = start
+        return 0, tail

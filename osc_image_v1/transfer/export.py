@@ -1,0 +1,445 @@
+"""Many images to a directory, verified; what is there already is not fetched again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.image_v1 import ImageClient, one_of
+from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
+from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import (
+    FileFailed,
+    Forbidden,
+    ImageHasNoData,
+    ImageNotFound,
+    ImageV1Error,
+    TransferStopped,
+)
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.archive import (
+    Archive,
+    ManifestWriter,
+    hash_file,
+    make_directory,
+)
+from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
+from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.part import file_errors, part_of, shown
+from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.shards import Shard
+
+LOG = logging.getLogger(__name__)
+
+# Of these there is nothing to fetch, and nothing is missing without it.
+WITHOUT_DATA = frozenset(("queued", "saving", "killed", "deleted", "pending_delete"))
+_GONE = frozenset(("deleted", "pending_delete"))
+
+#: Returns the name of a project by its ID, None where nobody knows.
+ProjectName = Callable[[str], "str | None"]
+
+
+@dataclass
+class Summary:
+    """What an export has done, or would do.
+
+    :ivar images: how many images there are in all
+    :ivar size: bytes of the data that was, or would be, fetched
+    :ivar fetched: images whose data was, or would be, fetched
+    :ivar kept: images whose data was there already
+    :ivar without_data: images that are recorded without data
+    :ivar failed: images that could not be exported
+    """
+
+    images: int = 0
+    size: int = 0
+    fetched: int = 0
+    kept: int = 0
+    without_data: int = 0
+    failed: int = 0
+
+    def add(self, kind: str, size: int) -> None:
+        """Count an image.
+
+        :param kind: which number counts it
+        :param size: bytes of its data that were fetched
+        """
+        self.images += 1
+        self.size += size
+        setattr(self, kind, getattr(self, kind) + 1)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of an image.
+
+    :ivar kind: which number of the summary counts it
+    :ivar exported: what is to be recorded, None where that is in the manifest already
+    :ivar size: bytes that were fetched
+    """
+
+    kind: str
+    exported: ExportedImage | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, order=True)
+class _Entry:
+    """An image that is to be exported, smallest first; its record waits in a file."""
+
+    size: int
+    image_id: str
+    offset: int
+
+
+class Export:
+    """An export of many images to one directory.
+
+    An image is recorded in the directory's manifest when its data is in place and verified. So an
+    export that was interrupted, in whatever way, goes on when it is run again. In memory are the
+    IDs and sizes of the images, but not their metadata.
+
+    :param client: the service
+    :param directory: the directory; it is made if need be
+    :param shard: only the images of this part
+    :param parallel: how many images are fetched at a time
+    :param metadata_only: whether no data is fetched
+    :param project_name: returns the name of a project by its ID, None where nobody knows; several
+        threads call it
+    """
+
+    def __init__(
+        self,
+        client: ImageClient,
+        directory: Path,
+        *,
+        shard: Shard | None = None,
+        parallel: int = 4,
+        metadata_only: bool = False,
+        project_name: ProjectName = lambda _id: None,
+    ) -> None:
+        self._client = client
+        self._directory = directory
+        self._shard = shard or Shard()
+        self._parallel = parallel
+        self._metadata_only = metadata_only
+        self._project_name = project_name
+
+    def plan(self, records: Iterable[Record]) -> Summary:
+        """Return what :meth:`run` would do; nothing is changed, and no directory is made.
+
+        :param records: the images, as a detailed list has them
+        :raises FileFailed: if there is not enough room
+        :raises BadManifest: if a manifest in the directory is damaged
+        :raises ImageV1Error: if the list fails
+        """
+        images = self._images(Archive(self._directory) if self._directory.exists() else None)
+        summary, needed = Summary(), 0
+        for record in self._chosen(records):
+            image = ImageDetail.from_record(record)
+            kind = images.kind(image, record)
+            summary.add(kind, _size(image) if kind == "fetched" else 0)
+            if kind == "fetched":
+                needed += images.missing(image)
+        self._check_space(needed)
+        return summary
+
+    def run(self, records: Iterable[Record]) -> Summary:
+        """Export images, and go on after one that fails; each failure is logged.
+
+        :param records: the images, as a detailed list has them
+        :returns: what was done; look at ``failed``
+        :raises FileFailed: if the directory cannot be written, or has not enough room
+        :raises BadManifest: if a manifest in the directory is damaged
+        :raises ImageV1Error: if the list fails
+        """
+        make_directory(self._directory)
+        with (
+            ManifestWriter(self._directory, self._shard) as manifest,
+            _Spool(self._directory) as spool,
+        ):
+            images = self._images(Archive(self._directory))
+            entries = self._collect(records, images, spool)
+            summary = Summary()
+            with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
+                workers: Workers[_Entry, _Outcome] = Workers(
+                    lambda entry: images.export(spool.read(entry.offset), overall.advance),
+                    self._parallel,
+                    images.stop,
+                )
+                for outcomes in workers.results(entries):
+                    manifest.add(outcome.exported for outcome in outcomes if outcome.exported)
+                    for outcome in outcomes:
+                        summary.add(outcome.kind, outcome.size)
+                    overall.done(len(outcomes))
+        return summary
+
+    def _images(self, archive: Archive | None) -> _Images:
+        return _Images(
+            self._client, self._directory, archive, self._metadata_only, self._project_name
+        )
+
+    def _chosen(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yield the records of this part, each image once."""
+        seen: set[str] = set()
+        for record in records:
+            if record["id"] in self._shard and record["id"] not in seen:
+                seen.add(record["id"])
+                yield record
+
+    def _collect(self, records: Iterable[Record], images: _Images, spool: _Spool) -> list[_Entry]:
+        """Put the records aside; return the images, smallest first, with the bytes to fetch."""
+        entries, needed = [], 0
+        for record in self._chosen(records):
+            image = ImageDetail.from_record(record)
+            size = 0
+            if images.kind(image, record) == "fetched":
+                size = _size(image)
+                needed += images.missing(image)
+            entries.append(_Entry(size, image.id, spool.add(record)))
+        self._check_space(needed)
+        return sorted(entries)
+
+    def _check_space(self, needed: int) -> None:
+        place = self._directory.absolute()
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        with file_errors("write to", self._directory):
+            free = shutil.disk_usage(place).free
+        if needed > free:
+            raise FileFailed(
+                f"Cannot export to {shown(self._directory)}: it needs {needed} more bytes, and "
+                f"{free} are free"
+            )
+
+
+class _Images:
+    """What is done with each image; several threads do it."""
+
+    def __init__(
+        self,
+        client: ImageClient,
+        directory: Path,
+        archive: Archive | None,
+        metadata_only: bool,
+        project_name: ProjectName,
+    ) -> None:
+        self.stop = threading.Event()
+        self._client = client
+        self._directory = directory
+        self._archive = archive
+        self._metadata_only = metadata_only
+        self._project_name = project_name
+
+    def kind(self, image: ImageDetail, record: Record) -> str:
+        """Return which number of the summary is to count an image."""
+        if self._stored(image, record, self._known(image)) is not None:
+            return "kept"
+        if self._metadata_only or image.status in WITHOUT_DATA:
+            return "without_data"
+        return "fetched"
+
+    def missing(self, image: ImageDetail) -> int:
+        """Return the bytes of an image that an earlier run has not brought."""
+        return max(0, _size(image) - (_size_of(part_of(self._path(image))) or 0))
+
+    def export(self, record: Record, advance: Advance) -> _Outcome:
+        """Bring an image's data into its place, and return what is to be recorded."""
+        image = ImageDetail.from_record(record)
+        known = self._known(image)
+        try:
+            kind, data = self._data(image, record, known, advance)
+            exported = ExportedImage(
+                record=record,
+                members=self._members(image),
+                owner_name=self._owner_name(image, known),
+                data=data,
+                endpoint=self._client.http.endpoint,
+                exported_at=datetime.now(timezone.utc),
+            )
+        except TransferStopped:
+            raise
+        except ImageV1Error as error:
+            LOG.error("Cannot export image %s: %s", _shown(image), error)
+            return _Outcome("failed")
+        size = data.size if data and kind == "fetched" else 0
+        if known is not None and replace(exported, exported_at=known.exported_at) == known:
+            return _Outcome(kind, None, size)
+        return _Outcome(kind, exported, size)
+
+    def _path(self, image: ImageDetail) -> Path:
+        return self._directory / file_name(image.id)
+
+    def _known(self, image: ImageDetail) -> ExportedImage | None:
+        return self._archive.find(image.id) if self._archive is not None else None
+
+    def _stored(
+        self, image: ImageDetail, record: Record, known: ExportedImage | None
+    ) -> StoredData | None:
+        """Return the data in the directory, where it is this image's as it is now."""
+        if known is None or known.data is None:
+            return None
+        data, checksum = known.data, as_md5(image.checksum)
+        if checksum is None:
+            # Nothing but an unchanged record tells that the data is the same.
+            same = record == known.record
+        else:
+            same = (data.size, data.md5) == (image.size, checksum)
+        return data if same and _size_of(self._path(image)) == data.size else None
+
+    def _data(
+        self,
+        image: ImageDetail,
+        record: Record,
+        known: ExportedImage | None,
+        advance: Advance,
+    ) -> tuple[str, StoredData | None]:
+        stored = self._stored(image, record, known)
+        if stored is not None:
+            return "kept", stored
+        if self._metadata_only or image.status in WITHOUT_DATA:
+            return "without_data", None
+        adopted = self._adopt(image, advance)
+        if adopted is not None:
+            return "kept", adopted
+        try:
+            return "fetched", self._fetch(image, advance)
+        except ImageHasNoData as error:
+            # There is data, but nobody gets it: better its metadata than nothing.
+            LOG.error("%s; its metadata alone is exported", error)
+            return "failed", None
+
+    def _adopt(self, image: ImageDetail, advance: Advance) -> StoredData | None:
+        """Return the data in the file that a run has left which was killed before it recorded it.
+
+        Only a checksum of the service's can tell that the file is this image's.
+        """
+        path, checksum = self._path(image), as_md5(image.checksum)
+        if checksum is None or _size_of(path) != image.size:
+            return None
+        hashes = hash_file(path, advance, self.stop)
+        if hashes.md5 != checksum:
+            advance(-hashes.size)
+            return None
+        return StoredData(hashes.size, hashes.md5, hashes.sha256, verified=True)
+
+    def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
+        download = Download(self._client, image, sha256=True, advance=advance, stop=self.stop)
+        got = download.to_file(self._path(image), keep_interrupted=True)
+        if not got.verified:
+            LOG.warning(
+                "The service has no checksum of image %s: nothing vouches for the content",
+                _shown(image),
+            )
+        return StoredData(got.size, got.md5, str(got.sha256), got.verified)
+
+    def _members(self, image: ImageDetail) -> tuple[Member, ...] | None:
+        """Return the members, none of a public image; None where this user may not know them."""
+        if image.is_public:
+            return ()
+        if image.deleted or image.status in _GONE:
+            return None
+        try:
+            members = self._client.members(image.id)
+        except (Forbidden, ImageNotFound) as error:
+            LOG.warning("The members of image %s are not known: %s", _shown(image), error)
+            return None
+        return tuple(sorted(members, key=lambda member: member.member_id))
+
+    def _owner_name(self, image: ImageDetail, known: ExportedImage | None) -> str | None:
+        if image.owner is None:
+            return None
+        name = self._project_name(image.owner)
+        if name is None and known is not None and known.record.get("owner") == image.owner:
+            return known.owner_name
+        return name
+
+
+class _Spool:
+    """Records that wait in a file without a name, so that they are not in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> _Spool:
+        with file_errors("write in", self._directory):
+            self._file = tempfile.TemporaryFile(dir=self._directory)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def add(self, record: Record) -> int:
+        """Put a record aside and return where it is."""
+        with file_errors("write in", self._directory):
+            offset = self._file.tell()
+            self._file.write(json.dumps(record).encode() + b"\n")
+        return offset
+
+    def read(self, offset: int) -> Record:
+        """Return a record again."""
+        with self._lock, file_errors("read in", self._directory):
+            self._file.seek(offset)
+            record: Record = json.loads(self._file.readline())
+        return record
+
+
+def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of images by their names or IDs, as a list has them.
+
+    :param client: the service
+    :param names_or_ids: a UUID is looked up as an ID first
+    :raises ImageNotFound: if there is no such image, or this user may not see it
+    :raises AmbiguousName: if several images have the name
+    :raises ImageV1Error: if the service cannot be asked
+    """
+    for name_or_id in names_or_ids:
+        if is_uuid(name_or_id):
+            try:
+                image = client.get(name_or_id)
+            except ImageNotFound:
+                pass
+            else:
+                yield client.exact_record(image)
+                continue
+        query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
+        found = [record for page in client.pages(query, detail=True) for record in page]
+        yield one_of(name_or_id, found)
+
+
+def _shown(image: ImageDetail) -> str:
+    name = f" ({printable(image.name)})" if image.name else ""
+    return printable(image.id) + name
+
+
+def _size(image: ImageDetail) -> int:
+    return max(0, image.size or 0)
+
+
+def _size_of(path: Path) -> int | None:
+    """Return the size of a file that is no link, None where there is none."""
+    try:
+        status = path.lstat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

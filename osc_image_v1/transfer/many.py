@@ -1,0 +1,191 @@
+"""Many images at a time: several workers, and how far all of them are."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+# Results that wait for whoever takes them.
+_MOST_WAITING = 256
+# Seconds that a worker has to come to its end, when all is to stop.
+_PATIENCE = 10.0
+_BETWEEN_LINES = 10.0
+
+
+class _Raised:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Workers(Generic[_T, _R]):
+    """Threads that do the same with many things.
+
+    :param work: what is done; an error that it raises ends everything
+    :param count: how many threads there are
+    :param stop: is set when all is to stop; ``work`` should look at it
+    """
+
+    def __init__(self, work: Callable[[_T], _R], count: int, stop: threading.Event) -> None:
+        self._work = work
+        self._count = count
+        self._stop = stop
+        self._next = threading.Lock()
+        self._results: queue.Queue[Any] = queue.Queue(_MOST_WAITING)
+
+    def results(self, items: Iterable[_T]) -> Iterator[list[_R]]:
+        """Yield what comes of the items, in any order, as many as are ready at a time.
+
+        :param items: the things; they are taken one by one, when a worker is free
+        """
+        source = iter(items)
+        threads = [
+            threading.Thread(target=self._run, args=(source,), daemon=True)
+            for _ in range(self._count)
+        ]
+        for thread in threads:
+            thread.start()
+        running = len(threads)
+        try:
+            while running:
+                ready, ended = self._ready()
+                running -= ended
+                if ready:
+                    yield ready
+        finally:
+            self._stop.set()
+            self._join(threads)
+
+    def _ready(self) -> tuple[list[_R], int]:
+        """Wait for results; return them, and how many workers have ended."""
+        ready: list[_R] = []
+        ended = 0
+        item = self._results.get()
+        while True:
+            if isinstance(item, _Raised):
+                raise item.error
+            if item is None:
+                ended += 1
+            else:
+                ready.append(item)
+            try:
+                item = self._results.get_nowait()
+            except queue.Empty:
+                return ready, ended
+
+    def _run(self, source: Iterator[_T]) -> None:
+        try:
+            while not self._stop.is_set():
+                with self._next:
+                    try:
+                        item = next(source)
+                    except StopIteration:
+                        break
+                self._results.put(self._work(item))
+        except BaseException as error:  # noqa: BLE001 (it is raised where the results are taken)
+            self._results.put(_Raised(error))
+        else:
+            self._results.put(None)
+
+    def _join(self, threads: list[threading.Thread]) -> None:
+        """Wait for the workers, but not for ever: one may hang on a silent service."""
+        end = time.monotonic() + _PATIENCE
+        for thread in threads:
+            while thread.is_alive() and time.monotonic() < end:
+                # One that waits to hand in a result never ends.
+                while not self._results.empty():
+                    self._results.get_nowait()
+                thread.join(0.05)
+
+
+class Overall:
+    """How far many images are: a bar on a terminal, else a line on standard error now and then.
+
+    Workers may call it at the same time.
+
+    :param images: how many there are
+    :param size: their bytes, 0 where there is nothing to count but images
+    """
+
+    def __init__(self, images: int, size: int) -> None:
+        self._images, self._size = images, size
+        self._images_done = self._bytes_done = 0
+        self._lock = threading.Lock()
+        self._bar: Any = None
+
+    def __enter__(self) -> Overall:
+        self._start = self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            import tqdm
+
+            unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+            self._bar = tqdm.tqdm(
+                total=self._size or self._images,
+                dynamic_ncols=True,
+                file=sys.stderr,
+                **(unit if self._size else {"unit": " images"}),
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, count: int) -> None:
+        """Count bytes.
+
+        :param count: how many more there are, less than 0 where some are to come again
+        """
+        with self._lock:
+            self._bytes_done += count
+            if self._bar is None:
+                self._say()
+            elif self._size:
+                self._bar.update(count)
+
+    def done(self, count: int = 1) -> None:
+        """Count images.
+
+        :param count: how many more are done
+        """
+        with self._lock:
+            self._images_done += count
+            if self._bar is None:
+                self._say()
+            elif self._size:
+                self._bar.set_postfix_str(f"{self._images_done} of {self._images} images")
+            else:
+                self._bar.update(count)
+
+    def _say(self) -> None:
+        now = time.monotonic()
+        if now - self._last_line < _BETWEEN_LINES:
+            return
+        self._last_line = now
+        sys.stderr.write(self._line(now - self._start) + "\n")
+        sys.stderr.flush()
+
+    def _line(self, seconds: float) -> str:
+        line = f"{self._images_done} of {self._images} images"
+        done, total = self._images_done, self._images
+        if self._size:
+            mib = self._bytes_done / 2**20
+            done, total = self._bytes_done, self._size
+            line += f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {mib / seconds:.1f} MiB/s"
+        if 0 < done < total:
+            left = timedelta(seconds=int((total - done) * seconds / done))
+            line += f", {left} left"
+        return line
