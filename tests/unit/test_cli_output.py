@@ -1,0 +1,193 @@
+import argparse
+import csv
+import gc
+import io
+
+import pytest
+from cliff.formatters import commaseparated, json_format
+from hypothesis import given
+from hypothesis import strategies as st
+
+from osc_image_v1.cli import output
+from tests.unit.test_models import JSON
+
+_NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
+_TABLES = _NAMES.flatmap(
+    lambda names: st.tuples(
+        st.just(names),
+        st.lists(st.tuples(*[JSON] * len(names)), max_size=4),
+    )
+)
+
+
+def emitted(formatter, names, rows, **options):
+    stdout = io.StringIO()
+    failed = ""
+    try:
+        formatter.emit_list(names, iter(rows), stdout, argparse.Namespace(**options))
+    except csv.Error as error:
+        # Python writes no row of one empty cell without quotes.
+        failed = str(error)
+    return stdout.getvalue(), failed
+
+
+@given(_TABLES, st.booleans())
+def test_json_is_what_cliff_writes(table, noindent):
+    ours = emitted(output.StreamedJson(), *table, noindent=noindent)
+    assert ours == emitted(json_format.JSONFormatter(), *table, noindent=noindent)
+
+
+@given(_TABLES, st.sampled_from(["all", "minimal", "nonnumeric", "none"]))
+def test_csv_is_what_cliff_writes(table, quote_mode):
+    ours = emitted(output.StreamedCsv(), *table, quote_mode=quote_mode)
+    assert ours == emitted(commaseparated.CSVLister(), *table, quote_mode=quote_mode)
+
+
+@pytest.mark.parametrize("formatter", [output.StreamedJson, output.StreamedCsv])
+def test_rows_leave_one_by_one(formatter):
+    stdout = io.StringIO()
+    lengths = []
+
+    def rows():
+        for number in range(3):
+            lengths.append(len(stdout.getvalue()))
+            yield (number,)
+
+    formatter().emit_list(
+        ["N"], rows(), stdout, argparse.Namespace(noindent=False, quote_mode="all")
+    )
+    assert lengths == sorted(set(lengths))
+
+
+@pytest.mark.parametrize("formatter", [output.StreamedJson, output.StreamedCsv])
+def test_options_are_those_of_cliff(formatter):
+    parser = argparse.ArgumentParser()
+    formatter().add_argument_group(parser)
+    assert vars(parser.parse_args([])) == {}
+
+
+def test_the_first_item_is_made_at_once():
+    made = []
+
+    def items():
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    begun = output.started(items())
+    assert made == [0]
+    assert list(begun) == [0, 1, 2]
+    assert list(output.started(iter(()))) == []
+
+
+def test_an_error_at_once_comes_at_once():
+    with pytest.raises(ZeroDivisionError):
+        output.started(1 // number for number in (0, 1))
+
+
+class Numbers(output.Lister):
+    """A list of what it is given."""
+
+    rows = ((1, "a"), (2, "b"))
+
+    def take_action(self, parsed_args):
+        return ("N", "T"), iter(self.rows)
+
+
+class Number(output.ShowOne):
+    """One thing."""
+
+    def take_action(self, parsed_args):
+        return ("N", "T"), (1, "\ud800")
+
+
+def test_columns_are_chosen(shell):
+    assert shell.run(Numbers, "-f", "json", "--noindent", "-c", "T") == '[{"T": "a"}, {"T": "b"}]\n'
+    assert shell.run(Numbers, "-f", "csv", "-c", "N") == '"N"\n1\n2\n'
+    assert shell.run(Numbers, "-f", "value", "-c", "N") == "1\n2\n"
+    assert shell.run(Numbers, "-f", "yaml", "-c", "N") == "- N: 1\n- N: 2\n"
+    assert "| 1 | a |" in shell.run(Numbers)
+
+
+def test_rows_are_sorted(shell):
+    assert (
+        shell.run(Numbers, "-f", "value", "--sort-column", "T", "--sort-descending") == "2 b\n1 a\n"
+    )
+
+
+def test_what_cannot_be_sorted_is_all_listed(shell, caplog):
+    class Mixed(Numbers):
+        """A list of what has no order."""
+
+        rows = ((1, {}), (2, {"a": 1}), (3, "x"))
+
+    listed = shell.run(Mixed, "-f", "json", "--noindent", "-c", "N", "--sort-column", "T")
+    assert listed == '[{"N": 1}, {"N": 2}, {"N": 3}]\n'
+    assert "Could not sort on field 'T'" in caplog.text
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(shell, enabled):
+    during = []
+
+    class Watching(Numbers):
+        """A list that looks at the collector."""
+
+        def take_action(self, parsed_args):
+            return ("N",), ((during.append(gc.isenabled()),) for _ in range(2))
+
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        shell.run(Watching, "-f", "csv")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+    assert during == [False, False]
+
+
+def test_the_garbage_collector_comes_back_after_an_error(shell):
+    class Failing(Numbers):
+        """A list that fails on its way."""
+
+        def take_action(self, parsed_args):
+            return ("N",), ((1 // number,) for number in (1, 0))
+
+    with pytest.raises(ZeroDivisionError):
+        shell.run(Failing, "-f", "csv")
+    assert gc.isenabled()
+    assert shell.stdout.getvalue() == '"N"\n1\n'
+
+
+@pytest.mark.parametrize("output_format", ["json", "yaml", "csv", "value", "table"])
+def test_no_output_fails_on_what_it_cannot_encode(shell, output_format):
+    class Odd(Numbers):
+        """A list of odd text."""
+
+        rows = ((1, "é\ud800"),)
+
+    raw = io.BytesIO()
+    stdout = io.TextIOWrapper(raw, "ascii", write_through=True)
+    shell.stdout = stdout
+    command = Odd(shell, None)
+    assert command.run(command.get_parser("x").parse_args(["-f", output_format])) == 0
+    one = Number(shell, None)
+    assert (
+        one.run(
+            one.get_parser("x").parse_args(
+                ["-f", output_format if output_format != "csv" else "shell"]
+            )
+        )
+        == 0
+    )
+    stdout.flush()
+    written = raw.getvalue().decode("ascii").lower()
+    assert "\\ud800" in written
+    assert "\\xe9" in written or "\\u00e9" in written
+
+
+def test_an_output_of_another_kind_is_left_alone():
+    output.survive_surrogates(io.StringIO())
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    output.survive_surrogates(stream)
+    assert stream.errors == "backslashreplace"
