@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.cloud import configuration, databases, environments, identities, serv
 from tests.cloud.places import LISTENERS, Places, replace_text
 from tests.cloud.reports import CloudError, say
 from tests.cloud.sowing import Sower, write_static_files
+from tests.cloud.together import Stop, check, together
 
 
 @dataclass(frozen=True)
@@ -216,34 +216,33 @@ class Cloud:
         table = {service.name: service for service in self.services()}
         places = self.places
 
-        def begin(*names: str) -> None:
+        def begin(stop: Stop, *names: str) -> None:
+            check(stop)
             chosen = [table[name] for name in names]
-            services.wait(places, chosen, services.start(places, chosen))
+            services.wait(places, chosen, services.start(places, chosen), stop)
 
-        def identity() -> dict[str, str]:
+        def identity(stop: Stop) -> dict[str, str]:
             databases.make_keystone(places, configuration.urls(ports)["identity"])
-            begin("identity")
+            begin(stop, "identity")
             return identities.make(ports)
 
-        def image() -> None:
+        def image(stop: Stop) -> dict[str, str]:
             databases.make_glance15(places)
-            begin("registry", "image", "image-strict", "static")
+            begin(stop, "registry", "image", "image-strict", "static")
+            return {}
 
-        def compute() -> None:
+        def compute(stop: Stop) -> dict[str, str]:
             databases.make_nova(places)
-            begin("compute")
+            begin(stop, "compute")
+            return {}
 
-        def target() -> None:
+        def target(stop: Stop) -> dict[str, str]:
             databases.make_target(places)
-            begin("target-image")
+            begin(stop, "target-image")
+            return {}
 
-        jobs: list[Callable[[], object]] = [image, compute, target]
-        with ThreadPoolExecutor() as pool:
-            projects = pool.submit(identity)
-            others = [pool.submit(job) for job in jobs]
-            for other in others:
-                other.result()
-            return projects.result()
+        jobs = {"Keystone": identity, "Glance 15": image, "Nova": compute, "Glance 33": target}
+        return together(jobs, "making")["Keystone"]
 
 
 def _request(line: str) -> Request:

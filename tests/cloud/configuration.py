@@ -96,6 +96,8 @@ provider = fernet
 expiration = 86400
 [fernet_tokens]
 key_repository = {places.state}/fernet
+[fernet_receipts]
+key_repository = {places.state}/fernet
 [credential]
 key_repository = {places.state}/credential
 [cache]

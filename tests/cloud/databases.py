@@ -26,7 +26,7 @@ def make_keystone(places: Places, identity_url: str) -> None:
     _manage(
         places,
         "keystone",
-        places.config / "keystone",
+        places.config / "keystone" / "keystone.conf",
         f"fernet_setup {owner}",
         f"credential_setup {owner}",
         "db_sync",
@@ -41,7 +41,7 @@ def make_nova(places: Places) -> None:
     _manage(
         places,
         "nova",
-        places.config / "nova",
+        places.config / "nova" / "nova.conf",
         "api_db sync",
         f"cell_v2 map_cell0 --database_connection {base}/nova-cell0.sqlite",
         "db sync",
@@ -52,7 +52,7 @@ def make_nova(places: Places) -> None:
 
 def make_target(places: Places) -> None:
     """Glance 33's tables."""
-    _manage(places, "glance", places.config / "target", "db_sync")
+    _manage(places, "glance", places.config / "target" / "glance-api.conf", "db_sync")
 
 
 def make_glance15(places: Places) -> None:
@@ -63,7 +63,7 @@ def make_glance15(places: Places) -> None:
 
 def _manage(places: Places, project: str, config: Path, *commands: str) -> None:
     program = (str(INSIDE / "commands.py"), f"{project}.cmd.manage", str(config), *commands)
-    _run(places, f"make-{config.name}", (str(places.python("modern")), *program))
+    _run(places, f"make-{config.parent.name}", (str(places.python("modern")), *program))
 
 
 def _run(places: Places, name: str, command: Sequence[str]) -> None:

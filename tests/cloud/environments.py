@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from tests.cloud import interpreters
+from tests.cloud.interpreters import Interpreter
 from tests.cloud.places import PINS, Places, replace_text
 from tests.cloud.reports import CloudError, say, tail
+from tests.cloud.together import Stop, check, together
 
 #: Each is built from ``pins/<name>.txt``.
 NAMES = ("modern", "pike")
@@ -41,7 +43,7 @@ def missing(places: Places) -> list[str]:
     return [name for name in NAMES if not _is_built(places, name, chosen)]
 
 
-def _is_built(places: Places, name: str, chosen: interpreters.Interpreter | None) -> bool:
+def _is_built(places: Places, name: str, chosen: Interpreter | None) -> bool:
     try:
         built = json.loads((places.environments / name / "built.json").read_text())
     except (OSError, ValueError):
@@ -59,18 +61,11 @@ def build(places: Places, names: Sequence[str]) -> None:
     python = interpreters.find(uv)
     say(f"Python {python.version} for the cloud: {python.path}")
     say(f"installing {' and '.join(names)} with {'uv' if uv else 'pip'}: a minute or two")
-    with ThreadPoolExecutor() as pool:
-        at_work = {pool.submit(_build, places, name, python, uv): name for name in names}
-        while at_work:
-            done, _ = wait(at_work, timeout=15, return_when=FIRST_COMPLETED)
-            for job in done:
-                del at_work[job]
-                job.result()
-            if not done:
-                say(f"still installing {' and '.join(at_work.values())}")
+    jobs = {name: functools.partial(_build, places, name, python, uv) for name in names}
+    together(jobs, "installing")
 
 
-def _build(places: Places, name: str, python: interpreters.Interpreter, uv: str | None) -> None:
+def _build(places: Places, name: str, python: Interpreter, uv: str | None, stop: Stop) -> None:
     """Build one environment; the mark that it is whole is written last."""
     folder = places.environments / name
     log = places.environments / f"{name}.log"
@@ -81,6 +76,7 @@ def _build(places: Places, name: str, python: interpreters.Interpreter, uv: str 
             try:
                 _install_with_uv(folder, name, python, uv, log)
             except CloudError:
+                check(stop, 0.5)
                 if not python.has_pip:
                     raise
                 say(f"uv could not install {name}, trying pip (see {log})")
@@ -94,9 +90,7 @@ def _build(places: Places, name: str, python: interpreters.Interpreter, uv: str 
     say(f"installed {name}")
 
 
-def _install_with_uv(
-    folder: Path, name: str, python: interpreters.Interpreter, uv: str, log: Path
-) -> None:
+def _install_with_uv(folder: Path, name: str, python: Interpreter, uv: str, log: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _run(log, uv, "venv", "--python", python.path, str(folder))
     install = (uv, "pip", "install", "--python", str(folder / "bin" / "python"))
@@ -105,7 +99,7 @@ def _install_with_uv(
     _run(log, *install, "--compile-bytecode", *pins)
 
 
-def _install_with_pip(folder: Path, name: str, python: interpreters.Interpreter, log: Path) -> None:
+def _install_with_pip(folder: Path, name: str, python: Interpreter, log: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _run(log, python.path, "-m", "venv", str(folder))
     install = (

@@ -12,6 +12,7 @@ from tests.cloud import processes
 from tests.cloud.environments import clean
 from tests.cloud.places import INSIDE, Places, port_is_free
 from tests.cloud.reports import CloudError, say, tail
+from tests.cloud.together import Stop, check
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,18 @@ def start(places: Places, services: Iterable[Service]) -> list[Service]:
 
 
 def wait(
-    places: Places, services: Iterable[Service], started: Sequence[Service], seconds: float = 120
+    places: Places,
+    services: Iterable[Service],
+    started: Sequence[Service],
+    stop: Stop | None = None,
+    seconds: float = 120,
 ) -> None:
     """Wait until each of them answers, and tell it of those that were started just now."""
     deadline = time.monotonic() + seconds
     for service in services:
         while not answers(service):
+            if stop:
+                check(stop)
             gone = pid(places, service) is None
             if gone or time.monotonic() > deadline:
                 raise CloudError(

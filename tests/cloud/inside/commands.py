@@ -1,6 +1,6 @@
 """Run several commands of one ``*-manage`` program after importing it only once.
 
-``commands.py MODULE CONFIG_DIR COMMAND...``, each command one argument (``"db sync"``). The
+``commands.py MODULE CONFIG_FILE COMMAND...``, each command one argument (``"db sync"``). The
 programs parse ``sys.argv`` into globals, so each command has a forked child to itself; the imports,
 which are what takes the time, are shared.
 """
@@ -11,6 +11,7 @@ import importlib
 import os
 import shlex
 import sys
+from pathlib import Path
 
 
 def main(module: str, config: str, *commands: str) -> None:
@@ -22,7 +23,9 @@ def main(module: str, config: str, *commands: str) -> None:
         print(f"--- {program} {command}", flush=True)
         child = os.fork()
         if not child:
-            sys.argv[1:] = ["--config-dir", config, *shlex.split(command)]
+            # Both are said, or else those in /etc would be read as well.
+            options = ["--config-file", config, "--config-dir", str(Path(config).parent)]
+            sys.argv[1:] = [*options, *shlex.split(command)]
             sys.exit(imported.main())
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status:
