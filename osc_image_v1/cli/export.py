@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import Any
 
 from osc_image_v1.cli import bulk, columns, image, options, output
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
 
 
 def _add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
@@ -106,3 +109,96 @@ class ExportImage(output.ShowOne):
             return output.started(named_records(manager.image_v1, parsed_args.images))
         pages = output.started(manager.image_v1.pages(query, detail=True))
         return (record for page in pages for record in page)
+
+
+_FINDING = (
+    ("Problem", "problem", None),
+    ("File", "file", None),
+    ("Image", "image_id", None),
+    ("Name", "name", None),
+    ("Detail", "detail", None),
+    ("Repaired", "repaired", None),
+)
+
+
+class VerifyExport(output.Lister):
+    _description = _(
+        "Check a directory that images were exported to, without asking any service: hash all "
+        "files, and list what is missing, short, altered or unknown. The exit status is 1 if "
+        "there is any."
+    )
+    # Only --repair asks a service.
+    auth_required = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_directory(parser, _("Directory that images were exported to"))
+        parser.add_argument(
+            "--repair",
+            action="store_true",
+            help=_(
+                "Fetch again what is missing, short or altered, if it still is what was exported; "
+                "unknown files stay"
+            ),
+        )
+        parser.add_argument(
+            "--all", action="store_true", help=_("List the files that are as they were, too")
+        )
+        bulk.add_parallel(
+            parser,
+            _("Hash this many files at a time (default: one for each processor)"),
+            default=None,
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+        """Return column names and rows."""
+        from pathlib import Path
+
+        from osc_image_v1.transfer.verify import Verification
+
+        verification = Verification(
+            Path(parsed_args.directory),
+            parallel=parsed_args.parallel,
+            client=self._client() if parsed_args.repair else None,
+        )
+        with ended_by_signals(_("Interrupted: not all files were checked")):
+            found = [
+                finding
+                for finding in verification.findings()
+                if finding.problem is not None or parsed_args.all
+            ]
+        self._broken = sum(f.problem is not None and not f.repaired for f in found)
+        found.sort(key=lambda finding: finding.file)
+        self._tell(verification)
+        rows = columns.rows(
+            [vars(finding) for finding in found],
+            [(field, render) for _header, field, render in _FINDING],
+            parsed_args.formatter,
+        )
+        return tuple(header for header, _field, _render in _FINDING), rows
+
+    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
+        """Write what was found, and fail after that if something is broken."""
+        super().produce_output(parsed_args, column_names, data)
+        if self._broken:
+            from osc_image_v1.exceptions import ImageV1Error
+
+            raise ImageV1Error(_("Not as it was exported: %d problems") % self._broken)
+
+    def _client(self) -> Any:
+        """Return the client, after the shell has authenticated as it does for other commands."""
+        self.auth_required = True
+        self.app.prepare_to_run_command(self)
+        return self.app.client_manager.image_v1
+
+    def _tell(self, verification: Any) -> None:
+        text = _("%(whole)d files are whole, %(size)s; %(without)d images are without data") % {
+            "whole": verification.whole,
+            "size": columns.human_size(verification.size),
+            "without": verification.without_data,
+        }
+        if verification.active_without_data:
+            text += _(", %d of them though the service had some") % verification.active_without_data
+        LOG.warning(text)

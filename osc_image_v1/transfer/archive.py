@@ -175,6 +175,10 @@ class Archive:
             if exported is not None:
                 yield exported
 
+    def ids(self) -> Iterator[str]:
+        """Yield the IDs of the images."""
+        return iter(self._places)
+
     def find(self, image_id: str) -> ExportedImage | None:
         """Return an image, None where there is no record of it.
 

@@ -1,0 +1,184 @@
+"""Whether all that was exported to a directory is there, and as it was."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.exceptions import (
+    BadManifest,
+    ContentMismatch,
+    FileFailed,
+    ImageV1Error,
+    TransferStopped,
+)
+from osc_image_v1.transfer.archive import Archive, hash_file, is_manifest
+from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.export import WITHOUT_DATA
+from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
+from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.part import file_errors, shown
+from osc_image_v1.transfer.progress import Advance
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file, and what is wrong with it.
+
+    :ivar file: its name in the directory
+    :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``; None for a
+        file that is as it was
+    :ivar detail: more about that
+    :ivar image_id: the image whose data it is
+    :ivar name: that image's name
+    :ivar repaired: whether the file has been fetched again and is whole now
+    """
+
+    file: str
+    problem: str | None
+    detail: str = ""
+    image_id: str | None = None
+    name: str | None = None
+    repaired: bool = False
+
+
+class Verification:
+    """The check of a directory; nothing is asked of a service, unless files are repaired.
+
+    :param directory: the directory
+    :param parallel: how many files are hashed at a time, by default one for each processor
+    :param client: the service that broken files are fetched from again, None for none
+    :ivar whole: files that are as they were
+    :ivar size: their bytes
+    :ivar without_data: images that were exported without data, since there was none
+    :ivar active_without_data: images that have data which was not exported
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        parallel: int | None = None,
+        client: ImageClient | None = None,
+    ) -> None:
+        self.whole = self.size = self.without_data = self.active_without_data = 0
+        self._directory = directory
+        self._parallel = parallel or os.cpu_count() or 1
+        self._client = client
+        self._stop = threading.Event()
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield a finding for each file and each damaged line of a manifest.
+
+        :raises FileFailed: if the directory cannot be read
+        :raises BadManifest: if it has no manifest
+        """
+        damages: list[Finding] = []
+
+        def damaged(manifest: Path, number: int, error: BadManifest) -> None:
+            damages.append(Finding(manifest.name, "altered", f"line {number}: {error}"))
+
+        archive = Archive(self._directory, damaged)
+        if not archive.manifests:
+            raise BadManifest(
+                f"{shown(self._directory)} has no manifest: nothing was exported to it"
+            )
+        yield from damages
+        unknown, size = self._look_around(archive)
+        yield from unknown
+        with Overall(len(archive), size) as overall:
+            workers: Workers[ExportedImage, tuple[ExportedImage, Finding | None]] = Workers(
+                lambda exported: (exported, self._check(exported, overall.advance)),
+                self._parallel,
+                self._stop,
+            )
+            for results in workers.results(archive):
+                for exported, finding in results:
+                    self._count(exported, finding)
+                    if finding is not None:
+                        yield finding
+                overall.done(len(results))
+
+    def _count(self, exported: ExportedImage, finding: Finding | None) -> None:
+        if exported.data is None:
+            self.without_data += 1
+            self.active_without_data += exported.image.status not in WITHOUT_DATA
+        elif finding is not None and (finding.problem is None or finding.repaired):
+            self.whole += 1
+            self.size += exported.data.size
+
+    def _look_around(self, archive: Archive) -> tuple[list[Finding], int]:
+        """Return the files that no manifest tells of, and the bytes of the others."""
+        expected = {file_name(image_id) for image_id in archive.ids()}
+        unknown, size = [], 0
+        with file_errors("read", self._directory):
+            for entry in os.scandir(self._directory):
+                if entry.name in expected:
+                    size += entry.stat(follow_symlinks=False).st_size
+                elif not is_manifest(entry.name):
+                    unknown.append(Finding(entry.name, "unknown", _guess(entry.name, expected)))
+        return sorted(unknown, key=lambda finding: finding.file), size
+
+    def _check(self, exported: ExportedImage, advance: Advance) -> Finding | None:
+        """Return what is found of an image, None where it has no data."""
+        if exported.data is None:
+            return None
+        problem, detail = self._problem(exported, exported.data, advance)
+        repaired = False
+        if problem is not None and self._client is not None:
+            try:
+                self._repair(self._client, exported, exported.data)
+                repaired = True
+            except TransferStopped:
+                raise
+            except ImageV1Error as error:
+                detail += f"; not repaired: {error}"
+        return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
+
+    def _problem(
+        self, exported: ExportedImage, data: StoredData, advance: Advance
+    ) -> tuple[str | None, str]:
+        path = self._directory / exported.file
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return "missing", "there is no such file"
+        except OSError as error:
+            return "unreadable", str(error.strerror)
+        if not stat.S_ISREG(status.st_mode):
+            return "altered", "no regular file"
+        if status.st_size != data.size:
+            problem = "short" if status.st_size < data.size else "altered"
+            return problem, f"{status.st_size} bytes, not {data.size}"
+        if as_md5(exported.image.checksum) not in (None, data.md5):
+            return "altered", "the manifest's MD5 is not the image's checksum"
+        try:
+            hashes = hash_file(path, advance, self._stop)
+        except FileFailed as error:
+            return "unreadable", str(error)
+        if hashes.sha256 != data.sha256:
+            return "altered", "other content: the SHA-256 is another"
+        if hashes.md5 != data.md5:
+            return "altered", "the manifest's MD5 and SHA-256 are not of the same data"
+        return None, ""
+
+    def _repair(self, client: ImageClient, exported: ExportedImage, data: StoredData) -> None:
+        """Fetch the data of an image again, as it was when it was exported."""
+        download = Download(client, exported.image, sha256=True, stop=self._stop)
+        got = download.to_file(self._directory / exported.file, keep_interrupted=True)
+        if got.sha256 != data.sha256:
+            raise ContentMismatch(
+                f"the service has other data by now (SHA-256 {got.sha256}): export the image again"
+            )
+
+
+def _guess(name: str, expected: set[str]) -> str:
+    if name.removesuffix(".part") in expected:
+        return "what came of an image whose download was interrupted; an export goes on with it"
+    return "no manifest tells of it"
