@@ -13,6 +13,7 @@
         AmbiguousName           several images of that name
         ImageHasNoData          queued, killed, deleted...: there is nothing to download
         ContentMismatch         data that is not what the service's record says: size or MD5
+        TargetOccupied          what an image is to become is there already, and is another one
         FileFailed              a file here: disk full, no permission, in use
         BadManifest             a manifest of an export that is damaged, or none
         TransferStopped         whoever started a transfer has stopped it
@@ -78,6 +79,10 @@ class ImageHasNoData(ImageV1Error):
 
 class ContentMismatch(ImageV1Error):
     """The data does not have the size or the MD5 of the service's record."""
+
+
+class TargetOccupied(ImageV1Error):
+    """The target has something else where an image is to go."""
 
 
 class FileFailed(ImageV1Error):

@@ -149,6 +149,16 @@ class Download:
 
         return self._receive(write_chunk)
 
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the data; interruptions are mended, but nothing is verified.
+
+        Whoever reads it counts the bytes and computes their checksum.
+
+        :raises ImageV1Error: as :meth:`to_file` does
+        """
+        self._check_status()
+        return self._chunks(0, strict=True)
+
     def _check_status(self) -> None:
         reason = _NO_DATA.get(self._image.status or "")
         if reason:

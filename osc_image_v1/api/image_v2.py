@@ -1,0 +1,287 @@
+"""As much of the Image API v2 as it takes to bring images into a service and to compare them.
+
+Whatever the shell's own ``image`` commands do is not here.
+
+https://docs.openstack.org/api-ref/image/v2/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from keystoneauth1 import adapter as ksa_adapter
+
+from osc_image_v1.api.data import ImageData, body_size
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.api.queries import MAX_PAGE_SIZE
+from osc_image_v1.api.records import Record, mapping
+from osc_image_v1.exceptions import BadAnswer, ImageNotFound, NotFound
+from osc_image_v1.text import printable
+
+_LISTING = "Cannot list images"
+_CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
+_DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
+_PATCH = "application/openstack-images-v2.1-json-patch"
+
+#: What the Image API v2 takes for an image's own fields; of anything else it makes a property.
+FIELDS = frozenset(
+    "id name owner status visibility protected tags size virtual_size checksum disk_format "
+    "container_format min_disk min_ram created_at updated_at os_hidden os_hash_algo os_hash_value "
+    "direct_url self file schema locations stores".split()
+)
+
+
+class ImageV2Client:
+    """Images of a service with the Image API v2.
+
+    Records are what the service sends. No request that changes something is sent again by itself.
+
+    :param adapter: a keystoneauth1 adapter of service type ``image``
+    :param endpoint_override: URL of the service, instead of the adapter's and the catalog's; with
+        or without a version
+    :param timeout: seconds without a byte after which a request is given up, unless the session
+        has a time-out of its own
+    :param retry: when a request is sent again
+    """
+
+    def __init__(
+        self,
+        adapter: ksa_adapter.Adapter,
+        endpoint_override: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.http = ServiceClient(
+            adapter, "v2", endpoint_override=endpoint_override, timeout=timeout, retry=retry
+        )
+
+    def pages(self, filters: Mapping[str, str] | None = None) -> Iterator[list[Record]]:
+        """Yield records page by page, to the end of the list.
+
+        :param filters: parameters of the list
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if an answer is no list, or repeats a page
+
+        https://docs.openstack.org/api-ref/image/v2/#list-images
+        """
+        guard = PageGuard(_LISTING)
+        params = {"limit": str(MAX_PAGE_SIZE), **(filters or {})}
+        marker: str | None = None
+        while True:
+            if marker is not None:
+                params["marker"] = marker
+            document = self.http.get_json("/images", _LISTING, params)
+            records = guard.fresh(records_of(document, _LISTING))
+            if records:
+                yield records
+            marker = _next_marker(document)
+            guard.onward(marker)
+            if marker is None:
+                return
+
+    def get(self, image_id: str) -> Record:
+        """Return the record of an image.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer is no image
+
+        https://docs.openstack.org/api-ref/image/v2/#show-image
+        """
+        action = f"Cannot show image {printable(image_id)}"
+        try:
+            return _record(self.http.get_json(path_of("images", image_id), action), action)
+        except NotFound as error:
+            raise ImageNotFound(
+                f"No image has the ID {printable(image_id)} ({error.where})"
+            ) from error
+
+    def create(self, record: Record) -> Record:
+        """Make the record of an image, without data.
+
+        :param record: the fields and properties that it is to have
+        :returns: the record that was made
+        :raises Conflict: if the ID is taken, or was an image's that has been deleted
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer; the record may be there then
+
+        https://docs.openstack.org/api-ref/image/v2/#create-image
+        """
+        action = f"Cannot create image {printable(str(record.get('id') or record.get('name')))}"
+        with self.http.request("POST", "/images", action, ok=_CREATED, json=record) as response:
+            return _record(_decoded(self.http.read(response, action), action), action)
+
+    def change(self, image_id: str, changes: Iterable[Mapping[str, Any]]) -> Record:
+        """Change an image's fields and properties.
+
+        :param image_id: the image's ID
+        :param changes: a JSON patch
+        :returns: the record as it is now
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer; the change may be made then
+
+        https://docs.openstack.org/api-ref/image/v2/#update-image
+        """
+        action = f"Cannot change image {printable(image_id)}"
+        with self.http.request(
+            "PATCH",
+            path_of("images", image_id),
+            action,
+            headers={"Content-Type": _PATCH},
+            data=json.dumps(list(changes)).encode(),
+        ) as response:
+            return _record(_decoded(self.http.read(response, action), action), action)
+
+    def upload(self, image_id: str, data: Iterable[bytes]) -> None:
+        """Give a queued image its data.
+
+        :param image_id: the image's ID
+        :param data: pieces of the data; with an attribute ``len``, the number of bytes, they go
+            with a Content-Length, else chunked
+        :raises Conflict: if the image is not queued
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer; the image may be anything then
+
+        https://docs.openstack.org/api-ref/image/v2/#upload-binary-image-data
+        """
+        self.http.request(
+            "PUT",
+            path_of("images", image_id, "file"),
+            f"Cannot upload the data of image {printable(image_id)}",
+            ok=_DONE,
+            headers={"Content-Type": "application/octet-stream"},
+            data=data,
+        ).close()
+
+    def data(self, image_id: str) -> ImageData:
+        """Return an image's data, which is still to be read.
+
+        :param image_id: the image's ID
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
+        """
+        action = f"Cannot download image {printable(image_id)}"
+        response = self.http.request(
+            "GET",
+            path_of("images", image_id, "file"),
+            action,
+            ok=(HTTPStatus.OK, HTTPStatus.NO_CONTENT),
+            headers={"Accept-Encoding": "identity"},
+        )
+        return ImageData(self.http, response, action, size=body_size(response.headers))
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image.
+
+        :param image_id: the image's ID
+        :raises NotFound: if there is no such image
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/image/v2/#delete-image
+        """
+        action = f"Cannot delete image {printable(image_id)}"
+        self.http.request("DELETE", path_of("images", image_id), action, ok=_DONE).close()
+
+    def deactivate(self, image_id: str) -> None:
+        """Deactivate an image: its data is handed out to administrators only.
+
+        :param image_id: the image's ID
+        :raises HttpError: for an error status
+
+        https://docs.openstack.org/api-ref/image/v2/#deactivate-image
+        """
+        action = f"Cannot deactivate image {printable(image_id)}"
+        path = path_of("images", image_id, "actions", "deactivate")
+        self.http.request("POST", path, action, ok=_DONE).close()
+
+    def members(self, image_id: str) -> dict[str, str]:
+        """Return the projects that an image is shared with, and what they have said to it.
+
+        :param image_id: the image's ID
+        :returns: ID of the project -> ``pending``, ``accepted`` or ``rejected``
+        :raises Forbidden: if the image is not shared
+        :raises HttpError: for another error status
+        :raises BadAnswer: if the answer has another form
+
+        https://docs.openstack.org/api-ref/image/v2/#list-image-members
+        """
+        action = f"Cannot list members of image {printable(image_id)}"
+        document = self.http.get_json(path_of("images", image_id, "members"), action)
+        try:
+            return {str(one["member_id"]): str(one["status"]) for one in document["members"]}
+        except (LookupError, TypeError):
+            raise BadAnswer(f"{action}: the service's answer has another form") from None
+
+    def add_member(self, image_id: str, project_id: str) -> None:
+        """Share an image with a project.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :raises Conflict: if it is already
+        :raises HttpError: for another error status
+
+        https://docs.openstack.org/api-ref/image/v2/#create-image-member
+        """
+        action = f"Cannot share image {printable(image_id)} with project {printable(project_id)}"
+        path = path_of("images", image_id, "members")
+        self.http.request("POST", path, action, ok=_DONE, json={"member": project_id}).close()
+
+    def accept_member(self, image_id: str, project_id: str) -> None:
+        """Accept an image for a project that it is shared with.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :raises Forbidden: if this user may not say that for the project
+        :raises HttpError: for another error status
+
+        https://docs.openstack.org/api-ref/image/v2/#update-image-member
+        """
+        action = f"Cannot accept image {printable(image_id)} for project {printable(project_id)}"
+        path = path_of("images", image_id, "members", project_id)
+        self.http.request("PUT", path, action, ok=_DONE, json={"status": "accepted"}).close()
+
+
+def properties_of(record: Record) -> dict[str, Any]:
+    """Return the properties of a record, which are beside its fields.
+
+    :param record: an image's record
+    """
+    return {name: value for name, value in record.items() if name not in FIELDS}
+
+
+def _decoded(body: bytes, action: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadAnswer(f"{action}: the service's answer is no JSON") from None
+
+
+def _record(document: Any, action: str) -> Record:
+    if not isinstance(document, dict) or not isinstance(document.get("id"), str):
+        raise BadAnswer(f"{action}: the service's answer has no image")
+    return document
+
+
+def _next_marker(document: Any) -> str | None:
+    """Return the marker of the next page; its host may be one that nobody here can reach."""
+    link = mapping(document).get("next")
+    if not isinstance(link, str):
+        return None
+    try:
+        found = parse_qs(urlsplit(link).query).get("marker")
+    except ValueError:
+        found = None
+    if not found:
+        raise BadAnswer(f"{_LISTING}: the service's link to the next page has no marker")
+    return found[0]

@@ -1,0 +1,152 @@
+"""What an image is to be in another service, and what that service has of it; no requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable
+
+#: The mark of an image that is not finished: a tag in v2, a property in v1.
+UNFINISHED = "osc_image_v1_unfinished"
+
+MD5_OF_NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+
+Visibility = Literal["public", "private", "shared", "community"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How images are written; one plan for all of them.
+
+    :ivar new_ids: let the target choose IDs; each image gets a property ``v1_image_id`` with the ID
+        that it had, by which another run finds it
+    :ivar visibility: for all images, instead of their own
+    :ivar accept_members: accept the image for the projects that it is shared with (v2, admin)
+    :ivar projects: IDs of projects, here -> in the target; owners and members
+    :ivar keep_projects: whether projects that are not in the map have the same ID in the target;
+        else an owner is the user's own project where there is no map, and an error where there is
+        one, and members are left out
+    :ivar image_ids: IDs of images, here -> in the target, for ``kernel_id`` and ``ramdisk_id``;
+        :meth:`Target.write` adds what it writes
+    """
+
+    new_ids: bool = False
+    visibility: Visibility | None = None
+    accept_members: bool = False
+    projects: Mapping[str, str] = field(default_factory=dict)
+    keep_projects: bool = True
+    image_ids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An image as it is to be in the target.
+
+    :ivar image_id: the ID that it gets, unless it is there under another
+    :ivar owner: ID of its project there
+    :ivar owned: whether an owner is chosen at all; else it is the user's own project
+    :ivar members: IDs of projects there -> whether they may share it on
+    :ivar accept_members: whether the image is accepted for them
+    """
+
+    image: ImageDetail
+    image_id: str
+    owner: str | None
+    owned: bool
+    visibility: Visibility
+    members: Mapping[str, bool]
+    accept_members: bool
+    properties: Mapping[str, str | None]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image that the target has.
+
+    :ivar unfinished: whether it has the mark of an image whose making was interrupted
+    """
+
+    image_id: str
+    status: str | None
+    size: int | None
+    checksum: str | None
+    unfinished: bool
+    hash_algo: str | None = None
+    hash_value: str | None = None
+    record: Record = field(default_factory=dict)
+
+
+#: What the target has of an image: nothing; an empty record; all but the last touches; all of it;
+#: data that is being written just now; another image's data; what can be neither used nor filled.
+State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead"]
+
+
+def has_data(image: ImageDetail) -> bool:
+    """Tell whether an image has data that its service hands out, at least to an admin."""
+    return image.status in ("active", "deactivated")
+
+
+def md5_of(image: ImageDetail) -> str | None:
+    """Return what the MD5 of an image's data must be, None where its service does not know."""
+    return MD5_OF_NOTHING if image.size == 0 else as_md5(image.checksum)
+
+
+def state_of(image: ImageDetail, found: Found | None) -> State:
+    """Tell what a target has of an image.
+
+    :param image: the image here
+    :param found: what is there
+    """
+    if found is None:
+        return "missing"
+    done: State = "unfinished" if found.unfinished else "complete"
+    if found.status in ("active", "deactivated"):
+        return done if not has_data(image) or _same_data(image, found) else "other"
+    if found.status == "queued":
+        return "empty" if has_data(image) else done
+    return "busy" if found.status in ("saving", "uploading", "importing") else "dead"
+
+
+def _same_data(image: ImageDetail, found: Found) -> bool:
+    md5 = md5_of(image)
+    there = as_md5(found.checksum)
+    return image.size == found.size and (None in (md5, there) or md5 == there)
+
+
+def owner_of(image: ImageDetail, plan: Plan, notes: list[str]) -> tuple[str | None, bool]:
+    """Return the owner in the target, and whether one is chosen; notes get what changes."""
+    if image.owner is None:
+        return None, plan.keep_projects
+    if image.owner in plan.projects:
+        return plan.projects[image.owner], True
+    if plan.keep_projects:
+        return image.owner, True
+    shown = printable(image.owner)
+    if plan.projects:
+        raise InvalidInput(f"the project map has nothing for project {shown}, which owns the image")
+    notes.append(f"project {shown} here, your own there")
+    return None, False
+
+
+def members_of(
+    members: Sequence[Member], visibility: Visibility, plan: Plan, notes: list[str]
+) -> dict[str, bool]:
+    """Return who an image is shared with in the target; notes get who is left out."""
+    if members and visibility != "shared":
+        notes.append(f"not shared with {len(members)} projects: it is {visibility} there")
+        return {}
+    kept: dict[str, bool] = {}
+    for member in members:
+        if member.member_id in plan.projects or plan.keep_projects:
+            kept[plan.projects.get(member.member_id, member.member_id)] = member.can_share
+        else:
+            notes.append(f"not shared with project {printable(member.member_id)}")
+    return kept

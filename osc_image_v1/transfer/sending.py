@@ -1,0 +1,151 @@
+"""Data on its way into a service, verified before its end."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.exceptions import ContentMismatch, TransferStopped
+from osc_image_v1.transfer.digests import Digests
+from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.drafts import has_data, md5_of
+from osc_image_v1.transfer.progress import Advance
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The data of an image, which can be read again from its start.
+
+    :ivar size: bytes that it must have, None where nobody knows
+    :ivar md5: what its MD5 must be, None where nobody knows
+    :ivar read: begins anew and yields pieces; it need not verify them
+    """
+
+    size: int | None
+    md5: str | None
+    read: Callable[[], Iterable[bytes]]
+
+
+class Sending:
+    """Data on its way: iterating reads it anew, and lets out the last piece only if all is right.
+
+    What stops it there breaks the request off, and the target takes nothing for whole.
+
+    :param source: the data
+    :param advance: is told how many more bytes have gone out, less than 0 where it begins anew
+    :param stop: ends it when it is set
+    :param algorithm: the name of a further checksum that the target will show
+    :ivar size: bytes that it must have, None where nobody knows
+    :ivar expected: what its MD5 must be, None where nobody knows
+    :ivar sent: bytes
+    :ivar md5: of all of it, None before its end
+    :ivar digest: the further checksum
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        advance: Advance = lambda _count: None,
+        stop: threading.Event | None = None,
+        algorithm: str | None = None,
+    ) -> None:
+        self.size = source.size
+        self.expected = source.md5
+        self._source = source
+        self._advance = advance
+        self._stop = stop or threading.Event()
+        self._algorithm = algorithm
+        self._out = 0
+        self.sent = 0
+        self.md5: str | None = None
+        self.digest: str | None = None
+        self._begun: tuple[bytes, Iterator[bytes]] | None = None
+        # How requests learns the Content-Length. Nothing at all goes chunked, so that there is a
+        # body.
+        if source.size:
+            self.len = source.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._advance(-self._out)
+        self._out, self.sent, self.md5, self.digest = 0, 0, None, None
+        other = None if self._algorithm is None else hashlib.new(self._algorithm)
+        held = b""
+        with Digests() as digests:
+            for piece in self._pieces():
+                digests.update(piece)
+                if other is not None:
+                    other.update(piece)
+                if held:
+                    yield self._let_out(held)
+                held = piece
+            md5, _sha256 = digests.results()
+        self._check(md5)
+        self.md5, self.digest = md5, None if other is None else other.hexdigest()
+        if held:
+            yield self._let_out(held)
+
+    def begin(self) -> None:
+        """Read the first piece, to see whether there is any."""
+        pieces = iter(self._source.read())
+        self._begun = next(pieces, b""), pieces
+
+    def _raw(self) -> Iterator[bytes]:
+        begun, self._begun = self._begun, None
+        if begun is None:
+            yield from self._source.read()
+        else:
+            yield begun[0]
+            yield from begun[1]
+
+    def _pieces(self) -> Iterator[bytes]:
+        for piece in self._raw():
+            if self._stop.is_set():
+                raise TransferStopped("The transfer was stopped")
+            self.sent += len(piece)
+            if self.size is not None and self.sent > self.size:
+                raise ContentMismatch(
+                    f"The data is damaged here: it has more than {self.size} bytes"
+                )
+            if piece:
+                yield piece
+
+    def _let_out(self, piece: bytes) -> bytes:
+        self._out += len(piece)
+        self._advance(len(piece))
+        return piece
+
+    def _check(self, md5: str) -> None:
+        if self.size not in (None, self.sent):
+            raise ContentMismatch(
+                f"The data is damaged here: {self.sent} bytes came, not {self.size}"
+            )
+        if self.expected not in (None, md5):
+            raise ContentMismatch(
+                f"The data is damaged here: its MD5 is {md5}, not {self.expected}"
+            )
+
+
+def from_service(client: ImageClient, image: ImageDetail) -> ImageSource | None:
+    """Return the data of an image of the Image API v1, None where it has none.
+
+    Interruptions are mended while it is read. What a deactivated image has, an admin gets through
+    the Image API v2 of the same service.
+
+    :param client: the service
+    :param image: the image
+    """
+    if not has_data(image):
+        return None
+
+    def read() -> Iterator[bytes]:
+        if image.status != "deactivated":
+            yield from Download(client, image).chunks()
+        elif image.size != 0:
+            with client.rest_of_data(image, 0) as data:
+                yield from data.chunks()
+
+    return ImageSource(image.size, md5_of(image), read)

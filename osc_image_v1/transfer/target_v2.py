@@ -1,0 +1,152 @@
+"""Images into a service with the Image API v2."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from osc_image_v1.api.image_v2 import ImageV2Client, properties_of
+from osc_image_v1.api.records import Record, int_or_none, text_or_none
+from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
+from osc_image_v1.text import printable
+from osc_image_v1.transfer import renames
+from osc_image_v1.transfer.drafts import UNFINISHED, Draft, Found
+from osc_image_v1.transfer.sending import Sending
+from osc_image_v1.transfer.targets import Target
+
+
+class V2Target(Target):
+    """A service with the Image API v2.
+
+    :param client: the service
+    :param attempts: how often an upload that breaks off is begun
+    :param patience: seconds to wait, at most, while the service is busy with data
+    """
+
+    visibilities = frozenset(("public", "private", "shared", "community"))
+
+    def __init__(self, client: ImageV2Client, attempts: int = 3, patience: float = 60.0) -> None:
+        super().__init__(attempts, patience)
+        self.client = client
+
+    def _properties(
+        self, properties: Mapping[str, str | None], notes: list[str]
+    ) -> Mapping[str, str | None]:
+        written, renamed = renames.for_v2(properties)
+        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
+        return written
+
+    def _look(self, image_id: str) -> Found | None:
+        try:
+            return _found_in_v2(self.client.get(image_id))
+        except ImageNotFound:
+            return None
+
+    def _copies(self, image_id: str) -> Iterable[Found]:
+        for filters in ({}, {"visibility": "community"}):
+            for page in self.client.pages({renames.SOURCE_ID: image_id, **filters}):
+                yield from map(_found_in_v2, page)
+
+    def _create(self, draft: Draft) -> None:
+        self.client.create({"id": draft.image_id, **_v2_record(draft)})
+
+    def _renew(self, draft: Draft, found: Found) -> None:
+        changes = _changes(found.record, _v2_record(draft))
+        if changes:
+            self.client.change(draft.image_id, changes)
+
+    def _send(self, draft: Draft, sending: Sending) -> None:
+        self.client.upload(draft.image_id, sending)
+
+    def _data(self, image_id: str) -> Iterator[bytes]:
+        with self.client.data(image_id) as data:
+            yield from data.chunks()
+
+    def _finish(self, draft: Draft, found: Found | None) -> None:
+        record = _v2_record(draft) if found is None else found.record
+        if draft.members:
+            self._share(draft, record)
+        if draft.image.status == "deactivated" and record.get("status") == "active":
+            self.client.deactivate(draft.image_id)
+        # One request, and the last: what is protected has no mark any more.
+        wanted = {
+            "visibility": draft.visibility,
+            "tags": [tag for tag in _tags(record) if tag != UNFINISHED],
+            "protected": bool(draft.image.protected),
+        }
+        self.client.change(draft.image_id, [_replaced(*item) for item in wanted.items()])
+
+    def _share(self, draft: Draft, record: Record) -> None:
+        if record.get("visibility") != "shared":
+            self.client.change(draft.image_id, [_replaced("visibility", "shared")])
+        there = self.client.members(draft.image_id)
+        for project in draft.members:
+            if project not in there:
+                with contextlib.suppress(Conflict):
+                    self.client.add_member(draft.image_id, project)
+            if draft.accept_members and there.get(project) != "accepted":
+                self.client.accept_member(draft.image_id, project)
+
+    def _delete(self, image_id: str) -> None:
+        with contextlib.suppress(NotFound):
+            self.client.delete(image_id)
+
+
+def _v2_record(draft: Draft) -> Record:
+    """Return an empty record with the mark; visible to its owner alone, having no members yet."""
+    image = draft.image
+    owner = {"owner": draft.owner} if draft.owned else {}
+    return {
+        "name": image.name,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "min_disk": image.min_disk or 0,
+        "min_ram": image.min_ram or 0,
+        "visibility": "shared",
+        "tags": [UNFINISHED],
+        **owner,
+        **draft.properties,
+    }
+
+
+def _found_in_v2(record: Record) -> Found:
+    return Found(
+        image_id=str(record.get("id")),
+        status=text_or_none(record.get("status")),
+        size=int_or_none(record.get("size")),
+        checksum=text_or_none(record.get("checksum")),
+        unfinished=UNFINISHED in _tags(record),
+        hash_algo=text_or_none(record.get("os_hash_algo")),
+        hash_value=text_or_none(record.get("os_hash_value")),
+        record=record,
+    )
+
+
+def _tags(record: Record) -> list[str]:
+    tags = record.get("tags")
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
+
+
+def _replaced(name: str, value: object) -> dict[str, Any]:
+    return {"op": "replace", "path": "/" + _pointer(name), "value": value}
+
+
+def _pointer(name: str) -> str:
+    """Escape a name as JSON Pointer has it."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _changes(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
+    """Return the JSON patch that makes of a record what it is to be."""
+    changes: list[Mapping[str, Any]] = [
+        {"op": "remove", "path": "/" + _pointer(name)}
+        for name in properties_of(record)
+        if name not in wanted
+    ]
+    for name, value in wanted.items():
+        if name not in record:
+            changes.append({"op": "add", "path": "/" + _pointer(name), "value": value})
+        elif record[name] != value:
+            changes.append(_replaced(name, value))
+    return changes
