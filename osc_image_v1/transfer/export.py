@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import shutil
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 
 from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.image_v1 import ImageClient, one_of
@@ -41,6 +37,7 @@ from osc_image_v1.transfer.many import Overall, Workers
 from osc_image_v1.transfer.part import file_errors, part_of, shown
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.spool import Spool
 
 LOG = logging.getLogger(__name__)
 
@@ -169,7 +166,7 @@ class Export:
         make_directory(self._directory)
         with (
             ManifestWriter(self._directory, self._shard) as manifest,
-            _Spool(self._directory) as spool,
+            Spool(self._directory) as spool,
         ):
             images = self._images(Archive(self._directory))
             entries = self._collect(records, images, spool)
@@ -200,7 +197,7 @@ class Export:
                 seen.add(record["id"])
                 yield record
 
-    def _collect(self, records: Iterable[Record], images: _Images, spool: _Spool) -> list[_Entry]:
+    def _collect(self, records: Iterable[Record], images: _Images, spool: Spool) -> list[_Entry]:
         """Put the records aside; return the images, smallest first, with the bytes to fetch."""
         entries, needed = [], 0
         for record in self._chosen(records):
@@ -366,42 +363,6 @@ class _Images:
         if name is None and known is not None and known.record.get("owner") == image.owner:
             return known.owner_name
         return name
-
-
-class _Spool:
-    """Records that wait in a file without a name, so that they are not in memory."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> _Spool:
-        with file_errors("write in", self._directory):
-            self._file = tempfile.TemporaryFile(dir=self._directory)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-    def add(self, record: Record) -> int:
-        """Put a record aside and return where it is."""
-        with file_errors("write in", self._directory):
-            offset = self._file.tell()
-            self._file.write(json.dumps(record).encode() + b"\n")
-        return offset
-
-    def read(self, offset: int) -> Record:
-        """Return a record again."""
-        with self._lock, file_errors("read in", self._directory):
-            self._file.seek(offset)
-            record: Record = json.loads(self._file.readline())
-        return record
 
 
 def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:
