@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from osc_image_v1.text import printable
 
@@ -31,10 +33,21 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
         unit="B",
         unit_scale=True,
         unit_divisor=1024,
-        dynamic_ncols=True,
         file=sys.stderr,
+        **_shape(),
     ) as bar:
         yield bar.update
+
+
+def _shape() -> dict[str, Any]:
+    """Return how wide the bar is; on a terminal that does not know its size it would not show."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        columns, lines = 0, 0
+    if columns and lines > 1:
+        return {"dynamic_ncols": True}
+    return {"ncols": 80, "nrows": 24}
 
 
 def _nothing(_count: int) -> None:

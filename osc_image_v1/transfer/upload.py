@@ -8,7 +8,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -60,12 +60,23 @@ class Upload:
         self.label = label
         self.sent = 0
         self.checksum: str | None = None
+        self._sending: Generator[bytes, None, None] | None = None
         # How requests learns the Content-Length. Nothing at all goes chunked: that there is a body
         # is what makes the service take it for data.
         if self.size:
             self.len = self.size
 
     def __iter__(self) -> Iterator[bytes]:
+        self.stop()
+        self._sending = self._send()
+        return self._sending
+
+    def stop(self) -> None:
+        """End the bar and the thread of a sending that was broken off."""
+        if self._sending is not None:
+            self._sending.close()
+
+    def _send(self) -> Generator[bytes, None, None]:
         self._rewind()
         with progress(self.size, self.label) as advance, Digests() as digests:
             yield from self._pieces(digests, advance)
@@ -227,6 +238,8 @@ def upload_data(
         image = client.upload(image_id, data, fields)
     except ConnectionFailed as error:
         image = _after_silence(client, image_id, data, error)
+    finally:
+        data.stop()
     _compare(image, data)
     return image
 

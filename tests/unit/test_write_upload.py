@@ -1,9 +1,15 @@
 """Data on its way up."""
 
+import fcntl
 import hashlib
 import io
 import os
+import pty
+import select
+import struct
 import sys
+import termios
+import threading
 import tracemalloc
 
 import pytest
@@ -139,6 +145,17 @@ class TestUpload:
     def test_a_file_that_cannot_be_read(self, tmp_path, name, said):
         with pytest.raises(InvalidInput, match=said), open_file(f"{tmp_path}/{name}"):
             pass
+
+    def test_a_broken_sending_leaves_no_thread(self, client, glance, file):
+        def broken(_record, body, _asked):
+            assert next(iter(body))
+            no_answer()
+
+        glance.add(1, status="queued")
+        glance._store = broken
+        with open_file(str(file)) as data, pytest.raises(ConnectionFailed):
+            upload.upload_data(client, ID, data)
+        assert not [thread for thread in threading.enumerate() if thread.name == "digests"]
 
     def test_memory_stays_constant(self, tmp_path):
         big = tmp_path / "big"
@@ -441,11 +458,27 @@ class TestProgress:
             advance(10)
         assert capsys.readouterr().err == ""
 
-    def test_a_bar_on_a_terminal(self, monkeypatch):
+    @pytest.mark.parametrize("size", [(120, 40), (0, 0), None])
+    def test_a_bar_on_a_terminal(self, monkeypatch, size):
+        terminal, other = pty.openpty()
+        if size is not None:
+            columns, lines = size
+            fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        shown = b""
+        with os.fdopen(other, "w") as stderr, monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stderr)
+            with progress_module.progress(2048, "im\x1b[2Jage") as advance:
+                advance(2048)
+            while select.select([terminal], [], [], 0.2)[0]:
+                shown += os.read(terminal, 10000)
+        os.close(terminal)
+        assert rb"im\x1b[2Jage: 100%" in shown
+        assert b"2.00k/2.00k" in shown
+
+    def test_a_terminal_without_a_file(self, monkeypatch):
         terminal = io.StringIO()
         terminal.isatty = lambda: True
         monkeypatch.setattr(sys, "stderr", terminal)
-        with progress_module.progress(2048, "im\x1b[2Jage") as advance:
+        with progress_module.progress(None, "x") as advance:
             advance(2048)
-        assert r"im\x1b[2Jage: 100%" in terminal.getvalue()
-        assert "2.00k/2.00k" in terminal.getvalue()
+        assert "2.00kB" in terminal.getvalue()
