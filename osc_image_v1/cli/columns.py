@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -42,6 +43,13 @@ def human_size(size: Any) -> Any:
 
 def utc(value: Any) -> Any:
     """Return a service's time as ISO 8601 with ``Z``; what is no time stays as it is."""
+    # The form that services use, a hundred thousand times in a long list.
+    try:
+        naive = datetime.fromisoformat(value)
+        if naive.tzinfo is None:
+            return naive.isoformat() + "Z"
+    except (TypeError, ValueError):
+        pass
     from osc_image_v1.api.times import format_time, parse_server_time
 
     moment = parse_server_time(value)
@@ -50,6 +58,8 @@ def utc(value: Any) -> Any:
 
 def visibility(is_public: Any) -> Any:
     """Return ``public`` or ``private``; what is no boolean is None."""
+    if isinstance(is_public, bool):
+        return "public" if is_public else "private"
     from osc_image_v1.api.records import bool_or_none
 
     public = bool_or_none(is_public)
@@ -59,8 +69,11 @@ def visibility(is_public: Any) -> Any:
 def as_json(value: Any) -> Any:
     """Return mappings and lists as JSON text, anything else as it is."""
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return _to_json(value)
     return value
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 def for_table(value: Any) -> Any:
@@ -86,8 +99,9 @@ def _render(
     first = human_size if human_readable and name in _SIZES else render
     if output_format in TYPED:
         return first
-    last = as_json if output_format in EXACT else for_table
-    return last if first is None else lambda value: last(first(value))
+    if output_format in EXACT:
+        return as_json if first is None else first
+    return for_table if first is None else lambda value: for_table(first(value))
 
 
 def rows(
@@ -103,6 +117,22 @@ def rows(
     :param output_format: the name of cliff's formatter
     :param human_readable: whether sizes have units
     """
+    return page_rows(([record] for record in records), fields, output_format, human_readable)
+
+
+def page_rows(
+    pages: Iterable[Sequence[Mapping[str, Any]]],
+    fields: Sequence[tuple[str, Render | None]],
+    output_format: str,
+    human_readable: bool = False,
+) -> Iterator[Sequence[Any]]:
+    """Yield a row for each record of each page; quicker than :func:`rows` for long lists.
+
+    :param pages: pages of records as the service sent them; a missing field is None
+    :param fields: name of the field, and what makes a reader's value of it
+    :param output_format: the name of cliff's formatter
+    :param human_readable: whether sizes have units
+    """
     names = [name for name, _ in fields]
     renders = [
         (i, _render(*field, output_format, human_readable)) for i, field in enumerate(fields)
@@ -114,16 +144,19 @@ def rows(
         if render is not None and (render is not as_json or names[index] in _NESTED)
     ]
     pick = itemgetter(*names)
-    for record in records:
+    for page in pages:
         try:
-            row = pick(record)
+            picked = list(map(pick, page))
         except KeyError:
-            row = tuple(map(record.get, names))
-        if changed:
-            row = list(row)
+            picked = [tuple(map(record.get, names)) for record in page]
+        if changed and picked:
+            # By columns, so that the loop over a page's records runs inside map and zip.
+            cells: list[Iterable[Any]] = list(zip(*picked, strict=True))
             for index, render in changed:
-                row[index] = render(row[index])
-        yield row
+                cells[index] = map(render, cells[index])
+            yield from zip(*cells, strict=True)
+        else:
+            yield from picked
 
 
 def shown(
@@ -148,7 +181,6 @@ def fields_of(image: Any) -> dict[str, Any]:
     :param image: a model's instance
     """
     from dataclasses import fields
-    from datetime import datetime
 
     from osc_image_v1.api.times import format_time
 

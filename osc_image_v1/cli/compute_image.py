@@ -107,8 +107,8 @@ class ListComputeImage(output.Lister):
         client = compute_image_client(self.app.client_manager)
         pages = output.started(client.pages(query))
         shown = _LONG if parsed_args.long else _BRIEF
-        rows = columns.rows(
-            (record for page in pages for record in page),
+        rows = columns.page_rows(
+            pages,
             [(field, render) for _header, field, render in shown],
             parsed_args.formatter,
             parsed_args.human_readable,

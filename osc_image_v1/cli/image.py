@@ -217,8 +217,8 @@ class ListImage(output.Lister):
         )
         pages = output.started(manager.image_v1.pages(query, detail=parsed_args.long))
         shown = _LONG if parsed_args.long else _BRIEF
-        rows = columns.rows(
-            (record for page in pages for record in page),
+        rows = columns.page_rows(
+            pages,
             [(field, render) for _header, field, render in shown],
             parsed_args.formatter,
             parsed_args.human_readable,

@@ -42,25 +42,33 @@ class StreamedJson(base.ListFormatter):
     ) -> None:
         """Write rows as a list of objects."""
         indent = not parsed_args.noindent
-        start, comma, end = ("  {\n    ", ",\n    ", "\n  }") if indent else ("{", ", ", "}")
-        names = [json.dumps(name) + ": " for name in column_names]
-        encode = _nested if indent else json.dumps
-        between = ",\n" if indent else ", "
+        lead, comma, end = ("\n  {\n    ", ",\n    ", "\n  }") if indent else ("{", ", ", "}")
+        # The encoder in C knows no indentation: flat rows get theirs by way of its separator.
+        flat = json.JSONEncoder(separators=(comma, ": ")).encode
+        names = tuple(column_names)
+        between = "," if indent else ", "
         stdout.write("[")
-        first = True
+        separator = ""
         for row in data:
-            pairs = [
-                name + (json.dumps(cell) if type(cell) in (str, int) else encode(cell))
-                for name, cell in zip(names, row, strict=True)
-            ]
-            lead = ("\n" if indent else "") if first else between
-            stdout.write(lead + start + comma.join(pairs) + end)
-            first = False
-        stdout.write(("\n" if indent and not first else "") + "]\n")
+            if _NESTED.isdisjoint(map(type, row)):
+                pairs = flat(dict(zip(names, row, strict=True)))[1:-1]
+            else:
+                pairs = comma.join(
+                    f"{json.dumps(name)}: {_nested(cell, indent)}"
+                    for name, cell in zip(names, row, strict=True)
+                )
+            stdout.write(separator + lead + pairs + end)
+            separator = between
+        stdout.write(("\n" if indent and separator else "") + "]\n")
 
 
-def _nested(value: Any) -> str:
-    return json.dumps(value, indent=2).replace("\n", "\n    ")
+_NESTED = frozenset((dict, list, tuple))
+
+
+def _nested(value: Any, indent: bool) -> str:
+    if type(value) not in _NESTED:
+        return json.dumps(value)
+    return json.dumps(value, indent=2).replace("\n", "\n    ") if indent else json.dumps(value)
 
 
 class StreamedCsv(base.ListFormatter):

@@ -101,7 +101,7 @@ def test_no_value_drives_a_terminal(value):
 
 def test_rows_of_a_table():
     record = brief(1, name="\x1b[2J")
-    assert list(columns.rows([record], BRIEF, "table")) == [
+    assert list(map(list, columns.rows([record], BRIEF, "table"))) == [
         [record["id"], "\\x1b[2J", "raw", "bare", 1001, record["checksum"]]
     ]
 
