@@ -171,9 +171,7 @@ class Archive:
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
         for image_id in sorted(self._places):
-            exported = self.find(image_id)
-            if exported is not None:
-                yield exported
+            yield self._at(image_id)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -185,8 +183,9 @@ class Archive:
         :param image_id: the image's ID
         :raises BadManifest: if its manifest has been changed in between
         """
-        if image_id not in self._places:
-            return None
+        return self._at(image_id) if image_id in self._places else None
+
+    def _at(self, image_id: str) -> ExportedImage:
         _moment, manifest, offset = self._places[image_id]
         with _opened(manifest) as file, file_errors("read", manifest):
             file.seek(offset)
@@ -195,10 +194,6 @@ class Archive:
         if exported is None or exported.id != image_id:
             raise BadManifest(f"{shown(manifest)} has been changed while it was read")
         return exported
-
-    def path_of(self, exported: ExportedImage) -> Path:
-        """Return the path of an image's data."""
-        return self.directory / exported.file
 
     def _read(self, manifest: Path) -> dict[str, tuple[datetime, int]]:
         """Return when each image of a manifest was recorded, and where in the file."""

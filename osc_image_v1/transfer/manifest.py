@@ -184,11 +184,10 @@ def _unsealed(line: bytes) -> Mapping[str, Any]:
     if hashlib.sha256(text).hexdigest().encode() != seal[1]:
         _bad("the line has been altered: its digest is another")
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        # JSON that ends with a brace is an object.
+        document: Mapping[str, Any] = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         _bad("no JSON")
-    if not isinstance(document, dict):
-        _bad("no object")
     return document
 
 

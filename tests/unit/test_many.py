@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from osc_image_v1.transfer import many
+from osc_image_v1.transfer.many import Overall, Workers
+
+
+def test_all_is_done_once() -> None:
+    workers: Workers[int, int] = Workers(lambda n: n * n, 4, threading.Event())
+    results = [result for some in workers.results(range(1000)) for result in some]
+    assert sorted(results) == [n * n for n in range(1000)]
+
+
+def test_nothing_to_do() -> None:
+    workers: Workers[int, int] = Workers(lambda n: n, 4, threading.Event())
+    assert list(workers.results([])) == []
+
+
+def test_things_are_taken_when_a_worker_is_free() -> None:
+    taken: list[int] = []
+    stop = threading.Event()
+
+    def items() -> Iterator[int]:
+        for n in range(10_000):
+            taken.append(n)
+            yield n
+
+    workers: Workers[int, int] = Workers(lambda n: n, 2, stop)
+    results = workers.results(items())
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert stop.is_set()
+    assert len(taken) < 10_000
+    assert threading.active_count() < 10
+
+
+def test_an_error_ends_all() -> None:
+    stop = threading.Event()
+
+    def work(n: int) -> int:
+        if n == 50:
+            raise ZeroDivisionError
+        stop.wait(0.01)
+        return n
+
+    workers: Workers[int, int] = Workers(work, 3, stop)
+    with pytest.raises(ZeroDivisionError):
+        list(workers.results(range(100_000)))
+    assert stop.is_set()
+
+
+def test_a_worker_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "_PATIENCE", 0.1)
+    release = threading.Event()
+    workers: Workers[int, Any] = Workers(
+        lambda n: n if n else release.wait(10), 2, threading.Event()
+    )
+    results = workers.results(range(2))
+    assert next(results) == [1]
+    results.close()  # type: ignore[attr-defined]
+    release.set()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("osc_image_v1.transfer.many.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Overall(4, 40 * 2**20) as overall:
+        overall.advance(2**20)
+        overall.done()
+        clock[0] += 10
+        overall.advance(9 * 2**20)
+        overall.done()
+        clock[0] += 10
+        overall.done(2)
+        clock[0] += 10
+        overall.advance(30 * 2**20)
+    assert sys.stderr.getvalue().splitlines() == [
+        "1 of 4 images, 10.0 of 40.0 MiB, 1.0 MiB/s, 0:00:30 left",
+        "4 of 4 images, 10.0 of 40.0 MiB, 0.5 MiB/s, 0:01:00 left",
+        "4 of 4 images, 40.0 of 40.0 MiB, 1.3 MiB/s",
+    ]
+
+
+def test_lines_without_bytes(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Overall(4, 0) as overall:
+        clock[0] += 20
+        overall.done()
+        overall.done()
+    assert sys.stderr.getvalue() == "1 of 4 images, 0:01:00 left\n"
+
+
+@pytest.mark.parametrize("size", [0, 2**20])
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Overall(2, size) as overall:
+        overall.advance(size)
+        overall.done()
+        overall.done()
+    shown = sys.stderr.getvalue()
+    assert "100%" in shown
+    assert ("2 of 2 images" in shown) is (size > 0)
