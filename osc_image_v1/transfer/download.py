@@ -71,6 +71,8 @@ class Download:
     :param sha256: whether SHA-256 is computed too; it always is where the service has no checksum
     :param advance: is told how many more bytes are there, less than 0 where some are dropped
     :param stop: ends the download when it is set
+    :param deactivated: whether the data of a deactivated image is asked for through the Image API
+        v2 of the same service, where an admin gets it
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Download:
         sha256: bool = False,
         advance: Advance = lambda _count: None,
         stop: threading.Event | None = None,
+        deactivated: bool = False,
     ) -> None:
         self._client = client
         self._image = image
@@ -89,6 +92,7 @@ class Download:
         self._advance = advance
         self._stop = stop or threading.Event()
         self._name = printable(image.id)
+        self._by_v2 = deactivated and image.status == "deactivated"
 
     def to_file(
         self,
@@ -160,9 +164,12 @@ class Download:
         return self._chunks(0, strict=True)
 
     def _check_status(self) -> None:
-        reason = _NO_DATA.get(self._image.status or "")
-        if reason:
-            raise ImageHasNoData(f"Image {self._name} is {self._image.status}: {reason}")
+        if self._image.status in _NO_DATA and not self._by_v2:
+            raise self._no_data()
+
+    def _no_data(self) -> ImageHasNoData:
+        status = str(self._image.status)
+        return ImageHasNoData(f"Image {self._name} is {status}: {_NO_DATA[status]}")
 
     def _go_on(self, part: PartFile, strict: bool) -> Downloaded | None:
         """Go on with what an earlier run left, or clear it where it was not this image's."""
@@ -238,10 +245,12 @@ class Download:
     def _open(self, received: int, strict: bool) -> ImageData:
         """Ask for the rest of the data where the service sends parts, else for all of it."""
         data = None
-        if received:
+        if received or self._by_v2:
             try:
                 data = self._client.rest_of_data(self._image, received)
             except (ApiNotAvailable, BadAnswer, HttpError) as error:
+                if self._by_v2:
+                    raise self._no_data() from error
                 LOG.debug("%s; asking for all of it again", error)
         if data is None:
             data = self._client.data(self._image.id)

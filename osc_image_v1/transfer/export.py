@@ -334,7 +334,9 @@ class _Images:
         return StoredData(hashes.size, hashes.md5, hashes.sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
-        download = Download(self._client, image, sha256=True, advance=advance, stop=self.stop)
+        download = Download(
+            self._client, image, sha256=True, advance=advance, stop=self.stop, deactivated=True
+        )
         got = download.to_file(self._path(image), keep_interrupted=True)
         if not got.verified:
             LOG.warning(

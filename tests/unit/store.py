@@ -20,6 +20,7 @@ class Store:
     :ivar data: bytes by ID
     :ivar members: by ID
     :ivar refused: statuses that are answered instead, by path below /v1
+    :ivar v2: whether it has the Image API v2, as far as data goes
     :ivar asked: how often each path below /v1 was asked for
     """
 
@@ -28,6 +29,7 @@ class Store:
         self.data: dict[str, bytes] = {}
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.refused: dict[str, int] = {}
+        self.v2 = False
         self.asked: Counter[str] = Counter()
         mock.register_uri(rm.ANY, re.compile(re.escape(IMAGE_URL)), content=self._answer)
 
@@ -54,6 +56,8 @@ class Store:
         if path == "/images/detail":
             return self._list(request)
         image_id = path.split("/")[2]
+        if path.startswith("/v2") and self.v2:
+            return self.data[path.split("/")[3]]
         if image_id not in self.records or path.startswith("/v2"):
             context.status_code = 404
             return b""

@@ -1,0 +1,488 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+from hypothesis import given
+from hypothesis import strategies as st
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack import exceptions as sdk_exceptions
+
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.models import Member
+from osc_image_v1.cli.export import ExportImage
+from osc_image_v1.cli.projects import ProjectNames
+from osc_image_v1.exceptions import (
+    AmbiguousName,
+    BadManifest,
+    FileFailed,
+    ImageNotFound,
+    ImageV1Error,
+    InvalidInput,
+    TransferStopped,
+)
+from osc_image_v1.transfer import export as module
+from osc_image_v1.transfer.archive import Archive
+from osc_image_v1.transfer.export import Export, Summary, named_records
+from osc_image_v1.transfer.shards import Shard
+from tests.unit.conftest import Shell, image_id
+from tests.unit.store import Store
+
+
+@pytest.fixture
+def store(requests_mock: rm.Mocker) -> Store:
+    return Store(requests_mock)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "export"
+
+
+@pytest.fixture
+def run(client: ImageClient, store: Store, directory: Path) -> Any:
+    def run_once(plan: bool = False, **options: Any) -> Summary:
+        export = Export(client, directory, **options)
+        records = [dict(record) for record in store.records.values()]
+        return export.plan(records) if plan else export.run(records)
+
+    return run_once
+
+
+def test_images_with_data_members_and_names(store: Store, directory: Path, run: Any) -> None:
+    first = store.add(1, b"one")
+    second = store.add(2, b"zwei", is_public=True, properties={"a": None, "B c": "\u00fc"})
+    store.members[first] = [
+        {"member_id": "p3", "can_share": True},
+        {"member_id": "p2", "can_share": False},
+    ]
+    assert run(project_name={"p1": "demo"}.get) == Summary(images=2, size=7, fetched=2)
+    assert (directory / f"{first}.img").read_bytes() == b"one"
+    one, two = list(Archive(directory))
+    assert one.record == store.records[first]
+    assert one.members == (Member("p2", False), Member("p3", True))
+    assert one.owner_name == "demo"
+    assert one.endpoint == "http://image.example:9292/v1"
+    assert one.data is not None
+    assert (one.data.size, one.data.verified) == (3, True)
+    assert two.record == store.records[second]
+    assert two.members == ()
+    # The members of a public image are not asked for.
+    assert store.asked[f"LIST /images/{second}/members"] == 0
+    assert sorted(path.name for path in directory.iterdir()) == sorted(
+        [f"{first}.img", f"{second}.img", "manifest.jsonl"]
+    )
+
+
+def test_smallest_first(store: Store, run: Any) -> None:
+    ids = [store.add(number, b"x" * size) for number, size in enumerate([300, 100, 0, 200])]
+    run(parallel=1)
+    asked = [path.split("/")[-1] for path in store.asked if path.startswith("GET /images/")]
+    assert asked == [ids[1], ids[3], ids[0]]
+
+
+def test_run_again_nothing_is_fetched(store: Store, directory: Path, run: Any) -> None:
+    store.add(1)
+    store.add(2, checksum=None)
+    store.add(3, status="queued", size=None, checksum=None)
+    run()
+    before = (directory / "manifest.jsonl").read_bytes()
+    assert run() == Summary(images=3, kept=2, without_data=1)
+    assert store.downloads() == 2
+    assert (directory / "manifest.jsonl").read_bytes() == before
+
+
+def test_changed_metadata_is_recorded_without_fetching(
+    store: Store, directory: Path, run: Any
+) -> None:
+    one = store.add(1)
+    run()
+    store.records[one].update(name="new", updated_at="2026-11-23T00:00:00")
+    assert run() == Summary(images=1, kept=1)
+    assert store.downloads() == 1
+    assert next(iter(Archive(directory))).image.name == "new"
+
+
+def test_changed_members_are_recorded(store: Store, directory: Path, run: Any) -> None:
+    one = store.add(1)
+    run()
+    store.members[one] = [{"member_id": "p2", "can_share": False}]
+    run()
+    assert next(iter(Archive(directory))).members == (Member("p2"),)
+
+
+def test_changed_data_is_fetched(store: Store, directory: Path, run: Any) -> None:
+    one = store.add(1)
+    two = store.add(2, checksum=None)
+    run()
+    store.add(1, b"other")
+    store.records[two]["updated_at"] = "2026-11-23T00:00:00"
+    assert run().fetched == 2
+    assert (directory / f"{one}.img").read_bytes() == b"other"
+
+
+@pytest.mark.parametrize("what", ["gone", "short", "link"])
+def test_what_is_not_there_any_more_is_fetched(
+    store: Store, directory: Path, run: Any, what: str
+) -> None:
+    path = directory / f"{store.add(1)}.img"
+    run()
+    path.unlink()
+    if what == "short":
+        path.write_bytes(b"dat")
+    elif what == "link":
+        (directory / "elsewhere").write_bytes(b"data 1")
+        path.symlink_to(directory / "elsewhere")
+    assert run() == Summary(images=1, size=6, fetched=1)
+    assert path.read_bytes() == b"data 1"
+    assert not path.is_symlink()
+
+
+def test_a_file_that_was_not_recorded_yet_is_taken_over(
+    store: Store, directory: Path, run: Any
+) -> None:
+    one, two = store.add(1), store.add(2)
+    directory.mkdir()
+    (directory / f"{one}.img").write_bytes(b"data 1")
+    (directory / f"{two}.img").write_bytes(b"wrong!")
+    assert run() == Summary(images=2, size=6, fetched=1, kept=1)
+    assert store.downloads() == 1
+    assert (directory / f"{two}.img").read_bytes() == b"data 2"
+
+
+def test_without_data(store: Store, directory: Path, run: Any) -> None:
+    for number, status in enumerate(["queued", "killed", "saving", "pending_delete"]):
+        store.add(number, b"", status=status, size=None, checksum=None)
+    gone = store.add(9, status="deleted", deleted=True)
+    assert run() == Summary(images=5, without_data=5)
+    assert store.downloads() == 0
+    exported = {image.id: image for image in Archive(directory)}
+    assert all(image.data is None for image in exported.values())
+    # Nobody tells the members of what is gone.
+    assert exported[gone].members is None
+
+
+def test_deactivated_images_are_handed_out_to_nobody(
+    store: Store, directory: Path, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(1, status="deactivated")
+    store.add(2, status="deactivated", size=0, checksum=None)
+    assert run() == Summary(images=2, fetched=1, failed=1)
+    assert [image.data is None for image in Archive(directory)] == [True, False]
+    assert "its metadata alone is exported" in caplog.text
+    before = (directory / "manifest.jsonl").read_bytes()
+    assert run() == Summary(images=2, kept=1, failed=1)
+    assert (directory / "manifest.jsonl").read_bytes() == before
+
+
+def test_deactivated_images_are_handed_out_to_an_admin(
+    store: Store, directory: Path, run: Any
+) -> None:
+    one = store.add(1, status="deactivated")
+    store.v2 = True
+    assert run() == Summary(images=1, size=6, fetched=1)
+    assert (directory / f"{one}.img").read_bytes() == b"data 1"
+
+
+def test_metadata_only(store: Store, directory: Path, run: Any) -> None:
+    store.add(1)
+    store.add(2)
+    assert run(metadata_only=True) == Summary(images=2, without_data=2)
+    assert store.downloads() == 0
+    assert run() == Summary(images=2, size=12, fetched=2)
+    # Data that is there stays recorded.
+    assert run(metadata_only=True) == Summary(images=2, kept=2)
+    assert all(image.data for image in Archive(directory))
+
+
+def test_a_failure_does_not_end_the_rest(
+    store: Store, directory: Path, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = store.add(1, checksum="0" * 32)
+    gone = store.add(2, name="bad\x1bname")
+    store.refused[f"/images/{gone}"] = 404
+    store.add(3)
+    assert run() == Summary(images=3, size=6, fetched=1, failed=2)
+    assert [image.id for image in Archive(directory)] == [image_id(3)]
+    assert f"Cannot export image {wrong} (image 1): " in caplog.text
+    assert f"Cannot export image {gone} (bad\\x1bname): " in caplog.text
+    assert sorted(path.name for path in directory.iterdir()) == [
+        f"{image_id(3)}.img",
+        "manifest.jsonl",
+    ]
+
+
+def test_nothing_vouches_for_it(
+    store: Store, directory: Path, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(1, checksum=None, name=None)
+    run()
+    exported = next(iter(Archive(directory)))
+    assert exported.data is not None
+    assert exported.data.verified is False
+    assert "nothing vouches for the content" in caplog.text
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_members_that_are_not_told(
+    store: Store, directory: Path, run: Any, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = store.add(1)
+    store.refused[f"/images/{one}/members"] = status
+    assert run().fetched == 1
+    assert next(iter(Archive(directory))).members is None
+    assert "members of image" in caplog.text
+
+
+def test_a_name_of_a_project_that_is_not_told_any_more(
+    store: Store, directory: Path, run: Any
+) -> None:
+    store.add(1)
+    store.add(2, owner=None)
+    run(project_name={"p1": "demo"}.get)
+    run()
+    assert [image.owner_name for image in Archive(directory)] == ["demo", None]
+    store.records[image_id(1)]["owner"] = "p2"
+    run()
+    assert next(iter(Archive(directory))).owner_name is None
+
+
+def test_an_image_that_is_listed_twice(store: Store, client: ImageClient, directory: Path) -> None:
+    store.add(1)
+    records = [*store.records.values()] * 2
+    assert Export(client, directory).run(records).images == 1
+
+
+@given(st.lists(st.uuids(), max_size=20, unique=True), st.integers(1, 6))
+def test_parts_cover_all_images_once(ids: list[Any], count: int) -> None:
+    found: list[str] = []
+    for index in range(1, count + 1):
+        part = Export(None, Path(), shard=Shard(index, count))  # type: ignore[arg-type]
+        found += [record["id"] for record in part._chosen([{"id": str(one)} for one in ids])]
+    assert sorted(found) == sorted(map(str, ids))
+
+
+def test_parts_have_manifests_of_their_own(store: Store, directory: Path, run: Any) -> None:
+    for number in range(20):
+        store.add(number)
+    summaries = [run(shard=Shard(index, 3)) for index in (1, 2, 3)]
+    assert sum(summary.fetched for summary in summaries) == 20
+    assert len(Archive(directory)) == 20
+    assert len(Archive(directory).manifests) == 3
+    # Whoever exports them all finds them there.
+    assert run() == Summary(images=20, kept=20)
+
+
+def test_the_plan(store: Store, directory: Path, run: Any) -> None:
+    store.add(1)
+    assert run(plan=True) == Summary(images=1, size=6, fetched=1)
+    assert not directory.exists()
+    run()
+    store.add(2)
+    store.add(3, status="queued", size=None)
+    assert run(plan=True) == Summary(images=3, size=6, fetched=1, kept=1, without_data=1)
+    assert store.downloads() == 1
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_no_room(
+    store: Store, directory: Path, run: Any, monkeypatch: pytest.MonkeyPatch, plan: bool
+) -> None:
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage(9))
+    store.add(1)
+    store.add(2)
+    with pytest.raises(FileFailed, match="needs 12 more bytes, and 9 are free"):
+        run(plan=plan)
+    # What an interrupted download brought takes no more room.
+    directory.mkdir(exist_ok=True)
+    (directory / f"{image_id(1)}.img.part").write_bytes(b"data")
+    assert run(plan=plan).fetched == 2
+
+
+def test_a_damaged_manifest_stops_it(store: Store, directory: Path, run: Any) -> None:
+    store.add(1)
+    run()
+    path = directory / "manifest.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"image 1", b"image 7"))
+    with pytest.raises(BadManifest):
+        run()
+    with pytest.raises(BadManifest):
+        run(plan=True)
+    # As the error says: the file moved away, nothing is fetched again.
+    path.rename(directory.parent / "damaged")
+    assert run() == Summary(images=1, kept=1)
+
+
+def test_a_directory_that_is_none(store: Store, directory: Path, run: Any) -> None:
+    directory.write_text("file")
+    with pytest.raises(FileFailed):
+        run()
+    with pytest.raises(FileFailed):
+        run(plan=True)
+
+
+def test_a_failing_list_raises(store: Store, client: ImageClient, directory: Path) -> None:
+    def records() -> Any:
+        yield store.records[store.add(1)]
+        raise InvalidInput("broken")
+
+    with pytest.raises(InvalidInput):
+        Export(client, directory).run(records())
+
+
+def test_stopping(store: Store, client: ImageClient, directory: Path) -> None:
+    store.add(1, b"x" * 2**20)
+    images = module._Images(client, directory, None, False, lambda _id: None)
+    directory.mkdir()
+    images.stop.set()
+    with pytest.raises(TransferStopped):
+        images.export(store.records[image_id(1)], lambda _count: None)
+
+
+IDS = [
+    "../../up",
+    "/etc/passwd",
+    "a/b",
+    ".hidden",
+    "nul",
+    "CON",
+    "manifest.jsonl",
+    "\u0661",
+    "a\0b",
+]
+
+
+def test_ids_never_become_paths(store: Store, tmp_path: Path, directory: Path, run: Any) -> None:
+    for number, odd in enumerate(IDS):
+        store.add(number, b"", size=0, id=odd, is_public=True)
+    run()
+    assert len(Archive(directory)) == len(IDS)
+    assert list(tmp_path.iterdir()) == [directory]
+    files = sorted({path.name for path in directory.iterdir()} - {"manifest.jsonl"})
+    assert len(files) == len(IDS)
+    assert all(file.startswith("id-") for file in files)
+
+
+def test_named_images(store: Store, client: ImageClient) -> None:
+    one = store.add(1)
+    store.add(2, name="two")
+    # A name can look like an ID.
+    store.add(3, name=image_id(77))
+    records = named_records(client, [one, "two", image_id(77)])
+    assert [record["id"] for record in records] == [one, image_id(2), image_id(3)]
+    with pytest.raises(ImageNotFound):
+        list(named_records(client, ["nothing"]))
+    store.add(4, name="two")
+    with pytest.raises(AmbiguousName):
+        list(named_records(client, ["two"]))
+
+
+@pytest.fixture
+def export_shell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setattr(ProjectNames, "get", lambda _self, _id: None)
+    return shell
+
+
+def test_the_command(export_shell: Shell, store: Store, directory: Path) -> None:
+    store.add(1)
+    out = export_shell.run(ExportImage, "-f", "json", str(directory))
+    assert json.loads(out) == {
+        "directory": str(directory),
+        "images": 1,
+        "fetched": 1,
+        "size": 6,
+        "kept": 0,
+        "without_data": 0,
+        "failed": 0,
+    }
+
+
+def test_the_command_fails_after_its_summary(
+    export_shell: Shell, store: Store, directory: Path
+) -> None:
+    store.add(1, checksum="0" * 32)
+    with pytest.raises(ImageV1Error, match="1 images could not be exported"):
+        export_shell.run(ExportImage, "-f", "json", str(directory))
+    assert json.loads(export_shell.stdout.getvalue())["failed"] == 1
+
+
+def test_named_images_and_the_plan(export_shell: Shell, store: Store, directory: Path) -> None:
+    store.add(1)
+    store.add(2)
+    out = export_shell.run(ExportImage, "-f", "json", "--dry-run", str(directory), image_id(1))
+    assert json.loads(out)["images"] == 1
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--parallel", "0"),
+        ("--parallel", "65"),
+        ("--parallel", "x"),
+        ("--shard", "0/3"),
+        ("--shard", "4"),
+    ],
+)
+def test_wrong_options(shell: Shell, capsys: pytest.CaptureFixture[str], argv: Any) -> None:
+    with pytest.raises(SystemExit):
+        shell.run(ExportImage, *argv, "directory")
+    assert argv[0] in capsys.readouterr().err
+
+
+def test_names_and_filters_do_not_go_together(shell: Shell, directory: Path) -> None:
+    with pytest.raises(InvalidInput, match="but not both"):
+        shell.run(ExportImage, str(directory), "image", "--status", "active")
+
+
+class Identity:
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.sdk_connection = SimpleNamespace(identity=self)
+
+    def get_project(self, project: str) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(name=answer)
+
+
+def test_names_of_projects_are_asked_for_once() -> None:
+    names = ProjectNames(
+        Identity("demo", sdk_exceptions.ForbiddenException(), None, sdk_exceptions.SDKException())
+    )
+    assert names.get("p1") == "demo"
+    assert names.get("p1") == "demo"
+    assert names.get("p2") is None
+    assert names.get("p3") is None
+    assert names.get("p4") is None
+    # There is no Identity service within reach: it is not asked again.
+    assert names.get("p5") is None
+
+
+def test_no_identity_service() -> None:
+    names = ProjectNames(Identity(ksa_exceptions.EndpointNotFound()))
+    assert names.get("p1") is None
+    assert names.get("p2") is None
+
+
+def test_progress_is_shown(store: Store, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    store.add(1)
+    store.add(2)
+    run()
+    assert "12.0/12.0" in sys.stderr.getvalue()
+    assert threading.active_count() < 10

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.cli.export import VerifyExport
+from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, TransferStopped
+from osc_image_v1.transfer.archive import Archive, ManifestWriter
+from osc_image_v1.transfer.export import Export
+from osc_image_v1.transfer.manifest import StoredData
+from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.verify import Finding, Verification
+from tests.unit.conftest import Shell, image_id
+from tests.unit.store import Store
+
+
+@pytest.fixture
+def store(requests_mock: rm.Mocker) -> Store:
+    return Store(requests_mock)
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store, client: ImageClient) -> Path:
+    """An export of four images: three with data, one without."""
+    for number in range(3):
+        store.add(number)
+    store.add(3, status="queued", size=None, checksum=None)
+    path = tmp_path / "export"
+    Export(client, path).run(list(store.records.values()))
+    return path
+
+
+def broken(directory: Path, client: ImageClient | None = None) -> list[Finding]:
+    found = Verification(directory, client=client).findings()
+    return sorted(
+        (finding for finding in found if finding.problem), key=lambda finding: finding.file
+    )
+
+
+def file(directory: Path, number: int) -> Path:
+    return directory / f"{image_id(number)}.img"
+
+
+def test_all_is_whole(directory: Path) -> None:
+    verification = Verification(directory, parallel=2)
+    findings = list(verification.findings())
+    assert sorted(finding.image_id or "" for finding in findings) == [
+        image_id(number) for number in range(3)
+    ]
+    assert all(finding.problem is None for finding in findings)
+    assert (verification.whole, verification.size) == (3, 18)
+    assert (verification.without_data, verification.active_without_data) == (1, 0)
+
+
+def _short(path: Path) -> None:
+    path.write_bytes(b"data")
+
+
+def _long(path: Path) -> None:
+    path.write_bytes(b"data 1 and more")
+
+
+def _flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[3] ^= 1
+    path.write_bytes(data)
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "detail"),
+    [
+        (Path.unlink, "missing", "there is no such file"),
+        (_short, "short", "4 bytes, not 6"),
+        (_long, "altered", "15 bytes, not 6"),
+        (_flipped, "altered", "other content: the SHA-256 is another"),
+        (_link, "altered", "no regular file"),
+    ],
+)
+def test_broken_files(
+    directory: Path, client: ImageClient, change: Any, problem: str, detail: str
+) -> None:
+    path = file(directory, 1)
+    change(path)
+    found = [finding for finding in broken(directory) if finding.file == path.name]
+    assert found == [Finding(path.name, problem, detail, image_id(1), "image 1")]
+    repaired = [finding for finding in broken(directory, client) if finding.file == path.name]
+    assert repaired == [Finding(path.name, problem, detail, image_id(1), "image 1", True)]
+    assert path.read_bytes() == b"data 1"
+    assert not path.is_symlink()
+    assert [finding.problem for finding in broken(directory)] in ([], ["unknown"])
+
+
+def test_a_pipe_is_left_alone(directory: Path, client: ImageClient) -> None:
+    file(directory, 1).unlink()
+    os.mkfifo(file(directory, 1))
+    found = broken(directory, client)
+    assert [(finding.problem, finding.repaired) for finding in found] == [("altered", False)]
+    assert file(directory, 1).is_fifo()
+
+
+def test_what_cannot_be_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: Any) -> Any:
+        raise FileFailed("Cannot read it: Input/output error")
+
+    monkeypatch.setattr("osc_image_v1.transfer.verify.hash_file", refused)
+    assert [finding.problem for finding in broken(directory)] == ["unreadable"] * 3
+
+
+def test_what_cannot_be_looked_at(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lstat = Path.lstat
+
+    def refused(path: Path) -> Any:
+        if path.suffix == ".img":
+            raise PermissionError(13, "Permission denied")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    found = broken(directory)
+    assert {(finding.problem, finding.detail) for finding in found} == {
+        ("unreadable", "Permission denied")
+    }
+
+
+def test_unknown_files(directory: Path) -> None:
+    (directory / "notes.txt").touch()
+    (directory / ".hidden").mkdir()
+    (directory / f"{image_id(1)}.img.part").touch()
+    (directory / f"{image_id(9)}.img").touch()
+    found = {finding.file: finding for finding in broken(directory)}
+    assert {finding.problem for finding in found.values()} == {"unknown"}
+    assert len(found) == 4
+    assert "interrupted" in found[f"{image_id(1)}.img.part"].detail
+    assert "no manifest" in found["notes.txt"].detail
+
+
+def test_a_damaged_line(directory: Path) -> None:
+    manifest = directory / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes().replace(b"image 1", b"image 7"))
+    found = broken(directory)
+    assert [(finding.file, finding.problem) for finding in found] == [
+        (f"{image_id(1)}.img", "unknown"),
+        ("manifest.jsonl", "altered"),
+    ]
+    assert "has been altered" in found[1].detail
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (StoredData(6, "0" * 32, "0" * 64, True), "the manifest's MD5 is not the image's checksum"),
+        (None, "the manifest's MD5 and SHA-256 are not of the same data"),
+    ],
+)
+def test_a_manifest_that_lies(
+    directory: Path, store: Store, client: ImageClient, data: StoredData | None, detail: str
+) -> None:
+    from dataclasses import replace
+
+    exported = Archive(directory).find(image_id(1))
+    assert exported is not None
+    assert exported.data is not None
+    record = exported.record
+    if data is None:
+        data = replace(exported.data, md5="0" * 32)
+        record = {**record, "checksum": None}
+    with ManifestWriter(directory, Shard()) as writer:
+        writer.add([replace(exported, data=data, record=record)])
+    assert [finding.detail for finding in broken(directory)] == [detail]
+
+
+def test_parts_are_read_together(tmp_path: Path, store: Store, client: ImageClient) -> None:
+    for number in range(20):
+        store.add(number)
+    for index in (1, 2):
+        Export(client, tmp_path / str(index), shard=Shard(index, 2)).run(store.records.values())
+    for path in (tmp_path / "2").iterdir():
+        path.rename(tmp_path / "1" / path.name)
+    verification = Verification(tmp_path / "1")
+    assert [finding.problem for finding in verification.findings()] == [None] * 20
+    assert verification.whole == 20
+
+
+def test_metadata_alone_is_told(tmp_path: Path, store: Store, client: ImageClient) -> None:
+    store.add(1)
+    Export(client, tmp_path / "export", metadata_only=True).run(store.records.values())
+    verification = Verification(tmp_path / "export")
+    assert list(verification.findings()) == []
+    assert (verification.without_data, verification.active_without_data) == (1, 1)
+
+
+def test_no_export_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BadManifest, match="has no manifest"):
+        list(Verification(tmp_path).findings())
+    with pytest.raises(FileFailed):
+        list(Verification(tmp_path / "nowhere").findings())
+
+
+def test_repair_of_what_the_service_has_no_more(
+    directory: Path, store: Store, client: ImageClient
+) -> None:
+    file(directory, 1).unlink()
+    store.data[image_id(1)] = b"other!"
+    found = broken(directory, client)
+    assert not found[0].repaired
+    assert "not repaired: Image" in found[0].detail
+
+
+def test_repair_of_data_that_nothing_vouches_for(
+    tmp_path: Path, store: Store, client: ImageClient
+) -> None:
+    store.add(1, checksum=None)
+    Export(client, tmp_path / "export").run(store.records.values())
+    file(tmp_path / "export", 1).unlink()
+    store.data[image_id(1)] = b"other!"
+    found = broken(tmp_path / "export", client)
+    assert not found[0].repaired
+    assert "the service has other data by now" in found[0].detail
+
+
+def test_stopping(directory: Path, client: ImageClient) -> None:
+    verification = Verification(directory)
+    verification._stop = threading.Event()
+    verification._stop.set()
+    exported = Archive(directory).find(image_id(1))
+    assert exported is not None
+    with pytest.raises(TransferStopped):
+        verification._check(exported, lambda _count: None)
+    file(directory, 1).unlink()
+    verification = Verification(directory, client=client)
+    verification._stop.set()
+    with pytest.raises(TransferStopped):
+        verification._check(exported, lambda _count: None)
+
+
+def test_the_command(shell: Shell, directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert shell.run(VerifyExport, "-f", "json", str(directory)) == "[]\n"
+    assert "3 files are whole, 18 B; 1 images are without data" in caplog.text
+    rows = json.loads(shell.run(VerifyExport, "-f", "json", "--all", str(directory)))
+    assert [row["Problem"] for row in rows] == [None] * 3
+    assert [row["Image"] for row in rows] == [image_id(number) for number in range(3)]
+
+
+def test_the_command_fails_after_its_list(shell: Shell, directory: Path) -> None:
+    file(directory, 1).unlink()
+    with pytest.raises(ImageV1Error, match="Not as it was exported: 1 problems"):
+        shell.run(VerifyExport, "-f", "json", str(directory))
+    rows = json.loads(shell.stdout.getvalue())
+    assert rows == [
+        {
+            "Problem": "missing",
+            "File": f"{image_id(1)}.img",
+            "Image": image_id(1),
+            "Name": "image 1",
+            "Detail": "there is no such file",
+            "Repaired": False,
+        }
+    ]
+
+
+def test_the_command_repairs(shell: Shell, directory: Path) -> None:
+    file(directory, 1).unlink()
+    prepared: list[Any] = []
+    app: Any = shell
+    app.prepare_to_run_command = prepared.append
+    rows = json.loads(shell.run(VerifyExport, "-f", "json", "--repair", str(directory)))
+    assert [row["Repaired"] for row in rows] == [True]
+    # The shell has authenticated.
+    assert [command.auth_required for command in prepared] == [True]
+    assert VerifyExport.auth_required is False
+
+
+def test_the_command_tells_of_metadata_alone(
+    shell: Shell, tmp_path: Path, store: Store, client: ImageClient, caplog: Any
+) -> None:
+    store.add(1)
+    Export(client, tmp_path / "export", metadata_only=True).run(store.records.values())
+    shell.run(VerifyExport, str(tmp_path / "export"))
+    assert "1 of them though the service had some" in caplog.text
+
+
+def test_nothing_is_asked_of_a_service(directory: Path) -> None:
+    command = VerifyExport(SimpleNamespace(stdout=None), None)
+    assert command.auth_required is False
