@@ -1,0 +1,40 @@
+"""Sphinx: the documentation."""
+
+from importlib import metadata
+
+project = "osc-image-v1"
+author = "osc-image-v1 developers"
+copyright = author
+release = metadata.version("osc-image-v1")
+
+extensions = ["cliff.sphinxext", "sphinx.ext.autodoc"]
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "OpenStack command line for the Image API v1 and the Compute image proxy",
+    "fixed_sidebar": True,
+    "page_width": "1080px",
+}
+html_show_sourcelink = False
+pygments_style = "sphinx"
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+
+autoprogram_cliff_application = "openstack"
+# What every command has, and reference/output tells.
+autoprogram_cliff_ignored = [
+    "--help",
+    "--format",
+    "--column",
+    "--quote",
+    "--noindent",
+    "--variable",
+    "--prefix",
+    "--max-width",
+    "--fit-width",
+    "--print-empty",
+    "--sort-column",
+    "--sort-ascending",
+    "--sort-descending",
+]
