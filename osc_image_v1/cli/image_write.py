@@ -12,6 +12,7 @@ from osc_lib.cli import parseractions
 from osc_lib.command import command
 
 from osc_image_v1.cli import columns, many, options, output
+from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
@@ -258,7 +259,8 @@ class CreateImage(output.ShowOne):
         manager = self.app.client_manager
         fields = _fields(parsed_args, size=parsed_args.size, checksum=parsed_args.checksum)
         wait = _waiting_time(parsed_args)
-        with _data(parsed_args, parsed_args.size) as data:
+        interrupted = ended_by_signals(_("Interrupted"))
+        with interrupted, _data(parsed_args, parsed_args.size) as data:
             if data is not None or fields.has_source:
                 check_formats(fields.disk_format, fields.container_format)
             image = create_image(
@@ -310,7 +312,10 @@ class SetImage(command.Command):
         manager = self.app.client_manager
         fields = _fields(parsed_args)
         wait = _waiting_time(parsed_args)
-        with _data(parsed_args) as data:
+        interrupted = ended_by_signals(
+            _("Interrupted: an image that was just given data is killed, and must be created anew")
+        )
+        with interrupted, _data(parsed_args) as data:
             filled = data is not None or fields.has_source
             if fields.store is not None and not filled:
                 raise InvalidInput(_("--store is for --file, --stdin and --copy-from"))

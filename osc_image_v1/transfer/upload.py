@@ -185,8 +185,8 @@ def create_image(
         raise
     except ImageV1Error as error:
         raise _with_rest(error, client, image_id, clean_up) from error
-    except KeyboardInterrupt:
-        LOG.error("Interrupted%s", _rest(client, image_id, clean_up))
+    except (KeyboardInterrupt, SystemExit):
+        LOG.error("The image is not complete%s", _rest(client, image_id, clean_up))
         raise
 
 

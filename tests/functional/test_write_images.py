@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -334,10 +336,8 @@ class TestDelete:
         assert not beside.gone(made["id"])
 
 
-def test_an_interrupted_upload_names_what_is_left(cloud, beside, tmp_path):
-    import signal
-    import time
-
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_upload_names_what_is_left(beside, number):
     command = [sys.executable, "-m", "openstackclient.shell", "--os-cloud", "admin"]
     command += ["image", "v1", "create", beside.name(), *FORMATS, "--stdin"]
     process = subprocess.Popen(
@@ -350,7 +350,7 @@ def test_an_interrupted_upload_names_what_is_left(cloud, beside, tmp_path):
         if [record for record in beside.listed() if record["status"] == "saving"]:
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _out, err = process.communicate(timeout=60)
     (left,) = beside.listed()
     assert process.returncode != 0

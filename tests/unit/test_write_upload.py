@@ -284,7 +284,7 @@ class TestCreate:
         glance.before["PUT"] = interrupt
         with pytest.raises(KeyboardInterrupt):
             create_image(client, RAW, data=Upload(Pipe([b"abc"])))
-        assert "Interrupted; image" in caplog.text
+        assert "not complete; image" in caplog.text
         assert "is left, queued: remove it with" in caplog.text
 
     @pytest.mark.parametrize(
