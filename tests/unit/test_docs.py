@@ -1,0 +1,270 @@
+"""The documentation says what the code does: commands, options, columns, settings, messages."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import fnmatch
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osc_image_v1 import plugin
+from osc_image_v1.api.models import ComputeImage, ImageDetail
+from osc_image_v1.cli import compute_image, image
+from tests import demo, examples
+
+ROOT = Path(__file__).resolve().parents[2]
+DOC = ROOT / "doc" / "source"
+REFERENCE = DOC / "reference"
+NARRATIVE = [path for path in examples.PAGES if path != REFERENCE / "commands.rst"]
+
+
+POINTS = metadata.entry_points(group="openstack.image_v1.v1")
+COMMANDS = {point.name.replace("_", " "): point for point in POINTS}
+
+
+#: The options of cliff's formatters.
+OF_CLIFF = set(
+    "--format --column --quote --noindent --variable --prefix --max-width --fit-width "
+    "--print-empty --sort-column --sort-ascending --sort-descending".split()
+)
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    command: Any = COMMANDS[name].load()
+    parser: argparse.ArgumentParser = command(None, None).get_parser(f"openstack {name}")
+    return parser
+
+
+def actions_of(name: str) -> list[argparse.Action]:
+    return [action for action in parser_of(name)._actions if action.dest != "help"]
+
+
+def own_actions_of(name: str) -> list[argparse.Action]:
+    """Return the command's options without those that cliff gives to all."""
+    return [action for action in actions_of(name) if not set(action.option_strings) & OF_CLIFF]
+
+
+def ignored() -> list[str]:
+    found: dict[str, Any] = {}
+    exec((DOC / "conf.py").read_text(), found)
+    options: list[str] = found["autoprogram_cliff_ignored"]
+    return options
+
+
+def test_there_are_commands() -> None:
+    assert {"image v1 list", "image v1 show", "compute image list"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_describes_itself_and_its_options(name: str) -> None:
+    command = COMMANDS[name].load()
+    description = str(command._description)
+    assert description
+    assert description[0].isupper()
+    for action in own_actions_of(name):
+        label = "/".join(action.option_strings) or action.dest
+        assert action.help, f"{name}: {label} has no help"
+        assert action.help[0].isupper(), f"{name}: {label}: {action.help}"
+        if action.nargs != 0:
+            assert re.fullmatch(r"<.*>.*", str(action.metavar)), f"{name}: {label} has no metavar"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_in_the_reference_with_its_options(name: str) -> None:
+    text = (REFERENCE / "commands.rst").read_text()
+    patterns = re.findall(r"autoprogram-cliff:: openstack\.image_v1\.v1\n +:command: (.*)", text)
+    assert [pattern for pattern in patterns if fnmatch.fnmatch(name, pattern)], name
+    own = {option for action in own_actions_of(name) for option in action.option_strings}
+    assert not own & set(ignored())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_told_of_outside_the_reference(name: str) -> None:
+    words = re.escape(name).replace(r"\ ", r"\s+")
+    assert [page for page in NARRATIVE if re.search(words, page.read_text())], name
+
+
+def test_the_options_of_the_plugin_are_told_of() -> None:
+    parser = plugin.build_option_parser(argparse.ArgumentParser(add_help=False))
+    readme, settings = (ROOT / "README.rst").read_text(), (REFERENCE / "settings.rst").read_text()
+    for action in parser._actions:
+        (option,) = action.option_strings
+        variable = option.lstrip("-").replace("-", "_")
+        for word in (option, variable.upper(), variable.removeprefix("os_")):
+            assert f"``{word}``" in settings
+            assert f"``{word}``" in readme or f"{word}:" in readme, word
+        assert f"Env: {variable.upper()}" in str(action.help)
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Every use of one of the commands in an example: where, and its words."""
+    lines = [("tests/demo.py", line) for line in demo.WALK]
+    for page in examples.PAGES:
+        text = page.read_text()
+        lines += [(page.name, line) for block in examples.blocks(text) for line in block.commands()]
+        for block in re.findall(r"code-block:: shell\n\n((?:   .*\n|\n)+)", text):
+            joined = re.sub(r"\|\n", "| ", block)
+            joined = joined.replace("$id", "11111111-2222-4333-8444-555555555555")
+            lines += [(page.name, line.strip()) for line in joined.splitlines()]
+    for page, line in lines:
+        lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars="|;&<>()")
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if re.fullmatch(r"[|;&<>()]+", word):
+                if words[:1] == ["openstack"]:
+                    yield page, words
+                words = []
+            else:
+                words.append(word)
+
+
+def test_every_example_is_a_line_that_its_command_takes() -> None:
+    known = sorted(COMMANDS, key=len, reverse=True)
+    seen = set()
+    for page, words in command_lines():
+        rest = list(words[1:])
+        while rest[:1] == ["--os-cloud"]:
+            rest = rest[2:]
+        text = " ".join(rest)
+        name = next((name for name in known if f"{text} ".startswith(f"{name} ")), None)
+        if name is None:
+            assert "v1" not in rest[:2], f"{page}: {words}"
+            continue
+        if "many" in rest:
+            continue  # what a wrong value does
+        seen.add(name)
+        try:
+            parser_of(name).parse_args(rest[len(name.split()) :])
+        except SystemExit:
+            pytest.fail(f"{page}: {' '.join(words)}")
+    assert {"image v1 list", "image v1 show", "compute image list"} <= seen
+
+
+#: Options of the shell itself.
+OF_THE_SHELL = set(
+    "--os-cloud --os-cacert --os-token --os-region-name --os-interface --os-compute-api-version "
+    "--os-image-api-version --debug".split()
+)
+
+
+@pytest.mark.parametrize("page", NARRATIVE, ids=lambda page: page.stem)
+def test_every_option_in_a_page_exists(page: Path) -> None:
+    if page.stem == "moving":
+        return  # of older clients, mostly
+    parser = plugin.build_option_parser(argparse.ArgumentParser(add_help=False))
+    ours = {
+        option for name in COMMANDS for act in actions_of(name) for option in act.option_strings
+    }
+    ours |= {option for action in parser._actions for option in action.option_strings}
+    literals = re.findall(r"``([^`]+)``", page.read_text())
+    named = {
+        option for text in literals for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)
+    }
+    assert named <= ours | OF_CLIFF | OF_THE_SHELL
+
+
+def table_of(title: str) -> list[str]:
+    """The columns that reference/output names below a title."""
+    text = (REFERENCE / "output.rst").read_text()
+    part = text.split(f"\n{title}\n==", 1)[1]
+    rows = part.split("\n=====", 3)[2]
+    return [line[:21].strip() for line in rows.splitlines()[1:] if line[:1].strip()]
+
+
+@pytest.mark.parametrize(
+    ("title", "module"), [("``image v1 list``", image), ("``compute image list``", compute_image)]
+)
+def test_the_columns_of_lists_are_told_of(title: str, module: Any) -> None:
+    assert table_of(title) == [header for header, _field, _render in module._LONG]
+
+
+@pytest.mark.parametrize(
+    ("title", "model", "renamed"),
+    [
+        ("``image v1 show``, ``image v1 create``", ImageDetail, {}),
+        ("``compute image show``", ComputeImage, {"metadata": "properties"}),
+    ],
+)
+def test_the_fields_of_show_are_told_of(title: str, model: Any, renamed: dict[str, str]) -> None:
+    text = (REFERENCE / "output.rst").read_text().split(f"\n{title}\n==", 1)[1]
+    told = re.findall(r"``(\w+)``", text.split(".\n")[0].split("\n\n")[1].split(". ")[0])
+    known = {renamed.get(field.name, field.name) for field in fields(model)} - {"extra"}
+    assert told == sorted(known)
+
+
+def test_the_exit_statuses_are_told_of() -> None:
+    text = (DOC / "scripts.rst").read_text()
+    told = re.findall(r"^(\d+) +\S", text, re.MULTILINE)
+    assert told[:3] == ["0", "1", "2"]
+    assert {"130", "141", "143"} <= set(told)
+
+
+#: Words of the services, the system or argparse, and messages put together from parts.
+NOT_LITERAL = (
+    "Connection refused",
+    "HTTP ",
+    "Invalid marker",
+    "is left, killed: remove it with",
+    "--os-image-v1-api-version must be 1",
+    "The catalog has no image service",
+    "data needs a disk format and a container format",
+    "expected one argument",
+    "is not an openstack command",
+)
+
+
+def test_the_messages_of_troubleshooting_are_those_of_the_code() -> None:
+    source = "\n".join(path.read_text() for path in sorted((ROOT / "osc_image_v1").rglob("*.py")))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    text = (DOC / "troubleshooting.rst").read_text()
+    titles = re.findall(r"^``.*``$", text, re.MULTILINE)
+    assert len(titles) > 20
+    for title in titles:
+        for message in re.findall(r"``([^`]+)``", title):
+            if any(words in title for words in NOT_LITERAL) or len(message) < 12:
+                continue
+            parts = sorted(re.split(r"\.\.\.|'|\bv\d|: ", message), key=len)
+            assert parts[-1].strip() in source, message
+
+
+def test_the_environments_of_tox_are_told_of() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    there = {name.partition(":")[2] for name in tox.sections() if name.startswith("testenv:")}
+    text = (ROOT / "CONTRIBUTING.rst").read_text()
+    table = text.split("\n=====")[1:]
+    told = set(re.findall(r"^``(\w+)`` +\S", "".join(table), re.MULTILINE)) - {"tox"}
+    assert told == there | {"py3"}
+    run = {name.strip() for name in tox["tox"]["env_list"].split(",")}
+    assert there - {"demo", "cloud", "examples", "bench"} <= run
+
+
+def test_the_command_for_all_tests_is_the_one_that_ci_runs() -> None:
+    line = "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
+    readme = (ROOT / "README.rst").read_text().splitlines()
+    assert readme.count(f"    {line}") == 1
+    assert readme.count(f"    {line} -e demo") == 1
+    pattern = re.search(r"sed -n 's/\^(.*?)\$/\\1/p' README", (ROOT / ".ci" / "run").read_text())
+    assert pattern
+    assert re.fullmatch(re.sub(r"\\([()/])", r"\1", pattern[1]), f"    {line}")
+
+
+def test_the_oldest_releases_are_the_lower_bounds() -> None:
+    def versions(name: str, sign: str) -> dict[str, str]:
+        lines = (ROOT / name).read_text().splitlines()
+        pairs = [line.split("#")[0].strip().split(sign) for line in lines if sign in line]
+        return dict(pairs)
+
+    oldest = versions("oldest-requirements.txt", "==")
+    for package, version in versions("requirements.txt", ">=").items():
+        assert oldest[package] == version or oldest[package].startswith(f"{version}."), package
