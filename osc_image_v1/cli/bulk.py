@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from osc_image_v1.cli import options
+from osc_image_v1.cli import image, options, output
 from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
@@ -55,3 +56,24 @@ def add_shard(parser: argparse.ArgumentParser) -> None:
             "another i, share the work without talking to each other"
         ),
     )
+
+
+def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
+    """Return the records of the images that are named, or that filters choose.
+
+    :param parsed_args: ``images``, and what :func:`~osc_image_v1.cli.image.add_filters` took
+    :param manager: the shell's client manager
+    :returns: an iterator, its first page fetched
+    :raises InvalidInput: if there are both names and filters
+    """
+    from osc_image_v1.api.queries import ImageQuery
+    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.transfer.export import named_records
+
+    query = image.query_of(parsed_args, manager)
+    if parsed_args.images:
+        if query != ImageQuery():
+            raise InvalidInput(_("Name images, or choose them by options, but not both"))
+        return output.started(named_records(manager.image_v1, parsed_args.images))
+    pages = output.started(manager.image_v1.pages(query, detail=True))
+    return (record for page in pages for record in page)

@@ -61,7 +61,7 @@ class ExportImage(output.ShowOne):
         from osc_image_v1.transfer.export import Export
 
         manager = self.app.client_manager
-        records = self._records(parsed_args)
+        records = bulk.records(parsed_args, manager)
         export = Export(
             manager.image_v1,
             Path(parsed_args.directory),
@@ -94,21 +94,6 @@ class ExportImage(output.ShowOne):
                 _("%d images could not be exported: run the same command again to try them again")
                 % self._failed
             )
-
-    def _records(self, parsed_args: argparse.Namespace) -> Any:
-        """Return an iterator over the records of the images, its first page fetched."""
-        from osc_image_v1.api.queries import ImageQuery
-        from osc_image_v1.exceptions import InvalidInput
-        from osc_image_v1.transfer.export import named_records
-
-        manager = self.app.client_manager
-        query = image.query_of(parsed_args, manager)
-        if parsed_args.images:
-            if query != ImageQuery():
-                raise InvalidInput(_("Name images, or choose them by options, but not both"))
-            return output.started(named_records(manager.image_v1, parsed_args.images))
-        pages = output.started(manager.image_v1.pages(query, detail=True))
-        return (record for page in pages for record in page)
 
 
 _FINDING = (

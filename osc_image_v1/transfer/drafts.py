@@ -16,6 +16,9 @@ from osc_image_v1.text import printable
 #: The mark of an image that is not finished: a tag in v2, a property in v1.
 UNFINISHED = "osc_image_v1_unfinished"
 
+#: Properties whose values are IDs of other images.
+IMAGE_REFERENCES = ("kernel_id", "ramdisk_id")
+
 MD5_OF_NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
 Visibility = Literal["public", "private", "shared", "community"]
@@ -71,6 +74,7 @@ class Draft:
 class Found:
     """An image that the target has.
 
+    :ivar source_id: the ID that it had where it was copied from, if it got a new one
     :ivar unfinished: whether it has the mark of an image whose making was interrupted
     """
 
@@ -79,6 +83,7 @@ class Found:
     size: int | None
     checksum: str | None
     unfinished: bool
+    source_id: str | None = None
     hash_algo: str | None = None
     hash_value: str | None = None
     record: Record = field(default_factory=dict)

@@ -52,6 +52,10 @@ class V1Target(Target):
         except ImageNotFound:
             return None
 
+    def everything(self) -> Iterator[Found]:
+        """Yield all images that the target has, as far as this user may see them."""
+        return map(_found_in_v1, self.client.images_detail(ImageQuery(visibility="all")))
+
     def _copies(self, image_id: str) -> Iterable[Found]:
         query = ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all")
         return map(_found_in_v1, self.client.images_detail(query))
@@ -106,4 +110,5 @@ def _found_in_v1(image: ImageDetail) -> Found:
         size=image.size,
         checksum=image.checksum,
         unfinished=UNFINISHED in image.properties,
+        source_id=image.properties.get(renames.SOURCE_ID),
     )

@@ -43,9 +43,16 @@ class V2Target(Target):
         except ImageNotFound:
             return None
 
+    def everything(self) -> Iterator[Found]:
+        """Yield all images that the target has, as far as this user may see them."""
+        return self._listed({})
+
     def _copies(self, image_id: str) -> Iterable[Found]:
-        for filters in ({}, {"visibility": "community"}):
-            for page in self.client.pages({renames.SOURCE_ID: image_id, **filters}):
+        return self._listed({renames.SOURCE_ID: image_id})
+
+    def _listed(self, filters: Mapping[str, str]) -> Iterator[Found]:
+        for visibility in ({}, {"visibility": "community"}):
+            for page in self.client.pages({**filters, **visibility}):
                 yield from map(_found_in_v2, page)
 
     def _create(self, draft: Draft) -> None:
@@ -117,6 +124,7 @@ def _found_in_v2(record: Record) -> Found:
         size=int_or_none(record.get("size")),
         checksum=text_or_none(record.get("checksum")),
         unfinished=UNFINISHED in _tags(record),
+        source_id=text_or_none(record.get(renames.SOURCE_ID)),
         hash_algo=text_or_none(record.get("os_hash_algo")),
         hash_value=text_or_none(record.get("os_hash_value")),
         record=record,

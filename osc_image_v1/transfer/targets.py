@@ -14,12 +14,13 @@ checksum is compared; then come members, visibility and protection, and the mark
 from __future__ import annotations
 
 import abc
+import functools
 import hashlib
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -29,6 +30,7 @@ from osc_image_v1.exceptions import (
     Conflict,
     ConnectionFailed,
     ContentMismatch,
+    HttpError,
     ImageHasNoData,
     ImageV1Error,
     InvalidInput,
@@ -41,6 +43,7 @@ from osc_image_v1.text import printable
 from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.drafts import (
+    IMAGE_REFERENCES,
     Draft,
     Found,
     Plan,
@@ -56,12 +59,14 @@ from osc_image_v1.transfer.sending import ImageSource, Sending
 
 LOG = logging.getLogger(__name__)
 
-# Properties whose values are IDs of images.
-_OTHER_IMAGES = ("kernel_id", "ramdisk_id")
 _FIRST_POLL, _LONGEST_POLL = 0.25, 10.0
+_AFTER_AN_ERROR = 2.0
 _NEW_IDS = uuid.UUID("2b7c3d0e-6f0a-5f4e-9a52-0d1f6c1b8e77")
 # How often a copy with a new ID may have been deleted in the target.
 _MOST_DELETED = 100
+# What another run can go on with. Deleting it would cost the image its ID.
+_LEFT = frozenset(("queued", "saving", "uploading", "importing"))
+_UNUSABLE = frozenset(("killed", "deleted", "pending_delete"))
 _PASSING: tuple[State, ...] = ("busy",)
 
 Action = Literal["copied", "recorded", "finished", "present"]
@@ -82,6 +87,15 @@ class Written:
     action: Action
     notes: tuple[str, ...] = ()
     verified: bool = True
+
+
+class _Taken(Exception):
+    """Another run is at the image."""
+
+    def __init__(self, draft: Draft, error: Conflict) -> None:
+        super().__init__(draft, error)
+        self.draft = draft
+        self.error = error
 
 
 class Target(abc.ABC):
@@ -113,7 +127,7 @@ class Target(abc.ABC):
         owner, owned = owner_of(image, plan, notes)
         visibility = self._visibility(image, members, plan, notes)
         properties = {
-            name: plan.image_ids.get(value or "", value) if name in _OTHER_IMAGES else value
+            name: plan.image_ids.get(value or "", value) if name in IMAGE_REFERENCES else value
             for name, value in image.properties.items()
         }
         written = dict(self._properties(properties, notes))
@@ -155,6 +169,14 @@ class Target(abc.ABC):
         found = [one for one in self._copies(image.id) if state_of(image, one) != "dead"]
         found.sort(key=lambda one: _PREFERRED.index(state_of(image, one)))
         return found[0] if found else None
+
+    def copy_of(self, image_id: str) -> Found | None:
+        """Return the image that is a copy, with a new ID, of an image.
+
+        :param image_id: the ID of that image here
+        """
+        usable = (one for one in self._copies(image_id) if one.status not in _UNUSABLE)
+        return next(usable, None)
 
     def write(
         self,
@@ -202,7 +224,7 @@ class Target(abc.ABC):
             sending = None if data is None else Sending(data, advance, stop, self._algorithm)
             action, draft = self._make(draft, found, sending, plan.new_ids)
         elif state == "unfinished":
-            self._finish(draft, found)
+            self._persist(functools.partial(self._finish, draft, found))
             action = "finished"
         if draft.image_id != image.id:
             plan.image_ids[image.id] = draft.image_id
@@ -218,10 +240,10 @@ class Target(abc.ABC):
             sending.begin()
         try:
             draft = self._record(draft, found, new_id)
-        except Conflict as error:
-            return self._leave(draft, error), draft
+        except _Taken as taken:
+            return self._leave(taken.draft, taken.error), taken.draft
         if sending is None:
-            self._finish(draft, None)
+            self._persist(lambda: self._finish(draft, None))
             return "recorded", draft
         try:
             filled = self._fill(draft, sending)
@@ -230,37 +252,56 @@ class Target(abc.ABC):
         except (ImageV1Error, MemoryError) as error:
             final = new_id or not _may_go_on(error)
             raise _with_rest(error, self._clean_up(draft.image_id, final)) from error
-        self._finish(draft, filled)
+        self._persist(lambda: self._finish(draft, filled))
         return "copied", draft
 
     def _record(self, draft: Draft, found: Found | None, new_id: bool) -> Draft:
         """Make the record, or make of an empty one what it is to be; return what it came to.
 
-        :raises Conflict: if another run has made it in between
+        :raises _Taken: if another run is at it
         :raises TargetOccupied: if it was there and has been deleted
         """
-        for number in range(_MOST_DELETED):
-            if new_id and found is None:
+        if found is not None:
+            try:
+                self._persist(lambda: self._renew(draft, found))
+            except Conflict as error:
+                raise _Taken(draft, error) from error
+            return draft
+        for number in range(_MOST_DELETED if new_id else 1):
+            if new_id:
                 draft = replace(draft, image_id=new_id_of(draft.image.id, number))
             try:
-                if found is None:
-                    self._create(draft)
-                else:
-                    self._renew(draft, found)
+                self._persist(functools.partial(self._create_once, draft))
                 return draft
-            except ConnectionFailed:
-                if self._look(draft.image_id) is None:
-                    raise
-                return draft
-            except Conflict:
+            except Conflict as error:
                 if self._look(draft.image_id) is not None:
-                    raise
-            if not new_id:
-                break
+                    raise _Taken(draft, error) from error
         raise TargetOccupied(
             f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
             "ID a second time" + ("" if new_id else ": --new-ids makes another")
         )
+
+    def _create_once(self, draft: Draft) -> None:
+        """Make the record, and take it for made where only the answer went wrong."""
+        try:
+            self._create(draft)
+        except (ConnectionFailed, ServerError):
+            found = self._look(draft.image_id)
+            if found is None:
+                raise
+            self._renew(draft, found)
+
+    def _persist(self, once: Callable[[], None]) -> None:
+        """Do what may be done twice, and again where the service fails at it."""
+        for attempt in range(1, self.attempts + 1):
+            try:
+                once()
+                return
+            except (ConnectionFailed, ServerError) as error:
+                if attempt == self.attempts:
+                    raise
+                LOG.debug("%s; trying again", error)
+                time.sleep(_FIRST_POLL * 2**attempt)
 
     def _leave(self, draft: Draft, error: Conflict) -> Action:
         """Leave an image to the other run that is at it, and see that it gets there."""
@@ -273,10 +314,18 @@ class Target(abc.ABC):
             "run the command again later"
         ) from error
 
-    def _settled(self, draft: Draft, waited_for: Collection[State] = _PASSING) -> Found | None:
+    def _settled(
+        self,
+        draft: Draft,
+        waited_for: Collection[State] = _PASSING,
+        error: ImageV1Error | None = None,
+    ) -> Found | None:
         """Wait while an image is in a passing state; return what comes of it."""
-        size = draft.image.size or 0
-        end = time.monotonic() + self.patience + size / 2**20
+        patience = self.patience + (draft.image.size or 0) / 2**20
+        if isinstance(error, HttpError):
+            # The service has answered: it is not at the data any more.
+            patience = min(patience, _AFTER_AN_ERROR)
+        end = time.monotonic() + patience
         pause = _FIRST_POLL
         while True:
             found = self._look(draft.image_id)
@@ -296,7 +345,7 @@ class Target(abc.ABC):
                 if not _may_go_on(error) or isinstance(error, TransferStopped):
                     raise
                 # The answer may be all that is missing.
-                found = self._settled(draft)
+                found = self._settled(draft, error=error)
                 if sending.md5 is None or found is None or found.status != "active":
                     if attempt >= self.attempts or found is None or found.status != "queued":
                         raise
@@ -348,9 +397,10 @@ class Target(abc.ABC):
             found = self._look(image_id)
             if found is None:
                 return ""
-            if found.status == "queued" and not final:
-                return f"; an empty record, {shown}, is left in the target for another run"
-            self._delete(image_id)
+            if found.status in _LEFT and not final:
+                status = printable(str(found.status))
+                return f"; the target's record {shown}, {status}, is left for another run"
+            self._persist(lambda: self._delete(image_id))
         except ImageV1Error as error:
             return f"; look for what is left of image {shown} in the target ({error})"
         return "; what was made of it in the target is removed"
@@ -360,6 +410,10 @@ class Target(abc.ABC):
         self, properties: Mapping[str, str | None], notes: list[str]
     ) -> Mapping[str, str | None]:
         """Return the properties as the target takes them."""
+
+    @abc.abstractmethod
+    def everything(self) -> Iterator[Found]:
+        """Yield all images that the target has, as far as this user may see them."""
 
     @abc.abstractmethod
     def _look(self, image_id: str) -> Found | None:
@@ -418,8 +472,8 @@ def _check_state(image: ImageDetail, found: Found, state: State) -> None:
         )
     if state == "busy":
         raise TargetOccupied(
-            f"Image {shown} is {status} in the target: another run may be at it; run the command "
-            "again later"
+            f"Image {shown} is {status} in the target: another run may be at it, then try again "
+            "later; if there is none, delete it there and use --new-ids"
         )
     if state == "dead":
         raise TargetOccupied(f"Image {shown} is {status} in the target: --new-ids makes another")
@@ -427,9 +481,7 @@ def _check_state(image: ImageDetail, found: Found, state: State) -> None:
 
 def _may_go_on(error: BaseException) -> bool:
     """Tell whether an error is one after which another try may bring it to its end."""
-    if isinstance(error, ServerError):
-        return error.status in (502, 503, 504)
-    return isinstance(error, (ConnectionFailed, TransferStopped, Unauthorized))
+    return isinstance(error, (ConnectionFailed, ServerError, TransferStopped, Unauthorized))
 
 
 def _with_rest(error: BaseException, rest: str) -> ImageV1Error:

@@ -1,0 +1,185 @@
+"""The command that brings images into another cloud."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.cli.signals import ended_by_signals
+from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+_COLUMNS = (
+    ("ID", "image_id"),
+    ("Name", "name"),
+    ("Size", "size"),
+    ("Action", "action"),
+    ("Notes", "notes"),
+)
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how images are written into a service.
+
+    :param parser: a command's parser
+    """
+    parser.add_argument(
+        "--target",
+        metavar="<version>",
+        choices=("v2", "v1"),
+        default="v2",
+        help=_("Image API to write with: v2 (default) or v1"),
+    )
+    parser.add_argument(
+        "--new-ids",
+        action="store_true",
+        help=_(
+            "Give the images new IDs; each gets a property v1_image_id with the one it had, by "
+            "which this command finds it when it is run again"
+        ),
+    )
+    parser.add_argument(
+        "--project-map",
+        metavar="<file>",
+        type=options.not_empty,
+        help=_(
+            "File that says which project here is which there, by name or ID: lines 'old,new', or "
+            "YAML 'old: new' in a file whose name ends in .yaml"
+        ),
+    )
+    parser.add_argument(
+        "--keep-project-ids",
+        action="store_true",
+        help=_(
+            "Projects that are not in the map have the same IDs there (default where both clouds "
+            "have the same Identity service)"
+        ),
+    )
+    parser.add_argument(
+        "--visibility",
+        dest="new_visibility",
+        metavar="<visibility>",
+        choices=("public", "private", "shared", "community"),
+        help=_(
+            "Make all images public, private, shared or community there (default: as they are "
+            "here; shared where they have members)"
+        ),
+    )
+    parser.add_argument(
+        "--accept-members",
+        action="store_true",
+        help=_("Accept images for the projects that they are shared with (admin, v2)"),
+    )
+
+
+class CopyImage(output.Lister):
+    _description = _(
+        "Copy images with all their metadata into another cloud of clouds.yaml: those that the "
+        "options choose, as for 'image v1 list', or those that are named. The data flows through "
+        "memory and is verified on both ends. Run again, the command copies only what is missing. "
+        "The exit status is 1 if an image could not be copied. Without --all an admin copies "
+        "public images and those of the own project."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="*",
+            type=options.not_empty,
+            help=_("Image to copy (name or ID; default: all that the options choose)"),
+        )
+        parser.add_argument(
+            "--to-cloud",
+            metavar="<cloud>",
+            required=True,
+            type=options.not_empty,
+            help=_("Cloud of clouds.yaml to copy to"),
+        )
+        add_plan(parser)
+        image.add_filters(parser)
+        bulk.add_parallel(parser, _("Copy this many images at a time (default: 4)"))
+        bulk.add_shard(parser)
+        parser.add_argument(
+            "--dry-run", action="store_true", help=_("Only show what would be done")
+        )
+        options.add_human_readable(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        from osc_image_v1.cli.clouds import OtherCloud
+        from osc_image_v1.transfer.copy import Copy
+
+        manager = self.app.client_manager
+        records = bulk.records(parsed_args, manager)
+        cloud = OtherCloud(parsed_args.to_cloud)
+        copy = Copy(
+            manager.image_v1,
+            cloud.target(parsed_args.target),
+            plan_of(parsed_args, manager, cloud),
+            shard=parsed_args.shard,
+            parallel=parsed_args.parallel,
+        )
+        outcomes = copy.preview(records) if parsed_args.dry_run else copy.run(records)
+        return tuple(title for title, _name in _COLUMNS), columns.rows(
+            self._counted(outcomes),
+            [(name, _joined if name == "notes" else None) for _title, name in _COLUMNS],
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )
+
+    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
+        """Write what came of each image, and fail after that if one could not be copied."""
+        from osc_image_v1.exceptions import ImageV1Error
+
+        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
+            super().produce_output(parsed_args, column_names, data)
+        failed = sum(self._count[word] for word in ("fail", "failed"))
+        total = sum(self._count.values())
+        summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
+        LOG.warning(_("%(total)d images: %(summary)s"), {"total": total, "summary": summary or "-"})
+        if failed:
+            text = _("%(failed)d of %(total)d images could not be copied")
+            raise ImageV1Error(text % {"failed": failed, "total": total})
+
+    def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
+        self._count: Counter[str] = Counter()
+        for outcome in outcomes:
+            self._count[outcome.action] += 1
+            yield {name: getattr(outcome, name) for _title, name in _COLUMNS}
+
+
+def _joined(notes: Any) -> str:
+    return "; ".join(notes)
+
+
+def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
+    """Return how images are to be written.
+
+    :param parsed_args: what :func:`add_plan` took
+    :param manager: the shell's client manager
+    :param cloud: the cloud that they go to
+    """
+    from osc_image_v1.cli.clouds import project_map
+    from osc_image_v1.transfer.drafts import Plan
+
+    projects = (
+        project_map(parsed_args.project_map, manager, cloud.manager)
+        if parsed_args.project_map
+        else {}
+    )
+    return Plan(
+        new_ids=parsed_args.new_ids,
+        visibility=parsed_args.new_visibility,
+        accept_members=parsed_args.accept_members,
+        projects=projects,
+        keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
+    )

@@ -1,0 +1,279 @@
+"""Many images from a service with the Image API v1 into another service, verified on both ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import ImageV1Error, TransferStopped
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.drafts import (
+    IMAGE_REFERENCES,
+    Found,
+    Plan,
+    State,
+    has_data,
+    state_of,
+)
+from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.sending import from_service
+from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.spool import Spool
+from osc_image_v1.transfer.targets import Target, new_id_of
+
+LOG = logging.getLogger(__name__)
+
+# From so many images on it takes fewer requests to list what the target has than to ask for each.
+_WORTH_A_LIST = 20
+
+_SKIPPED = {
+    "saving": "its data is still being stored here: run the command again later",
+    "killed": "killed: storing its data failed, there is nothing to copy",
+    "deleted": "deleted",
+    "pending_delete": "deleted",
+}
+_PLANNED: dict[State, str] = {
+    "missing": "copy",
+    "empty": "copy",
+    "unfinished": "finish",
+    "complete": "present",
+    "busy": "wait",
+    "other": "fail",
+    "dead": "fail",
+}
+_OBSTACLES: dict[State, tuple[str, ...]] = {
+    "busy": ("another run may be at it",),
+    "other": ("the target has another image of that ID, with other data",),
+    "dead": ("the target has an image of that ID that cannot be used",),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an image, or is to come.
+
+    :ivar action: ``copied``, ``recorded`` (without data), ``finished`` (an earlier run had brought
+        its data), ``present`` (nothing was to be done), ``skipped`` or ``failed``; in a plan
+        ``copy``, ``record``, ``finish``, ``present``, ``wait`` (another run is at it), ``skip`` or
+        ``fail``
+    :ivar notes: what is not as it was, and what failed
+    """
+
+    image_id: str
+    name: str | None
+    size: int | None
+    action: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the image is not, or could not come, to the target."""
+        return self.action in ("failed", "fail")
+
+
+@dataclass(frozen=True, order=True)
+class _Entry:
+    """An image that waits in the spool, smallest first."""
+
+    size: int
+    image_id: str
+    offset: int
+
+
+_Work = Callable[[ImageDetail, Advance], Outcome]
+# What is said of an image that is skipped, and of one that fails.
+_Words = tuple[str, str]
+
+
+class Copy:
+    """A copy of many images.
+
+    Kernels and ramdisks come before the images that name them, small images before large ones. Run
+    again, a copy brings only what is missing.
+
+    :param client: the service that the images come from
+    :param target: the service that they go to
+    :param plan: how they are written
+    :param shard: only the images of this part
+    :param parallel: how many images are copied at a time
+    """
+
+    def __init__(
+        self,
+        client: ImageClient,
+        target: Target,
+        plan: Plan,
+        *,
+        shard: Shard | None = None,
+        parallel: int = 4,
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._plan = plan
+        self._shard = shard or Shard()
+        self._parallel = parallel
+        self._stop = threading.Event()
+        self._there: dict[str, Found] | None = None
+        self._seen: set[str] = set()
+        self._failed: set[str] = set()
+
+    def run(self, records: Iterable[Record]) -> Iterator[Outcome]:
+        """Copy images, and yield what comes of each; go on after one that fails.
+
+        :param records: the images, as a detailed list has them
+        :raises ImageV1Error: if the list fails, here or in the target
+        """
+        return self._all(records, self._copy, ("skipped", "failed"))
+
+    def preview(self, records: Iterable[Record]) -> Iterator[Outcome]:
+        """Yield what :meth:`run` would do; nothing is changed anywhere.
+
+        :param records: the images, as a detailed list has them
+        :raises ImageV1Error: if the list fails, here or in the target
+        """
+        return self._all(records, self._foresee, ("skip", "fail"))
+
+    def _all(self, records: Iterable[Record], work: _Work, words: _Words) -> Iterator[Outcome]:
+        with Spool() as spool:
+            first, then = self._collect(records, spool)
+            entries = first + then
+            if len(entries) >= _WORTH_A_LIST:
+                self._there = self._listed()
+            with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
+
+                def one(entry: _Entry) -> Outcome:
+                    image = ImageDetail.from_record(spool.read(entry.offset))
+                    return self._try(image, work, words, overall.advance)
+
+                for wave in (first, then):
+                    workers: Workers[_Entry, Outcome] = Workers(one, self._parallel, self._stop)
+                    for outcomes in workers.results(wave):
+                        overall.done(len(outcomes))
+                        yield from outcomes
+                    self._stop.clear()
+
+    def _collect(
+        self, records: Iterable[Record], spool: Spool
+    ) -> tuple[list[_Entry], list[_Entry]]:
+        """Put the records aside; return the images that others name, and the others."""
+        entries, named = [], set()
+        for record in records:
+            image = ImageDetail.from_record(record)
+            named |= {image.properties.get(name) for name in IMAGE_REFERENCES}
+            if image.id in self._seen:
+                continue
+            self._seen.add(image.id)
+            if image.id in self._shard:
+                size = max(0, image.size or 0) if has_data(image) else 0
+                entries.append(_Entry(size, image.id, spool.add(record)))
+        entries.sort()
+        return (
+            [entry for entry in entries if entry.image_id in named],
+            [entry for entry in entries if entry.image_id not in named],
+        )
+
+    def _listed(self) -> dict[str, Found]:
+        """Return what the target has, by the IDs that the images have here."""
+        there: dict[str, Found] = {}
+        for found in self._target.everything():
+            key = found.source_id if self._plan.new_ids else found.image_id
+            if key is not None and key in self._seen:
+                there[key] = replace(found, record={})
+        return there
+
+    def _try(self, image: ImageDetail, work: _Work, words: _Words, advance: Advance) -> Outcome:
+        skipped, failed = words
+        reason = _reason_to_skip(image)
+        if reason is not None:
+            return Outcome(image.id, image.name, image.size, skipped, (reason,))
+        try:
+            return work(image, advance)
+        except TransferStopped:
+            raise
+        except ImageV1Error as error:
+            self._failed.add(image.id)
+            return Outcome(image.id, image.name, image.size, failed, (str(error),))
+
+    def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
+        notes: tuple[str, ...] = ()
+        found = None if self._there is None else self._there.get(image.id)
+        if found is not None and state_of(image, found) == "complete":
+            # What is not complete is looked at again: the list may be hours old by now.
+            self._keep_id(image, found)
+            return self._outcome(image, "present", found.image_id, ())
+        notes = self._find_references(image)
+        written = self._target.write(
+            image,
+            self._members(image),
+            from_service(self._client, image),
+            self._plan,
+            advance=advance,
+            stop=self._stop,
+        )
+        notes += written.notes
+        if written.action == "copied" and not written.verified:
+            notes += ("no checksum here: nothing vouches for what the service has sent",)
+        return self._outcome(image, written.action, written.image_id, notes)
+
+    def _foresee(self, image: ImageDetail, _advance: Advance) -> Outcome:
+        if self._there is None:
+            found = self._target.find(image, self._plan)
+        else:
+            found = self._there.get(image.id)
+        state = state_of(image, found)
+        notes = _OBSTACLES.get(state, ())
+        if state in ("missing", "empty", "unfinished"):
+            notes = self._target.draft(image, self._members(image), self._plan).notes
+        action = _PLANNED[state]
+        if state == "missing" and not has_data(image):
+            action = "record"
+        return self._outcome(image, action, None if found is None else found.image_id, notes)
+
+    def _outcome(
+        self, image: ImageDetail, action: str, new_id: str | None, notes: tuple[str, ...]
+    ) -> Outcome:
+        if new_id not in (None, image.id):
+            notes = (f"as {new_id}", *notes)
+        return Outcome(image.id, image.name, image.size, action, notes)
+
+    def _keep_id(self, image: ImageDetail, found: Found) -> None:
+        if found.image_id != image.id:
+            self._plan.image_ids[image.id] = found.image_id
+
+    def _members(self, image: ImageDetail) -> list[Member]:
+        return [] if image.is_public else self._client.members(image.id)
+
+    def _find_references(self, image: ImageDetail) -> tuple[str, ...]:
+        """Learn the new IDs of kernel and ramdisk; say which of them the target has not got."""
+        notes: list[str] = []
+        for name in IMAGE_REFERENCES:
+            other = image.properties.get(name)
+            if not other:
+                continue
+            shown = f"{name} {printable(other)}"
+            if other in self._failed:
+                raise ImageV1Error(f"its {shown} could not be copied")
+            if not self._plan.new_ids or other in self._plan.image_ids:
+                continue
+            found = self._target.copy_of(other)
+            if found is not None:
+                self._plan.image_ids[other] = found.image_id
+            elif other in self._seen:
+                # Another shard brings it, and will give it this ID.
+                self._plan.image_ids[other] = new_id_of(other)
+            else:
+                notes.append(f"{shown} is not copied")
+        return tuple(notes)
+
+
+def _reason_to_skip(image: ImageDetail) -> str | None:
+    if image.status == "queued" or has_data(image):
+        return None
+    status = str(image.status)
+    return _SKIPPED.get(status, f"its status is {printable(status)}")
