@@ -77,7 +77,50 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class CopyImage(output.Lister):
+class OutcomeLister(output.Lister):
+    """A command that does the same with many images, and lists what came of each."""
+
+    #: What is said in the end if some failed.
+    failure = ""
+
+    def rows(
+        self, job: Any, records: Any, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows.
+
+        :param job: has ``run`` and ``preview``, which yield outcomes
+        :param records: what they are given
+        :param parsed_args: ``dry_run``, and the options of the output
+        """
+        outcomes = job.preview(records) if parsed_args.dry_run else job.run(records)
+        return tuple(title for title, _name in _COLUMNS), columns.rows(
+            self._counted(outcomes),
+            [(name, _joined if name == "notes" else None) for _title, name in _COLUMNS],
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )
+
+    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
+        """Write what came of each image, and fail after that if one could not be copied."""
+        from osc_image_v1.exceptions import ImageV1Error
+
+        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
+            super().produce_output(parsed_args, column_names, data)
+        failed = sum(self._count[word] for word in ("fail", "failed"))
+        total = sum(self._count.values())
+        summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
+        LOG.warning(_("%(total)d images: %(summary)s"), {"total": total, "summary": summary or "-"})
+        if failed:
+            raise ImageV1Error(self.failure % {"failed": failed, "total": total})
+
+    def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
+        self._count: Counter[str] = Counter()
+        for outcome in outcomes:
+            self._count[outcome.action] += 1
+            yield {name: getattr(outcome, name) for _title, name in _COLUMNS}
+
+
+class CopyImage(OutcomeLister):
     _description = _(
         "Copy images with all their metadata into another cloud of clouds.yaml: those that the "
         "options choose, as for 'image v1 list', or those that are named. The data flows through "
@@ -85,6 +128,7 @@ class CopyImage(output.Lister):
         "The exit status is 1 if an image could not be copied. Without --all an admin copies "
         "public images and those of the own project."
     )
+    failure = _("%(failed)d of %(total)d images could not be copied")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -128,33 +172,7 @@ class CopyImage(output.Lister):
             shard=parsed_args.shard,
             parallel=parsed_args.parallel,
         )
-        outcomes = copy.preview(records) if parsed_args.dry_run else copy.run(records)
-        return tuple(title for title, _name in _COLUMNS), columns.rows(
-            self._counted(outcomes),
-            [(name, _joined if name == "notes" else None) for _title, name in _COLUMNS],
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
-
-    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
-        """Write what came of each image, and fail after that if one could not be copied."""
-        from osc_image_v1.exceptions import ImageV1Error
-
-        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
-            super().produce_output(parsed_args, column_names, data)
-        failed = sum(self._count[word] for word in ("fail", "failed"))
-        total = sum(self._count.values())
-        summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
-        LOG.warning(_("%(total)d images: %(summary)s"), {"total": total, "summary": summary or "-"})
-        if failed:
-            text = _("%(failed)d of %(total)d images could not be copied")
-            raise ImageV1Error(text % {"failed": failed, "total": total})
-
-    def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
-        self._count: Counter[str] = Counter()
-        for outcome in outcomes:
-            self._count[outcome.action] += 1
-            yield {name: getattr(outcome, name) for _title, name in _COLUMNS}
+        return self.rows(copy, records, parsed_args)
 
 
 def _joined(notes: Any) -> str:
