@@ -33,7 +33,7 @@ _MARK = "\x1e"
 #: What differs from run to run or from cloud to cloud, and what it is compared as.
 _VOLATILE = (
     (re.compile(r"req-[0-9a-f-]{36}"), "REQUEST"),
-    (re.compile(r"\b[0-9a-f]{32}\b"), "HEX"),
+    (re.compile(r"\b([0-9a-f]{32}|[0-9a-f]{64})\b"), "HEX"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"), "TIME"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
 )

@@ -7,6 +7,7 @@ import email.message
 import email.parser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -51,9 +52,15 @@ def requirements(name: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was made from it."""
-    folder = tmp_path_factory.mktemp("built")
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    """A folder with the sdist, and the wheel that was made from it.
+
+    They are built from a copy: what a build leaves behind would hide the entry points of later
+    versions from the other tests.
+    """
+    folder, source = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("source") / "copy"
+    leftovers = shutil.ignore_patterns(".?*env", ".tox", ".*_cache", "*.egg-info", "build", "dist")
+    shutil.copytree(ROOT, source, symlinks=True, ignore=leftovers)
+    run(sys.executable, "-m", "build", "--outdir", folder, source)
     return folder
 
 
