@@ -16,6 +16,7 @@ from osc_image_v1.api.image_v1 import ImageClient, one_of
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
 from osc_image_v1.api.records import Record
+from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import (
     FileFailed,
     Forbidden,
@@ -383,11 +384,25 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
             except ImageNotFound:
                 pass
             else:
-                yield client.exact_record(image)
+                yield _record(client, image)
                 continue
         query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
         found = [record for page in client.pages(query, detail=True) for record in page]
         yield one_of(name_or_id, found)
+
+
+def _record(client: ImageClient, image: ImageDetail) -> Record:
+    """Return the record of an image, as a list has it unless none has it (community images)."""
+    try:
+        return client.exact_record(image)
+    except ImageNotFound:
+        fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
+        extra = fields.pop("extra")
+        record: Record = {**fields, **extra}
+        for name, value in record.items():
+            if isinstance(value, datetime):
+                record[name] = format_time(value)
+        return {**record, "properties": dict(image.properties)}
 
 
 def _shown(image: ImageDetail) -> str:

@@ -21,6 +21,7 @@ class Store:
     :ivar members: by ID
     :ivar refused: statuses that are answered instead, by path below /v1
     :ivar v2: whether it has the Image API v2, as far as data goes
+    :ivar unlisted: IDs of images that no list has
     :ivar asked: how often each path below /v1 was asked for
     """
 
@@ -30,6 +31,7 @@ class Store:
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.refused: dict[str, int] = {}
         self.v2 = False
+        self.unlisted: set[str] = set()
         self.asked: Counter[str] = Counter()
         mock.register_uri(rm.ANY, re.compile(re.escape(IMAGE_URL)), content=self._answer)
 
@@ -82,7 +84,8 @@ class Store:
                 "images": [
                     record
                     for record in self.records.values()
-                    if wanted is None or str(record["name"]).lower() == wanted[0]
+                    if (wanted is None or str(record["name"]).lower() == wanted[0])
+                    and record["id"] not in self.unlisted
                 ]
             }
         )

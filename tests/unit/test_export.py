@@ -386,6 +386,18 @@ def test_named_images(store: Store, client: ImageClient) -> None:
         list(named_records(client, ["two"]))
 
 
+def test_a_named_image_that_no_list_has(store: Store, client: ImageClient) -> None:
+    one = store.add(1)
+    record = next(named_records(client, [one]))
+    assert record == store.records[one]
+    store.unlisted.add(one)
+    assert next(named_records(client, [one])) == {
+        **record,
+        "created_at": "2026-11-22T13:32:06.003166Z",
+        "updated_at": "2026-11-22T13:32:07Z",
+    }
+
+
 @pytest.fixture
 def export_shell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setattr(ProjectNames, "get", lambda _self, _id: None)

@@ -1,0 +1,301 @@
+"""``image v1 export`` and ``verify`` in front of a real Glance: all there, all as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osc_image_v1.transfer.archive import Archive
+from osc_image_v1.transfer.manifest import ExportedImage
+from tests.cloud import BY_KEY, Cloud
+from tests.cloud.seeds import SEEDS, id_of
+
+Openstack = Callable[..., Any]
+
+# What the service lists, by key; other tests make and delete images beside these.
+_LISTED = {
+    seed.key: seed
+    for seed in SEEDS
+    if seed.region == "RegionOne"
+    and seed.status not in ("killed", "deleted")
+    # v1 knows community images by their IDs alone.
+    and seed.visibility != "community"
+}
+_DAMAGED = ("data-missing", "data-truncated", "data-corrupt")
+_WITH_DATA = [
+    seed
+    for seed in _LISTED.values()
+    if seed.status in ("active", "deactivated") and seed.key not in _DAMAGED
+]
+
+# What is killed here must not be this process, and must begin soon.
+_EXPORT = """
+import sys
+from pathlib import Path
+from keystoneauth1 import adapter, session
+from keystoneauth1.identity import v3
+from osc_image_v1.api import ImageClient, ImageQuery
+from osc_image_v1.transfer.export import Export
+from osc_image_v1.transfer.shards import parse_shard
+directory, url, shard, most = sys.argv[1:]
+auth = v3.Password(url, username="admin", password="admin-password", project_name="admin",
+                   user_domain_id="default", project_domain_id="default")
+client = ImageClient(adapter.Adapter(session.Session(auth), service_type="image"))
+pages = client.pages(ImageQuery(visibility="all", max_size=int(most)), detail=True)
+records = (record for page in pages for record in page)
+sys.exit(Export(client, Path(directory), shard=parse_shard(shard)).run(records).failed)
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of all seeds, made by runs that were killed; see what checks it."""
+    directory = tmp_path_factory.mktemp("export") / "all"
+    for number in range(10):
+        with _exporting(cloud, directory) as process:
+            _wait_until_busy(process, directory)
+            time.sleep(random.Random(number).uniform(0, 0.4))
+            process.send_signal(signal.SIGKILL)
+    return directory
+
+
+def _exporting(
+    cloud: Cloud, directory: Path, shard: str = "1/1", most: int = 10**9
+) -> subprocess.Popen[bytes]:
+    argv = [str(directory), cloud.urls["identity"], shard, str(most)]
+    return subprocess.Popen(
+        [sys.executable, "-c", _EXPORT, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _wait_until_busy(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait until something happens in the directory, or the process ends."""
+    before = _state(directory)
+    end = time.monotonic() + 20
+    while process.poll() is None and _state(directory) == before and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _state(directory: Path) -> tuple[int, int]:
+    if not directory.is_dir():
+        return 0, 0
+    manifest = directory / "manifest.jsonl"
+    return len(list(directory.iterdir())), manifest.stat().st_size if manifest.exists() else 0
+
+
+def _exported(directory: Path) -> dict[str, ExportedImage]:
+    return {image.id: image for image in Archive(directory)}
+
+
+def test_killed_ten_times_and_run_again(
+    whole: Path, openstack: Openstack, session: Callable[..., Any], cloud: Cloud
+) -> None:
+    result = openstack("image", "v1", "export", "--all", str(whole), "-f", "json")
+    assert result.status == 1, result.err
+    for key in _DAMAGED:
+        assert f"Cannot export image {id_of(key)} ({key}): " in result.err
+    summary = json.loads(result.out)
+    assert summary["failed"] == len(_DAMAGED)
+    assert summary["fetched"] + summary["kept"] >= len(_WITH_DATA)
+
+    exported = _exported(whole)
+    listed = session("admin").get(
+        cloud.urls["image"] + "/v1/images/detail?is_public=none&limit=1000"
+    )
+    records = {record["id"]: record for record in listed.json()["images"]}
+    for seed in _LISTED.values():
+        if seed.key in _DAMAGED:
+            assert seed.id not in exported
+            continue
+        image = exported[seed.id]
+        assert image.record == records[seed.id], seed.key
+        if image.record["owner"] is not None:
+            assert image.owner_name == seed.owner
+        assert image.endpoint == cloud.urls["image"] + "/v1"
+        if seed.visibility != "public":
+            assert {m.member_id: m.can_share for m in image.members or ()} == {
+                session(project).get_project_id(): can_share
+                for project, can_share in seed.members.items()
+            }
+    for seed in _WITH_DATA:
+        data = seed.data or b""
+        assert (whole / f"{seed.id}.img").read_bytes() == data, seed.key
+        stored = exported[seed.id].data
+        assert stored is not None
+        assert stored.size == len(data)
+        assert stored.md5 == hashlib.md5(data).hexdigest()
+        assert stored.sha256 == hashlib.sha256(data).hexdigest()
+        assert stored.verified == (seed.checksum is not None or not data), seed.key
+
+
+def test_nothing_but_images_and_the_manifest(whole: Path) -> None:
+    files = {path.name for path in whole.iterdir()}
+    expected = {image.file for image in Archive(whole) if image.data}
+    assert files == {*expected, "manifest.jsonl"}
+
+
+def test_run_again(whole: Path, openstack: Openstack, count: Callable[[str], Any]) -> None:
+    """Two pages of a list, and the members of what is not public."""
+    manifest = (whole / "manifest.jsonl").read_bytes()
+    with count("image") as requests:
+        argv = ("--all", "--protected", "--status", "active", "-f", "json")
+        summary = openstack("image", "v1", "export", *argv, str(whole)).json
+    assert (summary["fetched"], summary["size"], summary["failed"]) == (0, 0, 0)
+    protected = [seed for seed in _WITH_DATA if seed.protected]
+    assert summary["kept"] >= len(protected)
+    private = sum(seed.visibility != "public" for seed in protected)
+    assert len(requests) <= 2 + private + summary["images"] - len(protected)
+    assert (whole / "manifest.jsonl").read_bytes() == manifest
+
+
+def test_verify_asks_nobody(
+    whole: Path, openstack: Openstack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    result = openstack("image", "v1", "verify", str(whole), "-f", "json", cloud=None)
+    assert (result.status, result.json) == (0, [])
+    assert f"{len([i for i in Archive(whole) if i.data])} files are whole" in result.err
+
+
+def test_a_flipped_bit_in_any_file_is_found_and_repaired(
+    whole: Path, openstack: Openstack, tmp_path: Path
+) -> None:
+    directory = tmp_path / "copy"
+    shutil.copytree(whole, directory)
+    files = sorted(path for path in directory.iterdir() if path.suffix == ".img")
+    damaged = {path.name for path in files if path.stat().st_size}
+    for number, path in enumerate(files):
+        if path.name in damaged:
+            _flip(path, number)
+    result = openstack("image", "v1", "verify", str(directory), "-f", "json", cloud=None)
+    assert result.status == 1
+    found = json.loads(result.out)
+    assert {row["File"] for row in found} == damaged
+    assert {row["Problem"] for row in found} == {"altered"}
+
+    result = openstack("image", "v1", "verify", "--repair", str(directory), "-f", "json")
+    assert result.status == 0, result.err
+    assert all(row["Repaired"] for row in json.loads(result.out))
+    assert openstack("image", "v1", "verify", str(directory), cloud=None).status == 0
+
+    _flip(directory / "manifest.jsonl", 7)
+    result = openstack("image", "v1", "verify", str(directory), "-f", "json", cloud=None)
+    assert result.status == 1
+    assert "manifest.jsonl" in {row["File"] for row in json.loads(result.out)}
+
+
+def _flip(path: Path, seed: int) -> None:
+    data = bytearray(path.read_bytes())
+    place = random.Random(seed).randrange(len(data) * 8)
+    data[place // 8] ^= 1 << place % 8
+    path.write_bytes(data)
+
+
+def test_three_machines_share_a_directory(
+    openstack: Openstack, cloud: Cloud, tmp_path: Path
+) -> None:
+    directory = tmp_path / "shared"
+    processes = [_exporting(cloud, directory, f"{n}/3", 1000) for n in (1, 2, 3)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    manifests = [directory / f"manifest-{n}-of-3.jsonl" for n in (1, 2, 3)]
+    seen = [json.loads(line)["image"]["id"] for path in manifests for line in _images(path)]
+    small = {seed.id for seed in _LISTED.values() if seed.size is not None and seed.size <= 1000}
+    assert len(seen) == len(set(seen))
+    assert small <= set(seen)
+    assert openstack("image", "v1", "verify", str(directory), cloud=None).status == 0
+
+
+def _images(manifest: Path) -> list[str]:
+    return manifest.read_text().splitlines()[1:]
+
+
+def test_two_machines_with_directories_of_their_own(openstack: Openstack, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    both.mkdir()
+    for index in (1, 2):
+        directory = tmp_path / str(index)
+        argv = ("--shard", f"{index}/2", "--status", "active", "--max-size", "100")
+        assert openstack("image", "v1", "export", *argv, str(directory)).status == 0
+        shutil.copytree(directory, both, dirs_exist_ok=True)
+    result = openstack("image", "v1", "verify", "--all", str(both), "-f", "json", cloud=None)
+    names = {row["Name"] for row in result.json}
+    assert {f"page-{n:02}" for n in range(16)} <= names
+
+
+def test_named_images_and_a_plan(openstack: Openstack, tmp_path: Path) -> None:
+    directory = tmp_path / "named"
+    names = ("name-umlauts", "name-slash", "name-up", "no-name", "queued")
+    wanted = [BY_KEY[key].name or BY_KEY[key].id for key in names]
+    plan = openstack("image", "v1", "export", "--dry-run", "-f", "json", str(directory), *wanted)
+    assert plan.json == {
+        "directory": str(directory),
+        "images": 5,
+        "fetched": 4,
+        "size": 4096,
+        "kept": 0,
+        "without_data": 1,
+        "failed": 0,
+    }
+    assert not directory.exists()
+    assert openstack("image", "v1", "export", str(directory), *wanted).status == 0
+    assert set(_exported(directory)) == {BY_KEY[key].id for key in names}
+    result = openstack("image", "v1", "export", str(directory), "twin")
+    assert result.status == 1
+    assert "2 images have the name 'twin'" in result.err
+
+
+def test_community_images_are_had_by_their_ids(openstack: Openstack, tmp_path: Path) -> None:
+    community = BY_KEY["community"]
+    result = openstack("image", "v1", "export", str(tmp_path / "export"), community.id)
+    assert result.status == 0, result.err
+    assert (tmp_path / "export" / f"{community.id}.img").read_bytes() == community.data
+    record = _exported(tmp_path / "export")[community.id].record
+    assert (record["name"], record["size"]) == ("community", community.size)
+
+
+def test_somebody_who_is_no_admin(openstack: Openstack, tmp_path: Path) -> None:
+    """Members are known of one's own images alone, names of projects of one's own."""
+    directory = tmp_path / "demo"
+    argv = ("--private", "--status", "active", "-f", "json")
+    result = openstack("image", "v1", "export", *argv, str(directory), cloud="demo")
+    assert result.status == 0, result.err
+    exported = _exported(directory)
+    own, shared = exported[id_of("demo-shared-on")], exported[id_of("other-shared")]
+    assert len(own.members or ()) == 2
+    assert shared.data is not None
+    assert shared.owner_name in (None, "other")
+
+
+def test_metadata_only(openstack: Openstack, tmp_path: Path) -> None:
+    directory = tmp_path / "metadata"
+    result = openstack("image", "v1", "export", "--all", "--metadata-only", str(directory))
+    assert result.status == 0, result.err
+    assert [path.name for path in directory.iterdir()] == ["manifest.jsonl"]
+    assert {seed.id for seed in _LISTED.values()} <= set(_exported(directory))
+    result = openstack("image", "v1", "verify", str(directory), cloud=None)
+    assert result.status == 0
+    assert "though the service had some" in result.err
+
+
+def test_a_sigterm_is_told_and_the_next_run_goes_on(cloud: Cloud, tmp_path: Path) -> None:
+    directory = tmp_path / "stopped"
+    command = [sys.executable, "-m", "openstackclient.shell", "--os-cloud", "admin"]
+    command += ["image", "v1", "export", "--all", "--status", "active", str(directory)]
+    with subprocess.Popen(command, stdout=-1, stderr=-1) as process:
+        _wait_until_busy(process, directory)
+        process.send_signal(signal.SIGTERM)
+        _out, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert b"Interrupted: run the same command again, and it goes on\n" in err
+    assert b"Traceback" not in err
