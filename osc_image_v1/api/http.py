@@ -304,7 +304,7 @@ class ServiceClient:
             if response.status_code not in _REDIRECTS or not location:
                 return response
             response.close()
-            target = _join(url, location)
+            target = urljoin(url, location)
             # keystoneauth1 would send the token along to wherever the redirect points.
             if _origin(target) != _origin(url) or method not in ("GET", "HEAD"):
                 raise BadAnswer(
@@ -401,11 +401,13 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
 
 
-def _join(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return location
+# The errors of a connection; requests' own are OSErrors.
+_NETWORK = (
+    OSError,
+    http.client.HTTPException,
+    urllib3.exceptions.HTTPError,
+    ksa_exceptions.ConnectionError,
+)
 
 
 class _translated:  # noqa: N801 (reads as a statement)
@@ -427,13 +429,7 @@ class _translated:  # noqa: N801 (reads as a statement)
                 f"{self._action}: TLS with {self._where} failed: {_reason(error)}; check the URL, "
                 "or the certificate authority given by --os-cacert"
             ) from error
-        network = (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            ksa_exceptions.ConnectionError,
-            OSError,
-        )
-        if isinstance(error, network):
+        if isinstance(error, _NETWORK):
             failed = self._failed or f"no answer from {self._where}"
             raise ConnectionFailed(f"{self._action}: {failed}: {_reason(error)}") from error
         if isinstance(error, ValueError):
@@ -453,7 +449,8 @@ def _reason(error: BaseException) -> str:
     inner = error
     for _ in range(10):
         below = inner.__cause__ or inner.__context__
-        if below is None or below is inner:
+        # The errors that lead on are the network's; urllib3 1 also tries what older Pythons lack.
+        if not isinstance(below, _NETWORK) or below is inner:
             break
         inner = below
     text = (isinstance(inner, OSError) and inner.strerror) or str(inner)

@@ -140,7 +140,7 @@ def page_rows(
     changed = [
         (index, render)
         for index, render in renders
-        # Of the fields that go out as they are, these alone need work: the rest is no JSON.
+        # Of the fields that go out as they are, these alone hold more than text and numbers.
         if render is not None and (render is not as_json or names[index] in _NESTED)
     ]
     pick = itemgetter(*names)

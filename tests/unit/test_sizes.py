@@ -63,7 +63,7 @@ def test_units(number, unit):
 
 
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"[0-9. ]{0,12}[kmgtpeib]{0,4}")))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_text_is_a_size_or_refused(text):
     try:
         size = parse_size(text)
