@@ -4,6 +4,7 @@ up       make what is missing, start what is not up, wait until all answers
 down     end the processes; the data stays
 reset    bring back the freshly seeded state (--fresh: make all anew, on other ports)
 status   what is up, where, and as which process
+check    compare what the services hold with the table of seeds
 env      lines for a shell: eval "$(python -m tests.cloud env)"
 destroy  end and delete the cloud (--everything: its environments too)
 """
@@ -15,9 +16,11 @@ import shlex
 import sys
 
 from tests.cloud import services
+from tests.cloud.checking import differences
 from tests.cloud.cloud import Cloud
 from tests.cloud.configuration import CLOUDS
 from tests.cloud.reports import CloudError, say
+from tests.cloud.seeds import SEEDS
 
 
 def status(cloud: Cloud) -> bool:
@@ -45,6 +48,13 @@ def env(cloud: Cloud) -> None:
         print(f"export OSC_IMAGE_V1_CLOUD_{name.upper().replace('-', '_')}={url}")
 
 
+def check(cloud: Cloud) -> int:
+    """Print what is not as the table of seeds says."""
+    found = list(differences(cloud))
+    print(*found, sep="\n") if found else print(f"all {len(SEEDS)} images are as they should be")
+    return 1 if found else 0
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.cloud",
@@ -52,7 +62,7 @@ def _parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("up", "down", "reset", "status", "env", "destroy"):
+    for verb in ("up", "down", "reset", "status", "check", "env", "destroy"):
         sub = verbs.add_parser(verb)
         if verb == "reset":
             sub.add_argument("--fresh", action="store_true", help="make it anew, on other ports")
@@ -66,6 +76,8 @@ def _parse() -> argparse.Namespace:
 def _do(cloud: Cloud, args: argparse.Namespace) -> int:
     if args.verb == "status":
         return 0 if status(cloud) else 1
+    if args.verb == "check":
+        return check(cloud)
     if args.verb == "env":
         env(cloud)
     elif args.verb == "down":

@@ -95,8 +95,7 @@ def _install_with_uv(folder: Path, name: str, python: Interpreter, uv: str, log:
     _run(log, uv, "venv", "--python", python.path, str(folder))
     install = (uv, "pip", "install", "--python", str(folder / "bin" / "python"))
     _run(log, *install, *BUILD_TOOLS)
-    pins = ("--no-deps", "--no-build-isolation", "-r", str(PINS / f"{name}.txt"))
-    _run(log, *install, "--compile-bytecode", *pins)
+    _run(log, *install, *_pins(name))
 
 
 def _install_with_pip(folder: Path, name: str, python: Interpreter, log: Path) -> None:
@@ -110,8 +109,12 @@ def _install_with_pip(folder: Path, name: str, python: Interpreter, log: Path) -
         "--disable-pip-version-check",
     )
     _run(log, *install, *BUILD_TOOLS)
-    pins = ("--no-deps", "--no-build-isolation", "-r", str(PINS / f"{name}.txt"))
-    _run(log, *install, *pins)
+    # Most of it is never imported: what is gets compiled then.
+    _run(log, *install, "--no-compile", *_pins(name))
+
+
+def _pins(name: str) -> tuple[str, ...]:
+    return ("--no-deps", "--no-build-isolation", "-r", str(PINS / f"{name}.txt"))
 
 
 def _run(log: Path, *command: str) -> None:
