@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.exceptions import InvalidInput
+
+if TYPE_CHECKING:
+    from osc_image_v1.transfer.targets import Target
 
 # An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
 # with a traceback that helps nobody; what is missing then has its own error.
@@ -32,6 +36,32 @@ def image_client(manager: Any) -> ImageClient:
     return ImageClient(
         _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
     )
+
+
+def image_v2_client(manager: Any) -> ImageV2Client:
+    """Return a client for the Image API v2 of the same service.
+
+    :param manager: the shell's client manager
+    """
+    override = _settings(manager).get("image_v1_endpoint_override") or None
+    return ImageV2Client(
+        _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
+    )
+
+
+def image_target(manager: Any, version: str) -> Target:
+    """Return what images are written into, in the cloud that the shell works with.
+
+    :param manager: the shell's client manager
+    :param version: ``v2`` or ``v1``
+    """
+    from osc_image_v1.api.image_v2 import ImageV2Client
+    from osc_image_v1.transfer.target_v1 import V1Target
+    from osc_image_v1.transfer.target_v2 import V2Target
+
+    if version == "v1":
+        return V1Target(image_client(manager))
+    return V2Target(ImageV2Client(_adapter(manager, "image"), timeout=_timeout(manager)))
 
 
 def compute_image_client(manager: Any) -> ComputeImageClient:

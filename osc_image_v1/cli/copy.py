@@ -92,6 +92,7 @@ class OutcomeLister(output.Lister):
         :param records: what they are given
         :param parsed_args: ``dry_run``, and the options of the output
         """
+        self._count: Counter[str] = Counter()
         outcomes = job.preview(records) if parsed_args.dry_run else job.run(records)
         return tuple(title for title, _name in _COLUMNS), columns.rows(
             self._counted(outcomes),
@@ -114,7 +115,6 @@ class OutcomeLister(output.Lister):
             raise ImageV1Error(self.failure % {"failed": failed, "total": total})
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
-        self._count: Counter[str] = Counter()
         for outcome in outcomes:
             self._count[outcome.action] += 1
             yield {name: getattr(outcome, name) for _title, name in _COLUMNS}

@@ -1,0 +1,178 @@
+"""The command that compares images with what another service has of them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+_COLUMNS = (
+    ("ID", "image_id"),
+    ("Name", "name"),
+    ("Difference", "difference"),
+    ("Here", "here"),
+    ("There", "there"),
+)
+_PEERS = _("compute, v2, cloud:<name> or directory:<path>")
+
+
+def _peer(text: str) -> tuple[str, str]:
+    """Parse what to compare with."""
+    kind, colon, rest = text.partition(":")
+    named = kind in ("cloud", "directory")
+    if (named and rest) or (kind in ("compute", "v2") and not colon):
+        return kind, rest
+    raise argparse.ArgumentTypeError(_("use %s") % _PEERS)
+
+
+class CompareImage(output.Lister):
+    _description = _(
+        "Compare images with what the Compute service, the Image API v2, another cloud or a "
+        "directory of exported images has of them: those that the options choose, as for 'image "
+        "v1 list', those that are named, or all that this user may see. Lists what is missing, "
+        "what is extra, and each field that differs, as far as the other side can know it. The "
+        "exit status is 0 if all is the same, else 1."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="*",
+            type=options.not_empty,
+            help=_("Image to compare (name or ID; default: all that the options choose)"),
+        )
+        parser.add_argument(
+            "--with",
+            dest="peer",
+            metavar="<other>",
+            required=True,
+            type=_peer,
+            help=_("What to compare with: %s") % _PEERS,
+        )
+        parser.add_argument(
+            "--target",
+            metavar="<version>",
+            choices=("v2", "v1"),
+            default="v2",
+            help=_("Image API of the other cloud: v2 (default) or v1"),
+        )
+        parser.add_argument(
+            "--project-map",
+            metavar="<file>",
+            type=options.not_empty,
+            help=_("File that says which project here is which in the other cloud, as for copy"),
+        )
+        parser.add_argument(
+            "--keep-project-ids",
+            action="store_true",
+            help=_("Projects that are not in the map have the same IDs in the other cloud"),
+        )
+        parser.add_argument(
+            "--visibility",
+            dest="new_visibility",
+            metavar="<visibility>",
+            choices=("public", "private", "shared", "community"),
+            help=_("Visibility that all images were given in the other cloud, as for copy"),
+        )
+        parser.add_argument(
+            "--members",
+            action="store_true",
+            help=_("Compare whom images are shared with, too (two more requests an image)"),
+        )
+        parser.add_argument(
+            "--ignore-extra",
+            action="store_true",
+            help=_("Images that only the other side has are no difference"),
+        )
+        image.add_filters(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        from osc_image_v1.api.queries import ImageQuery
+        from osc_image_v1.transfer.compare import Comparison
+
+        manager = self.app.client_manager
+        whole = not parsed_args.images and image.query_of(parsed_args, manager) == ImageQuery()
+        if whole:
+            parsed_args.visibility = "all"
+        records = bulk.records(parsed_args, manager)
+        self._comparison = Comparison(
+            manager.image_v1, self._other_side(parsed_args), parsed_args.members
+        )
+        differences = self._comparison.differences(
+            records,
+            listed=not parsed_args.images,
+            extra=whole and not parsed_args.ignore_extra,
+        )
+        return tuple(title for title, _name in _COLUMNS), columns.rows(
+            self._counted(output.started(differences)),
+            [(name, None) for _title, name in _COLUMNS],
+            parsed_args.formatter,
+        )
+
+    def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
+        """Write the differences, and fail after that if there are any."""
+        from osc_image_v1.exceptions import ImageV1Error
+
+        super().produce_output(parsed_args, column_names, data)
+        images = self._comparison.images
+        if self._differences:
+            raise ImageV1Error(
+                _("%(number)d differences, %(images)d images compared")
+                % {"number": self._differences, "images": images}
+            )
+        LOG.warning(_("No differences, %d images compared"), images)
+
+    def _counted(self, differences: Any) -> Iterator[dict[str, Any]]:
+        self._differences = 0
+        for difference in differences:
+            self._differences += 1
+            yield vars(difference)
+
+    def _other_side(self, parsed_args: argparse.Namespace) -> Any:
+        from pathlib import Path
+
+        from osc_image_v1.cli import clients
+        from osc_image_v1.transfer import compare
+
+        manager = self.app.client_manager
+        kind, name = parsed_args.peer
+        if kind == "compute":
+            return compare.ComputePeer(clients.compute_image_client(manager))
+        if kind == "v2":
+            return compare.V2Peer(clients.image_v2_client(manager))
+        if kind == "directory":
+            from osc_image_v1.transfer.archive import Archive
+
+            return compare.DirectoryPeer(Archive(Path(name)))
+        return self._cloud(parsed_args, name)
+
+    def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:
+        from osc_image_v1.cli.clouds import OtherCloud, project_map
+        from osc_image_v1.transfer.compare import CloudPeer
+        from osc_image_v1.transfer.drafts import Plan
+
+        manager = self.app.client_manager
+        cloud = OtherCloud(name)
+        projects = (
+            project_map(parsed_args.project_map, manager, cloud.manager)
+            if parsed_args.project_map
+            else {}
+        )
+        plan = Plan(
+            visibility=parsed_args.new_visibility,
+            projects=projects,
+            keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
+        )
+        target = cloud.target(parsed_args.target)
+        return CloudPeer(target, target.client, plan)

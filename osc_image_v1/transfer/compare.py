@@ -1,0 +1,475 @@
+"""Images of the Image API v1 against what another service, or a directory, has of them."""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client, properties_of
+from osc_image_v1.api.models import ComputeImage, ImageDetail
+from osc_image_v1.api.queries import ImageQuery
+from osc_image_v1.api.records import Record, int_or_none, text_or_none
+from osc_image_v1.api.times import format_time, parse_server_time
+from osc_image_v1.exceptions import Forbidden, ImageNotFound, InvalidInput
+from osc_image_v1.transfer import renames
+from osc_image_v1.transfer.archive import Archive
+from osc_image_v1.transfer.drafts import Plan, has_data, md5_of
+from osc_image_v1.transfer.manifest import ExportedImage
+from osc_image_v1.transfer.targets import Target, new_id_of
+
+#: What is said of an image, field by field; a field that a side cannot know is absent.
+Fields = dict[str, Any]
+
+_STATUS_IN_COMPUTE = {
+    "active": "ACTIVE",
+    "queued": "SAVING",
+    "saving": "SAVING",
+    "killed": "ERROR",
+    "deleted": "DELETED",
+    "pending_delete": "DELETED",
+}
+_COPIED = frozenset(("active", "deactivated", "queued"))
+_GONE = frozenset(("killed", "deleted", "pending_delete"))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not the same.
+
+    :ivar image_id: ID of the image, here if it is here
+    :ivar difference: ``missing`` (there), ``extra`` (there), or the field
+    :ivar here: the value here
+    :ivar there: the value there
+    """
+
+    image_id: str
+    name: str | None
+    difference: str
+    here: Any = None
+    there: Any = None
+
+
+@dataclass(frozen=True)
+class Other:
+    """An image of the other side.
+
+    :ivar key: the ID that the image has here
+    :ivar image_id: the ID that it has there
+    """
+
+    key: str
+    image_id: str
+    name: str | None
+    fields: Fields
+
+
+class Peer(abc.ABC):
+    """The other side of a comparison."""
+
+    @abc.abstractmethod
+    def expected(self, image: ImageDetail) -> Fields | None:
+        """Return what the other side ought to say of an image, None where it has no such ones."""
+
+    @abc.abstractmethod
+    def all(self) -> Iterator[Other]:
+        """Yield all images of the other side."""
+
+    @abc.abstractmethod
+    def find(self, image_id: str) -> Other | None:
+        """Return the image that has this ID here."""
+
+    def members(self, other: Other) -> Sequence[str] | None:  # noqa: ARG002 (others know them)
+        """Return whom an image is shared with, None where that cannot be known."""
+        return None
+
+    def expected_members(self, members: Iterable[str]) -> Sequence[str]:
+        """Return whom an image ought to be shared with there."""
+        return sorted(members)
+
+
+class Comparison:
+    """Goes through images, and through what the other side has of them.
+
+    :param client: the service here
+    :param peer: the other side
+    :param members: whether members are compared, which takes two requests an image
+    :ivar images: how many images were compared
+    """
+
+    def __init__(self, client: ImageClient, peer: Peer, members: bool = False) -> None:
+        self._client = client
+        self._peer = peer
+        self._members = members
+        self.images = 0
+
+    def differences(
+        self, records: Iterable[Record], *, listed: bool = True, extra: bool = True
+    ) -> Iterator[Difference]:
+        """Yield what is not the same, image by image.
+
+        :param records: the images here, as a detailed list has them
+        :param listed: whether the other side is listed; else it is asked for each image
+        :param extra: whether images that only the other side has are differences
+        :raises ImageV1Error: if a side cannot be asked
+        """
+        there = {other.key: other for other in self._peer.all()} if listed else None
+        seen: set[str] = set()
+        for record in records:
+            image = ImageDetail.from_record(record)
+            if image.id in seen:
+                continue
+            seen.add(image.id)
+            other = self._peer.find(image.id) if there is None else there.pop(image.id, None)
+            yield from self._one(image, other)
+        for other in (there or {}).values() if extra else ():
+            yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
+
+    def _one(self, image: ImageDetail, other: Other | None) -> Iterator[Difference]:
+        expected = self._peer.expected(image)
+        if expected is None:
+            return
+        self.images += 1
+        if other is None:
+            yield Difference(image.id, image.name, "missing", image.status)
+            return
+        names = [name for name in expected if name in other.fields or name.startswith(_PROPERTY)]
+        names += [
+            name for name in other.fields if name.startswith(_PROPERTY) and name not in expected
+        ]
+        for name in names:
+            here, there = expected.get(name), other.fields.get(name)
+            if not _same(here, there):
+                yield Difference(image.id, image.name, name, here, there)
+        yield from self._compare_members(image, other)
+
+    def _compare_members(self, image: ImageDetail, other: Other) -> Iterator[Difference]:
+        if not self._members or image.is_public or image.status in _GONE:
+            return
+        there = self._peer.members(other)
+        if there is None:
+            return
+        here = self._peer.expected_members(m.member_id for m in self._client.members(image.id))
+        if list(here) != list(there):
+            yield Difference(image.id, image.name, "members", list(here), list(there))
+
+
+_PROPERTY = "property "
+_NULLS = (None, "")
+
+
+def _same(here: Any, there: Any) -> bool:
+    if here == there:
+        return True
+    if isinstance(here, str) and isinstance(there, (list, dict)):
+        # The Compute service decodes some properties.
+        try:
+            return bool(json.loads(here) == there)
+        except (ValueError, RecursionError):
+            return False
+    # Neither the Image API v2 nor the Compute service knows null.
+    return here in _NULLS and there in _NULLS
+
+
+def _seconds(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment.replace(microsecond=0))
+
+
+def _with_properties(fields: Fields, properties: Mapping[str, Any]) -> Fields:
+    """Add properties to fields; one that is null is like one that is an empty text."""
+    return {**fields, **{_PROPERTY + name: value for name, value in properties.items()}}
+
+
+def fields_of_v1(image: ImageDetail) -> Fields:
+    """Return what the Image API v1 says of an image.
+
+    :param image: the image
+    """
+    fields: Fields = {
+        "name": image.name,
+        "status": image.status,
+        "size": image.size or 0,
+        "checksum": image.checksum,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "min_disk": image.min_disk or 0,
+        "min_ram": image.min_ram or 0,
+        "owner": image.owner,
+        "public": bool(image.is_public),
+        "protected": bool(image.protected),
+        "created_at": _seconds(image.created_at),
+        "updated_at": _seconds(image.updated_at),
+    }
+    return _with_properties(fields, image.properties)
+
+
+def fields_of_v2(record: Record) -> Fields:
+    """Return what the Image API v2 says of an image.
+
+    :param record: its record
+    """
+    fields: Fields = {
+        "name": text_or_none(record.get("name")),
+        "status": text_or_none(record.get("status")),
+        "size": int_or_none(record.get("size")) or 0,
+        "checksum": as_md5(text_or_none(record.get("checksum"))),
+        "disk_format": text_or_none(record.get("disk_format")),
+        "container_format": text_or_none(record.get("container_format")),
+        "min_disk": int_or_none(record.get("min_disk")) or 0,
+        "min_ram": int_or_none(record.get("min_ram")) or 0,
+        "owner": text_or_none(record.get("owner")),
+        "public": record.get("visibility") == "public",
+        "visibility": text_or_none(record.get("visibility")),
+        "protected": bool(record.get("protected")),
+        "created_at": _seconds(parse_server_time(record.get("created_at"))),
+        "updated_at": _seconds(parse_server_time(record.get("updated_at"))),
+    }
+    return _with_properties(fields, properties_of(record))
+
+
+class ComputePeer(Peer):
+    """The Compute service's image proxy; it knows no owner, visibility, format or checksum.
+
+    :param client: the service
+    """
+
+    def __init__(self, client: ComputeImageClient) -> None:
+        self._client = client
+
+    def expected(self, image: ImageDetail) -> Fields | None:
+        """Return what the proxy ought to say of an image."""
+        if image.status in _GONE:
+            return None
+        fields = fields_of_v1(image)
+        fields["status"] = _STATUS_IN_COMPUTE.get(str(image.status), "UNKNOWN")
+        return _without_hidden(fields)
+
+    def all(self) -> Iterator[Other]:
+        """Yield all images that the proxy lists."""
+        return map(_other_of_compute, self._client.images())
+
+    def find(self, image_id: str) -> Other | None:
+        """Return an image."""
+        try:
+            return _other_of_compute(self._client.get(image_id))
+        except ImageNotFound:
+            return None
+
+
+def _without_hidden(fields: Fields) -> Fields:
+    """Leave out properties that v2 hides, and what reads through it: its own fields' names."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if not name.startswith(_PROPERTY) or name.removeprefix(_PROPERTY) not in FIELDS
+    }
+
+
+def _other_of_compute(image: ComputeImage) -> Other:
+    fields: Fields = {
+        "name": image.name,
+        "status": image.status,
+        "size": image.size,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "created_at": _seconds(image.created_at),
+        "updated_at": _seconds(image.updated_at),
+    }
+    known = {name: value for name, value in fields.items() if value is not None or name == "name"}
+    return Other(image.id, image.id, image.name, _with_properties(known, image.metadata))
+
+
+class V2Peer(Peer):
+    """The Image API v2 of the same service.
+
+    :param client: the service
+    """
+
+    def __init__(self, client: ImageV2Client) -> None:
+        self._client = client
+
+    def expected(self, image: ImageDetail) -> Fields | None:
+        """Return what v2 ought to say of an image."""
+        return None if image.status in _GONE else _without_hidden(fields_of_v1(image))
+
+    def all(self) -> Iterator[Other]:
+        """Yield all images that v2 lists, but for community ones, which v1 does not know."""
+        for page in self._client.pages():
+            yield from map(_other_of_v2, page)
+
+    def find(self, image_id: str) -> Other | None:
+        """Return an image."""
+        try:
+            return _other_of_v2(self._client.get(image_id))
+        except ImageNotFound:
+            return None
+
+    def members(self, other: Other) -> Sequence[str] | None:
+        """Return whom an image is shared with."""
+        return _members_in_v2(self._client, other)
+
+
+def _other_of_v2(record: Record) -> Other:
+    fields = fields_of_v2(record)
+    return Other(str(record["id"]), str(record["id"]), fields["name"], fields)
+
+
+def _members_in_v2(client: ImageV2Client, other: Other) -> Sequence[str]:
+    try:
+        return sorted(client.members(other.image_id))
+    except Forbidden:
+        # Only an image that is shared has any.
+        return []
+
+
+class CloudPeer(Peer):
+    """Another service, that images were copied to.
+
+    :param target: that service, as :mod:`~osc_image_v1.transfer.copy` writes to it
+    :param client: its client
+    :param plan: how the images were written
+    """
+
+    def __init__(self, target: Target, client: ImageV2Client | ImageClient, plan: Plan) -> None:
+        self._target = target
+        self._client = client
+        self._plan = plan
+
+    def expected(self, image: ImageDetail) -> Fields | None:
+        """Return what a copy of an image ought to be."""
+        if image.status not in _COPIED:
+            return None
+        try:
+            draft = self._target.draft(image, (), self._plan)
+        except InvalidInput:
+            # Its owner is not in the map, and so cannot be compared.
+            draft = self._target.draft(replace(image, owner=None), (), self._plan)
+            draft = replace(draft, owned=False)
+        fields = fields_of_v1(replace(image, properties=draft.properties))
+        del fields["created_at"], fields["updated_at"]
+        fields.pop(_PROPERTY + renames.SOURCE_ID, None)
+        fields["checksum"] = md5_of(image) if has_data(image) else None
+        if fields["checksum"] is None:
+            del fields["checksum"]
+        if not has_data(image):
+            del fields["size"]
+        if draft.owned:
+            fields["owner"] = draft.owner
+        else:
+            del fields["owner"]
+        fields["public"] = draft.visibility == "public"
+        if self._plan.visibility is not None:
+            fields["visibility"] = draft.visibility
+        if image.status == "deactivated" and "community" not in self._target.visibilities:
+            fields["status"] = "active"
+        return fields
+
+    def all(self) -> Iterator[Other]:
+        """Yield all images of the other service."""
+        if isinstance(self._client, ImageV2Client):
+            for filters in ({}, {"visibility": "community"}):
+                for page in self._client.pages(filters):
+                    yield from map(self._learnt, map(_other_of_v2, page))
+        else:
+            for image in self._client.images_detail(ImageQuery(visibility="all")):
+                yield self._learnt(_other_of_v1(image))
+
+    def find(self, image_id: str) -> Other | None:
+        """Return the copy of an image, by its ID or by the one that it had."""
+        for there in (image_id, new_id_of(image_id)):
+            try:
+                if isinstance(self._client, ImageV2Client):
+                    return self._learnt(_other_of_v2(self._client.get(there)))
+                return self._learnt(_other_of_v1(self._client.get(there)))
+            except ImageNotFound:
+                continue
+        return None
+
+    def members(self, other: Other) -> Sequence[str] | None:
+        """Return whom an image is shared with."""
+        if isinstance(self._client, ImageV2Client):
+            return _members_in_v2(self._client, other)
+        return sorted(member.member_id for member in self._client.members(other.image_id))
+
+    def expected_members(self, members: Iterable[str]) -> Sequence[str]:
+        """Return whom an image ought to be shared with there."""
+        projects = self._plan.projects
+        if self._plan.visibility not in (None, "shared"):
+            return []
+        return sorted(
+            projects.get(member, member)
+            for member in members
+            if member in projects or self._plan.keep_projects
+        )
+
+    def _learnt(self, other: Other) -> Other:
+        """Return the image with the ID that it has here, and remember the other one."""
+        source = other.fields.pop(_PROPERTY + renames.SOURCE_ID, None)
+        if isinstance(source, str) and source:
+            self._plan.image_ids[source] = other.image_id
+            return replace(other, key=source)
+        return other
+
+
+def _other_of_v1(image: ImageDetail) -> Other:
+    fields = fields_of_v1(image)
+    fields["checksum"] = as_md5(image.checksum)
+    return Other(image.id, image.id, image.name, fields)
+
+
+class DirectoryPeer(Peer):
+    """A directory that images were exported to; their files are not hashed.
+
+    :param archive: the directory
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def expected(self, image: ImageDetail) -> Fields | None:
+        """Return what the manifest ought to say of an image."""
+        fields = fields_of_v1(image)
+        if has_data(image):
+            return {**fields, "data": "there"}
+        return fields
+
+    def all(self) -> Iterator[Other]:
+        """Yield all images of the manifests."""
+        return map(self._other, self._archive)
+
+    def find(self, image_id: str) -> Other | None:
+        """Return an image."""
+        exported = self._archive.find(image_id)
+        return None if exported is None else self._other(exported)
+
+    def members(self, other: Other) -> Sequence[str] | None:
+        """Return whom an image was shared with."""
+        exported = self._archive.find(other.image_id)
+        if exported is None or exported.members is None:
+            return None
+        return sorted(member.member_id for member in exported.members)
+
+    def _other(self, exported: ExportedImage) -> Other:
+        fields = fields_of_v1(exported.image)
+        if exported.image.status in ("active", "deactivated"):
+            fields["data"] = self._data(exported)
+        if exported.data is not None:
+            fields["size"] = exported.data.size
+            if fields["checksum"] is not None:
+                fields["checksum"] = exported.data.md5
+        return Other(exported.id, exported.id, exported.image.name, fields)
+
+    def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:
+        if exported.data is None:
+            return "not exported"
+        try:
+            found = (self._archive.directory / exported.file).lstat().st_size
+        except OSError:
+            return "missing"
+        return "there" if found == exported.data.size else "cut"
