@@ -68,3 +68,19 @@ class ProjectNames:
             self._reached = False
             return None
         return None if found.name is None else str(found.name)
+
+
+def all_projects(manager: Any) -> dict[str, str] | None:
+    """Return the names of all projects by their IDs, in one request.
+
+    :param manager: the shell's client manager
+    :returns: None where this user may not list them, or no Identity service is within reach
+    """
+    from keystoneauth1 import exceptions as ksa_exceptions
+    from openstack import exceptions as sdk_exceptions
+
+    try:
+        found = list(manager.sdk_connection.identity.projects())
+    except (sdk_exceptions.SDKException, ksa_exceptions.ClientException):
+        return None
+    return {str(project.id): str(project.name) for project in found}

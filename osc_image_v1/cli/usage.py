@@ -1,0 +1,140 @@
+"""The command that counts images, and looks for what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from osc_image_v1.cli import columns, image, options, output
+from osc_image_v1.i18n import _
+
+_GROUPS = ("project", "status", "disk-format", "container-format", "visibility", "year")
+_PROBLEM = (
+    ("Problem", "kind"),
+    ("ID", "image_id"),
+    ("Name", "name"),
+    ("Project", "project"),
+    ("Detail", "detail"),
+)
+_BAR = 30
+
+
+class UsageOfImages(output.Lister):
+    _description = _(
+        "Count images and their bytes, or list what is wrong with them: those that the options "
+        "choose, as for 'image v1 list', or all that this user may see"
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument(
+            "--by",
+            metavar="<field>",
+            choices=_GROUPS,
+            default="project",
+            help=_("What to count by: %s (default: project)") % ", ".join(_GROUPS),
+        )
+        group.add_argument(
+            "--problems",
+            action="store_true",
+            help=_(
+                "List what is wrong instead: duplicate names within a project, duplicate data, no "
+                "checksum, active without data, queued or saving for over a day, killed, a "
+                "kernel or ramdisk that is missing, an owner that is gone (where this user may "
+                "list projects)"
+            ),
+        )
+        options.add_human_readable(parser)
+        image.add_filters(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        from osc_image_v1.api.queries import ImageQuery
+
+        manager = self.app.client_manager
+        query = image.query_of(parsed_args, manager)
+        if query == ImageQuery():
+            query = ImageQuery(visibility="all")
+        pages = output.started(manager.image_v1.pages(query, detail=True))
+        records = (record for page in pages for record in page)
+        if parsed_args.problems:
+            return self._problems(parsed_args, records)
+        return self._usage(parsed_args, records)
+
+    def _usage(
+        self, parsed_args: argparse.Namespace, records: Any
+    ) -> tuple[tuple[str, ...], Iterator[Any]]:
+        from osc_image_v1.cli.projects import all_projects
+        from osc_image_v1.transfer.usage import count, share
+
+        groups = count(records, parsed_args.by)
+        size = sum(group.size for group in groups)
+        names = (all_projects(self.app.client_manager) if parsed_args.by == "project" else {}) or {}
+        person = parsed_args.formatter == "table"
+        title = parsed_args.by.replace("-", " ").title()
+        rows = [
+            {
+                "key": names.get(group.key or "", group.key),
+                "images": group.images,
+                "size": group.size,
+                "share": share(group.size, size),
+                "bar": _bar(group.size, size),
+            }
+            for group in groups
+        ]
+        shown = [(title, "key"), ("Images", "images"), ("Size", "size"), ("Share", "share")]
+        if parsed_args.by == "project" and not person:
+            # Names need not be unique.
+            for row, group in zip(rows, groups, strict=True):
+                row["id"] = group.key
+            shown.insert(1, ("Project ID", "id"))
+        if person:
+            shown.append(("", "bar"))
+        return tuple(title for title, _name in shown), columns.rows(
+            rows,
+            [(name, _percent if person and name == "share" else None) for _title, name in shown],
+            parsed_args.formatter,
+            parsed_args.human_readable,
+        )
+
+    def _problems(
+        self, parsed_args: argparse.Namespace, records: Any
+    ) -> tuple[tuple[str, ...], Iterator[Any]]:
+        from osc_image_v1.cli.projects import all_projects
+        from osc_image_v1.transfer.usage import problems
+
+        names = all_projects(self.app.client_manager)
+        found = problems(records, None if names is None else set(names), self._exists)
+        rows = columns.rows(
+            (vars(problem) for problem in found),
+            [(name, None) for _title, name in _PROBLEM],
+            parsed_args.formatter,
+        )
+        return tuple(title for title, _name in _PROBLEM), output.started(rows)
+
+    def _exists(self, image_id: str) -> bool:
+        from osc_image_v1.api.queries import is_uuid
+        from osc_image_v1.exceptions import ImageNotFound
+
+        if not is_uuid(image_id):
+            return False
+        try:
+            found = self.app.client_manager.image_v1.get(image_id)
+        except ImageNotFound:
+            return False
+        return found.status not in ("killed", "deleted", "pending_delete")
+
+
+def _bar(part: int, whole: int) -> str:
+    """Return a bar, in eighths of a character."""
+    eighths = part * _BAR * 8 // whole if whole else 0
+    rest = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    return "█" * (eighths // 8) + (rest or ("▏" if part and not eighths else ""))
+
+
+def _percent(share: float) -> str:
+    return f"{share} %"

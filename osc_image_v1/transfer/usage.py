@@ -1,0 +1,215 @@
+"""How many images there are, how much they take, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping, text_or_none
+from osc_image_v1.api.times import parse_server_time
+from osc_image_v1.transfer.drafts import IMAGE_REFERENCES
+
+# How long an image may wait for its data.
+_PATIENCE = timedelta(days=1)
+
+
+def _text(name: str) -> Callable[[Record], str | None]:
+    return lambda record: text_or_none(record.get(name))
+
+
+def _visibility(record: Record) -> str | None:
+    public = bool_or_none(record.get("is_public"))
+    return None if public is None else "public" if public else "private"
+
+
+def _year(record: Record) -> str | None:
+    moment = parse_server_time(record.get("created_at"))
+    return None if moment is None else str(moment.year)
+
+
+#: What images can be counted by, and what of a record says it.
+GROUPS: Mapping[str, Callable[[Record], str | None]] = {
+    "project": _text("owner"),
+    "status": _text("status"),
+    "disk-format": _text("disk_format"),
+    "container-format": _text("container_format"),
+    "visibility": _visibility,
+    "year": _year,
+}
+
+
+@dataclass
+class Group:
+    """Images that have something in common.
+
+    :ivar key: what that is, None where they lack it
+    :ivar images: how many there are
+    :ivar size: their bytes
+    """
+
+    key: str | None
+    images: int = 0
+    size: int = 0
+
+
+def count(records: Iterable[Record], by: str) -> list[Group]:
+    """Return the groups of images, the largest first; in memory are only the groups.
+
+    :param records: the images, as a detailed list has them
+    :param by: one of :data:`GROUPS`
+    """
+    key_of = GROUPS[by]
+    groups: dict[str | None, Group] = {}
+    for record in records:
+        key = key_of(record)
+        group = groups.setdefault(key, Group(key))
+        group.images += 1
+        group.size += _size(record)
+    if by == "year":
+        return sorted(groups.values(), key=lambda group: group.key or "")
+    return sorted(groups.values(), key=lambda group: (-group.size, -group.images, group.key or ""))
+
+
+def share(part: int, whole: int) -> float:
+    """Return a part as percent of the whole, with one decimal.
+
+    :param part: bytes, or images
+    :param whole: of all groups
+    """
+    return round(100 * part / whole, 1) if whole else 0.0
+
+
+def _size(record: Record) -> int:
+    return max(0, int_or_none(record.get("size")) or 0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is, or may be, wrong with an image.
+
+    :ivar kind: what it is
+    :ivar detail: more of it
+    """
+
+    kind: str
+    image_id: str
+    name: str | None
+    project: str | None
+    detail: str
+
+
+@dataclass
+class _Brief:
+    """As much of an image as problems that only show in the end need."""
+
+    image_id: str
+    name: str | None
+    project: str | None
+
+
+@dataclass
+class _Seen:
+    """What was seen of all images; of each there is no more in memory than its names."""
+
+    ids: set[str] = field(default_factory=set)
+    by_name: dict[tuple[str | None, str], list[str]] = field(default_factory=dict)
+    by_data: dict[tuple[str, int], list[_Brief]] = field(default_factory=dict)
+    references: list[tuple[_Brief, str, str]] = field(default_factory=list)
+    owners: dict[str, list[_Brief]] = field(default_factory=dict)
+
+
+def problems(
+    records: Iterable[Record],
+    projects: Collection[str] | None = None,
+    exists: Callable[[str], bool] = lambda _id: False,
+    now: datetime | None = None,
+) -> Iterator[Problem]:
+    """Yield what is wrong with images.
+
+    :param records: the images, as a detailed list has them
+    :param projects: IDs of all projects that there are, None where nobody may know
+    :param exists: tells whether there is an image that was not among the records
+    :param now: by default the present
+    """
+    now = now or datetime.now(timezone.utc)
+    seen = _Seen()
+    for record in records:
+        brief = _Brief(
+            str(record["id"]), text_or_none(record.get("name")), text_or_none(record.get("owner"))
+        )
+        if brief.image_id in seen.ids:
+            continue
+        seen.ids.add(brief.image_id)
+        for kind, detail in _own_problems(record, now):
+            yield _problem(kind, brief, detail)
+        _remember(seen, brief, record, projects)
+    yield from _shared_problems(seen, exists)
+
+
+def _problem(kind: str, brief: _Brief, detail: str) -> Problem:
+    return Problem(kind, brief.image_id, brief.name, brief.project, detail)
+
+
+def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what one record alone shows."""
+    status = text_or_none(record.get("status"))
+    changed = parse_server_time(record.get("updated_at")) or parse_server_time(
+        record.get("created_at")
+    )
+    if status in ("queued", "saving") and changed is not None and now - changed > _PATIENCE:
+        days = (now - changed).days
+        yield f"{status} for over a day", f"for {days} {'day' if days == 1 else 'days'}"
+    if status == "killed":
+        yield "killed", "storing its data failed"
+    if status not in ("active", "deactivated"):
+        return
+    if _size(record) == 0:
+        # A snapshot of a server that boots from a volume has its data in another volume.
+        if "block_device_mapping" in mapping(record.get("properties")):
+            return
+        yield "active without data", "its size is 0"
+    elif as_md5(text_or_none(record.get("checksum"))) is None:
+        yield "no checksum", "nothing vouches for its data"
+
+
+def _remember(seen: _Seen, brief: _Brief, record: Record, projects: Collection[str] | None) -> None:
+    if text_or_none(record.get("status")) in ("killed", "deleted", "pending_delete"):
+        return
+    if brief.name:
+        seen.by_name.setdefault((brief.project, brief.name), []).append(brief.image_id)
+    checksum, size = as_md5(text_or_none(record.get("checksum"))), _size(record)
+    if checksum is not None and size:
+        seen.by_data.setdefault((checksum, size), []).append(brief)
+    properties = mapping(record.get("properties"))
+    for reference in IMAGE_REFERENCES:
+        other = properties.get(reference)
+        if isinstance(other, str) and other:
+            seen.references.append((brief, reference, other))
+    if projects is not None and brief.project is not None and brief.project not in projects:
+        seen.owners.setdefault(brief.project, []).append(brief)
+
+
+def _shared_problems(seen: _Seen, exists: Callable[[str], bool]) -> Iterator[Problem]:
+    """Yield what only all the records together show."""
+    for (project, name), ids in seen.by_name.items():
+        detail = f"{len(ids)} images of the project have it"
+        if len(ids) > 1:
+            yield from (Problem("duplicate name", one, name, project, detail) for one in ids)
+    for (_checksum, size), briefs in seen.by_data.items():
+        detail = f"{size} bytes as in {briefs[0].image_id}"
+        yield from (_problem("duplicate data", brief, detail) for brief in briefs[1:])
+    yield from _missing_references(seen, exists)
+    for project, briefs in seen.owners.items():
+        detail = f"there is no project {project}"
+        yield from (_problem("owner is gone", brief, detail) for brief in briefs)
+
+
+def _missing_references(seen: _Seen, exists: Callable[[str], bool]) -> Iterator[Problem]:
+    known = dict.fromkeys(seen.ids, True)
+    for brief, reference, other in seen.references:
+        if other not in known:
+            known[other] = exists(other)
+        if not known[other]:
+            yield _problem(f"missing {reference.removesuffix('_id')}", brief, other)
