@@ -92,16 +92,16 @@ _SAVE_BREAKS = (
     _mended("The data ends in the middle", {"data": [cut(MIDDLE)]}, "data", _rest(PIECE)),
     _mended("The data ends before the last byte", {"data": [cut(-1)]}, "data", _rest(4 * PIECE)),
     Row(
-        "The data ends after the first byte, each time",
+        "The data ends before the first byte, each time",
         f"{_BROKEN}: it ended early, try again",
-        faults={"data": [cut(1)] * _AGAIN},
+        faults={"data": [cut(0)] * _AGAIN},
         asked=("head", *["data"] * 4),
     ),
     Row(
         "The same, with ``--keep-partial``, each time in the middle",
         f"{_BROKEN}: it ended early, try again",
         disk=PART,
-        faults={"data": [cut(MIDDLE)], "rest": [server.cut(1)] * _AGAIN},
+        faults={"data": [cut(MIDDLE)], "rest": [cut(0)] * _AGAIN},
         asked=("head", "data", *[_rest(PIECE)] * 3),
         options=("--keep-partial",),
     ),
@@ -148,7 +148,7 @@ _SAVE_BREAKS = (
     Row(
         "The connection is reset, each time",
         f"{_BROKEN}: Connection reset by peer",
-        faults={"data": [cut(1, "reset")] * _AGAIN},
+        faults={"data": [cut(0, "reset")] * _AGAIN},
         asked=("head", *["data"] * 4),
     ),
     _mended(
@@ -159,7 +159,7 @@ _SAVE_BREAKS = (
     Row(
         "Nothing comes for that long, each time",
         f"{_BROKEN}: it took too long, try again or raise --os-image-v1-timeout",
-        faults={"data": [cut(1, "stall")] * _AGAIN},
+        faults={"data": [cut(0, "stall")] * _AGAIN},
         asked=("head", *["data"] * 4),
     ),
 )

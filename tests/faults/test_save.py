@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from tests.faults import rows
 from tests.faults.conftest import Result
 from tests.faults.rows import DATA, SAVE, Row
 from tests.faults.server import IMAGE_ID, Service
+
+#: Before version 2 urllib3 hands out the beginning of a piece that breaks off, so that the rest
+#: begins later, and sometimes at all.
+KEEPS_WHOLE_PIECES = not urllib3.__version__.startswith("1.")
 
 
 def said(result: Result, service: Service, directory: Path) -> str:
@@ -69,6 +74,7 @@ def test_save(row: Row, shell: Callable[..., Result], tmp_path: Path, waits: lis
     assert result.err.count("\n") == bool(row.says)
     assert result.out == b""
     check_disk(row, tmp_path, before)
-    assert service.kinds == list(row.asked)
+    if KEEPS_WHOLE_PIECES:
+        assert service.kinds == list(row.asked)
     if row.waits is not None:
         assert waits == pytest.approx(row.waits)

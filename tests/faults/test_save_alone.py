@@ -159,7 +159,10 @@ def test_signal_keeps_part(start: Start, tmp_path: Path) -> None:
         result = ended(process)
     assert result.status == 143
     assert f"What came so far is kept in '{tmp_path}/x.part'\n" in result.err
-    assert contents(tmp_path) == {"x.part": DATA[:PIECE]}
+    part = (tmp_path / "x.part").read_bytes()
+    assert PIECE <= len(part) <= MIDDLE
+    assert DATA.startswith(part)
+    assert not (tmp_path / "x").exists()
 
 
 def test_kill(start: Start, tmp_path: Path) -> None:
@@ -194,7 +197,7 @@ def test_stdout_mended(shell: Shell, tmp_path: Path) -> None:
         result = shell(service, *_SAVE)
     check(alone("To standard output: the data ends in the middle"), result, service, tmp_path)
     assert result.out == DATA
-    assert service.kinds == ["head", "data", f"rest bytes={PIECE}-"]
+    assert [kind.split()[0] for kind in service.kinds] == ["head", "data", "rest"]
 
 
 def test_stdout_damaged(shell: Shell, tmp_path: Path) -> None:

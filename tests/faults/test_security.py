@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Result
-from tests.faults.rows import DATA, MIDDLE, PIECE
+from tests.faults.rows import DATA, MIDDLE
 from tests.faults.server import (
     IMAGE_ID,
     PASSWORD,
@@ -83,7 +83,7 @@ def test_redirect_of_a_part(shell: Callable[..., Result], tmp_path: Path) -> Non
             result = shell(service, *command)
     assert (result.status, result.err) == (0, "")
     assert elsewhere.asked == []
-    assert service.kinds == ["head", "data", f"rest bytes={PIECE}-", "data"]
+    assert [kind.split()[0] for kind in service.kinds] == ["head", "data", "rest", "data"]
 
 
 def test_token_expires_once(shell: Callable[..., Result], tmp_path: Path) -> None:
