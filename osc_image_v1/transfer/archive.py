@@ -187,7 +187,7 @@ class Archive:
 
     def _at(self, image_id: str) -> ExportedImage:
         _moment, manifest, offset = self._places[image_id]
-        with _opened(manifest) as file, file_errors("read", manifest):
+        with opened(manifest) as file, file_errors("read", manifest):
             file.seek(offset)
             line = file.readline(LONGEST_LINE + 2)
         exported = read_line(line)
@@ -199,7 +199,7 @@ class Archive:
         """Return when each image of a manifest was recorded, and where in the file."""
         found: dict[str, tuple[datetime, int]] = {}
         offset = 0
-        with _opened(manifest) as file, file_errors("read", manifest):
+        with opened(manifest) as file, file_errors("read", manifest):
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
                 try:
                     exported = read_line(line, first=number == 1)
@@ -224,7 +224,12 @@ class Archive:
         self._on_damage(manifest, number, error)
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """Open a file for reading that is no symbolic link, device or pipe.
+
+    :param path: its path
+    :raises FileFailed: if it is one, or cannot be opened
+    """
     return open(open_regular(path), "rb")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ from osc_image_v1.transfer.drafts import (
 )
 from osc_image_v1.transfer.many import Overall, Workers
 from osc_image_v1.transfer.progress import Advance
-from osc_image_v1.transfer.sending import from_service
+from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.spool import Spool
 from osc_image_v1.transfer.targets import Target, new_id_of
@@ -91,29 +92,21 @@ _Work = Callable[[ImageDetail, Advance], Outcome]
 _Words = tuple[str, str]
 
 
-class Copy:
-    """A copy of many images.
+class Job(abc.ABC):
+    """Many images on their way into a service, wherever they come from.
 
     Kernels and ramdisks come before the images that name them, small images before large ones. Run
-    again, a copy brings only what is missing.
+    again, a job brings only what is missing.
 
-    :param client: the service that the images come from
     :param target: the service that they go to
     :param plan: how they are written
     :param shard: only the images of this part
-    :param parallel: how many images are copied at a time
+    :param parallel: how many images are brought at a time
     """
 
     def __init__(
-        self,
-        client: ImageClient,
-        target: Target,
-        plan: Plan,
-        *,
-        shard: Shard | None = None,
-        parallel: int = 4,
+        self, target: Target, plan: Plan, *, shard: Shard | None = None, parallel: int = 4
     ) -> None:
-        self._client = client
         self._target = target
         self._plan = plan
         self._shard = shard or Shard()
@@ -211,7 +204,7 @@ class Copy:
         written = self._target.write(
             image,
             self._members(image),
-            from_service(self._client, image),
+            self._data(image),
             self._plan,
             advance=advance,
             stop=self._stop,
@@ -246,8 +239,13 @@ class Copy:
         if found.image_id != image.id:
             self._plan.image_ids[image.id] = found.image_id
 
+    @abc.abstractmethod
     def _members(self, image: ImageDetail) -> list[Member]:
-        return [] if image.is_public else self._client.members(image.id)
+        """Return the projects that an image is shared with."""
+
+    @abc.abstractmethod
+    def _data(self, image: ImageDetail) -> ImageSource | None:
+        """Return an image's data, None where there is none."""
 
     def _find_references(self, image: ImageDetail) -> tuple[str, ...]:
         """Learn the new IDs of kernel and ramdisk; say which of them the target has not got."""
@@ -270,6 +268,35 @@ class Copy:
             else:
                 notes.append(f"{shown} is not copied")
         return tuple(notes)
+
+
+class Copy(Job):
+    """A copy of many images from a service with the Image API v1.
+
+    :param client: the service that the images come from
+    :param target: the service that they go to
+    :param plan: how they are written
+    :param shard: only the images of this part
+    :param parallel: how many images are copied at a time
+    """
+
+    def __init__(
+        self,
+        client: ImageClient,
+        target: Target,
+        plan: Plan,
+        *,
+        shard: Shard | None = None,
+        parallel: int = 4,
+    ) -> None:
+        super().__init__(target, plan, shard=shard, parallel=parallel)
+        self._client = client
+
+    def _members(self, image: ImageDetail) -> list[Member]:
+        return [] if image.is_public else self._client.members(image.id)
+
+    def _data(self, image: ImageDetail) -> ImageSource | None:
+        return from_service(self._client, image)
 
 
 def _reason_to_skip(image: ImageDetail) -> str | None:

@@ -19,6 +19,8 @@ _MOST_WAITING = 256
 # Seconds that a worker has to come to its end, when all is to stop.
 _PATIENCE = 10.0
 _BETWEEN_LINES = 10.0
+# What an image takes whatever its size, in bytes that could be transferred meanwhile.
+_COST = 2**20
 
 
 class _Raised:
@@ -180,11 +182,11 @@ class Overall:
 
     def _line(self, seconds: float) -> str:
         line = f"{self._images_done} of {self._images} images"
-        done, total = self._images_done, self._images
         if self._size:
             mib = self._bytes_done / 2**20
-            done, total = self._bytes_done, self._size
             line += f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {mib / seconds:.1f} MiB/s"
+        done = self._bytes_done + self._images_done * _COST
+        total = self._size + self._images * _COST
         if 0 < done < total:
             left = timedelta(seconds=int((total - done) * seconds / done))
             line += f", {left} left"

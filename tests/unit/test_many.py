@@ -94,7 +94,7 @@ def test_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, clock: list[float])
         overall.advance(30 * 2**20)
     assert sys.stderr.getvalue().splitlines() == [
         "1 of 4 images, 10.0 of 40.0 MiB, 1.0 MiB/s, 0:00:30 left",
-        "4 of 4 images, 10.0 of 40.0 MiB, 0.5 MiB/s, 0:01:00 left",
+        "4 of 4 images, 10.0 of 40.0 MiB, 0.5 MiB/s, 0:00:42 left",
         "4 of 4 images, 40.0 of 40.0 MiB, 1.3 MiB/s",
     ]
 

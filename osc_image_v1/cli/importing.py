@@ -1,0 +1,127 @@
+"""The command that brings exported images into the cloud that the shell works with."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from osc_image_v1.cli import bulk, options
+from osc_image_v1.cli.copy import OutcomeLister, add_plan
+from osc_image_v1.i18n import _
+
+
+class ImportImage(OutcomeLister):
+    _description = _(
+        "Bring images that were exported to a directory into this cloud, by the Image API v2 or "
+        "v1: all of them, or those that are named. The data is verified against the manifest on "
+        "its way, and against the service's checksum after that. Run again, the command imports "
+        "only what is missing. The exit status is 1 if an image could not be imported."
+    )
+    failure = _("%(failed)d of %(total)d images could not be imported")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "directory",
+            metavar="<directory>",
+            type=options.not_empty,
+            help=_("Directory that images were exported to"),
+        )
+        parser.add_argument(
+            "images",
+            metavar="<image>",
+            nargs="*",
+            type=options.not_empty,
+            help=_("Image to import (name or ID; default: all)"),
+        )
+        add_plan(parser)
+        bulk.add_parallel(parser, _("Import this many images at a time (default: 4)"))
+        bulk.add_shard(parser)
+        parser.add_argument(
+            "--dry-run", action="store_true", help=_("Only show what would be done")
+        )
+        options.add_human_readable(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+        """Return column names and rows."""
+        from pathlib import Path
+
+        from osc_image_v1.cli.clients import image_target
+        from osc_image_v1.transfer.archive import Archive
+        from osc_image_v1.transfer.drafts import Plan
+        from osc_image_v1.transfer.importing import Import, exported_records
+
+        manager = self.app.client_manager
+        archive = Archive(Path(parsed_args.directory))
+        _check(archive)
+        plan = Plan(
+            new_ids=parsed_args.new_ids,
+            visibility=parsed_args.new_visibility,
+            accept_members=parsed_args.accept_members,
+            projects=_projects(parsed_args, manager, archive),
+            keep_projects=parsed_args.keep_project_ids,
+        )
+        importing = Import(
+            archive,
+            image_target(manager, parsed_args.target),
+            plan,
+            shard=parsed_args.shard,
+            parallel=parsed_args.parallel,
+        )
+        records = exported_records(archive, parsed_args.images)
+        return self.rows(importing, records, parsed_args)
+
+
+def _check(archive: Any) -> None:
+    from osc_image_v1.exceptions import BadManifest
+    from osc_image_v1.transfer.part import shown
+
+    if not archive.manifests:
+        raise BadManifest(
+            _("%s has no manifest: nothing was exported to it") % shown(archive.directory)
+        )
+
+
+def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Mapping[str, str]:
+    """Return the IDs of projects, in the export -> here.
+
+    A project that this cloud has by the same ID is the same one: no two clouds give one ID.
+    """
+    from pathlib import Path
+
+    from osc_image_v1.cli.projects import ProjectNames, project_id
+    from osc_image_v1.transfer.importing import exported_projects
+    from osc_image_v1.transfer.project_map import read_project_map
+
+    exported = exported_projects(archive)
+    projects: dict[str, str] = {}
+    if parsed_args.project_map:
+        for old, new in read_project_map(Path(parsed_args.project_map)).items():
+            for known in _named(exported, old):
+                projects[known] = project_id(manager, new)
+    if not parsed_args.keep_project_ids:
+        names = ProjectNames(manager)
+        own = manager.session.get_project_id()
+        for known in exported:
+            if known not in projects and (known == own or names.get(known) is not None):
+                projects[known] = known
+    return projects
+
+
+def _named(exported: Mapping[str, str | None], name_or_id: str) -> list[str]:
+    """Return the ID of an exported project, none where the export has nothing of it."""
+    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.text import printable
+
+    if name_or_id in exported:
+        return [name_or_id]
+    ids = [known for known, name in exported.items() if name == name_or_id]
+    if len(ids) > 1:
+        raise InvalidInput(
+            _("Several exported projects have the name '%(name)s', use an ID instead: %(ids)s")
+            % {"name": printable(name_or_id), "ids": ", ".join(map(printable, ids))}
+        )
+    return ids

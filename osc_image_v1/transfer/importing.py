@@ -1,0 +1,135 @@
+"""Exported images into a service, as a copy from one service to another does it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from osc_image_v1.api.data import CHUNK_SIZE
+from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import AmbiguousName, ImageHasNoData, ImageNotFound
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.archive import Archive, opened
+from osc_image_v1.transfer.copy import Job, Outcome
+from osc_image_v1.transfer.drafts import Plan
+from osc_image_v1.transfer.manifest import ExportedImage
+from osc_image_v1.transfer.part import file_errors
+from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.sending import ImageSource
+from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.targets import Target
+
+LOG = logging.getLogger(__name__)
+
+
+class Import(Job):
+    """An import of exported images.
+
+    :param archive: the images
+    :param target: the service that they go to
+    :param plan: how they are written
+    :param shard: only the images of this part
+    :param parallel: how many images are imported at a time
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        target: Target,
+        plan: Plan,
+        *,
+        shard: Shard | None = None,
+        parallel: int = 4,
+    ) -> None:
+        super().__init__(target, plan, shard=shard, parallel=parallel)
+        self._archive = archive
+
+    def _members(self, image: ImageDetail) -> list[Member]:
+        members = self._exported(image).members
+        if members is None:
+            LOG.warning(
+                "Who image %s was shared with is not known: it is shared with nobody",
+                printable(image.id),
+            )
+        return list(members or ())
+
+    def _data(self, image: ImageDetail) -> ImageSource | None:
+        exported = self._exported(image)
+        if exported.data is None:
+            return None
+        path = self._archive.directory / exported.file
+
+        def read() -> Iterator[bytes]:
+            with opened(path) as file, file_errors("read", path):
+                while chunk := file.read(CHUNK_SIZE):
+                    yield chunk
+
+        return ImageSource(exported.data.size, exported.data.md5, read)
+
+    def _foresee(self, image: ImageDetail, advance: Advance) -> Outcome:
+        outcome = super()._foresee(image, advance)
+        if outcome.action == "copy" and self._exported(image).data is None:
+            raise ImageHasNoData("it was exported without its data")
+        return outcome
+
+    def _exported(self, image: ImageDetail) -> ExportedImage:
+        exported = self._archive.find(image.id)
+        if exported is None:
+            raise ImageNotFound(f"No image {printable(image.id)} was exported")
+        return exported
+
+
+def exported_records(archive: Archive, names_or_ids: Iterable[str] = ()) -> Iterator[Record]:
+    """Yield the records of exported images.
+
+    :param archive: the images
+    :param names_or_ids: which of them, by default all
+    :raises ImageNotFound: if no such image was exported
+    :raises AmbiguousName: if several of that name were
+    """
+    wanted = list(dict.fromkeys(names_or_ids))
+    if not wanted:
+        for exported in archive:
+            yield exported.record
+        return
+    by_name = _ids_by_name(archive, {name for name in wanted if name not in archive})
+    for name_or_id in wanted:
+        ids = [name_or_id] if name_or_id in archive else by_name.get(name_or_id, [])
+        shown = printable(name_or_id)
+        if not ids:
+            raise ImageNotFound(f"No image of the name or ID '{shown}' was exported")
+        if len(ids) > 1:
+            raise AmbiguousName(
+                f"{len(ids)} images have the name '{shown}', use an ID instead: "
+                + ", ".join(map(printable, ids)),
+                ids,
+            )
+        found = archive.find(ids[0])
+        if found is not None:
+            yield found.record
+
+
+def _ids_by_name(archive: Archive, names: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for exported in archive if names else ():
+        name = exported.image.name
+        if name in names:
+            found.setdefault(name, []).append(exported.id)
+    return found
+
+
+def exported_projects(archive: Archive) -> dict[str, str | None]:
+    """Return the projects that own exported images, or that they are shared with.
+
+    :param archive: the images
+    :returns: IDs -> names, None where the name is not known
+    """
+    projects: dict[str, str | None] = {}
+    for exported in archive:
+        for member in exported.members or ():
+            projects.setdefault(member.member_id, None)
+        owner = exported.image.owner
+        if owner is not None:
+            projects[owner] = exported.owner_name or projects.get(owner)
+    return projects
