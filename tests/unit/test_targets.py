@@ -1,0 +1,630 @@
+"""One image into a service: what is made, what is compared, what a failure leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+import requests_mock as rm
+
+from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.exceptions import (
+    ConnectionFailed,
+    ContentMismatch,
+    Forbidden,
+    ImageHasNoData,
+    ImageV1Error,
+    InvalidInput,
+    TargetOccupied,
+    TransferStopped,
+)
+from osc_image_v1.transfer import renames
+from osc_image_v1.transfer.drafts import UNFINISHED, Found, Plan, state_of
+from osc_image_v1.transfer.sending import ImageSource, Sending
+from osc_image_v1.transfer.targets import new_id_of
+from tests.unit.conftest import detail, image_id
+from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
+
+DATA = b"some data" * 1000
+PIECES = [DATA[:5000], DATA[5000:]]
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def an_image(**fields: Any) -> ImageDetail:
+    record = detail(0, size=len(DATA), checksum=md5(DATA), **fields)
+    return ImageDetail.from_record(record)
+
+
+def a_source(data: bytes = DATA, **fields: Any) -> ImageSource:
+    known = {"size": len(DATA), "md5": md5(DATA), **fields}
+    return ImageSource(read=lambda: iter([data[:5000], data[5000:]]), **known)
+
+
+@pytest.fixture
+def glance(requests_mock: rm.Mocker) -> GlanceV2:
+    return GlanceV2(requests_mock)
+
+
+ID = image_id(0)
+
+
+# What comes of an image
+
+
+def test_an_image_is_copied_with_all_its_metadata(glance: GlanceV2) -> None:
+    image = an_image(
+        name="an image",
+        min_disk=3,
+        min_ram=4,
+        is_public=True,
+        protected=True,
+        properties={"a": "b", "null": None, "status": "mine"},
+    )
+    written = glance.target().write(image, [], a_source(), Plan())
+    assert (written.image_id, written.action, written.verified) == (ID, "copied", True)
+    assert written.notes == ("property status is v1_status there",)
+    record = glance.records[ID]
+    expected = {
+        "name": "an image",
+        "status": "active",
+        "visibility": "public",
+        "protected": True,
+        "owner": "p1",
+        "disk_format": "raw",
+        "container_format": "bare",
+        "min_disk": 3,
+        "min_ram": 4,
+        "tags": [],
+        "checksum": md5(DATA),
+        "a": "b",
+        "null": "",
+        "v1_status": "mine",
+    }
+    assert {name: record[name] for name in expected} == expected
+    assert glance.data[ID] == DATA
+
+
+def test_nothing_is_asked_for_twice(glance: GlanceV2) -> None:
+    glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.asked == [
+        f"GET /images/{ID}",
+        "POST /images",
+        f"PUT /images/{ID}/file",
+        f"GET /images/{ID}",
+        f"PATCH /images/{ID}",
+    ]
+
+
+def test_a_second_time_there_is_nothing_to_do(glance: GlanceV2) -> None:
+    target = glance.target()
+    target.write(an_image(), [], a_source(), Plan())
+    glance.asked.clear()
+    assert target.write(an_image(), [], a_source(), Plan()).action == "present"
+    assert glance.asked == [f"GET /images/{ID}"]
+
+
+def test_a_record_without_data(glance: GlanceV2) -> None:
+    image = an_image(status="queued", disk_format=None, container_format=None)
+    image = replace(image, size=0, checksum=None)
+    assert glance.target().write(image, [], None, Plan()).action == "recorded"
+    assert glance.records[ID]["status"] == "queued"
+    assert glance.target().write(image, [], None, Plan()).action == "present"
+
+
+def test_no_bytes_are_data_too(glance: GlanceV2) -> None:
+    image = replace(an_image(), size=0, checksum=None)
+    source = ImageSource(0, md5(b""), lambda: iter(()))
+    assert glance.target().write(image, [], source, Plan()).action == "copied"
+    assert glance.data[ID] == b""
+
+
+def test_without_a_checksum_it_is_said(glance: GlanceV2) -> None:
+    written = glance.target().write(
+        replace(an_image(), checksum=None), [], a_source(md5=None), Plan()
+    )
+    assert (written.action, written.verified) == ("copied", False)
+
+
+def test_data_must_be_at_hand(glance: GlanceV2) -> None:
+    with pytest.raises(ImageHasNoData):
+        glance.target().write(an_image(), [], None, Plan())
+    assert glance.records == {}
+
+
+def test_deactivated_stays_deactivated(glance: GlanceV2) -> None:
+    glance.target().write(an_image(status="deactivated"), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "deactivated"
+
+
+# Visibility, members, owners
+
+
+def test_members(glance: GlanceV2) -> None:
+    plan = Plan(projects={"old": "new"}, accept_members=True)
+    members = [Member("old"), Member("p9", True)]
+    glance.target().write(an_image(), members, a_source(), plan)
+    assert glance.members[ID] == {"new": "accepted", "p9": "accepted"}
+    assert glance.records[ID]["visibility"] == "shared"
+
+
+def test_members_that_are_there_stay_as_they_are(glance: GlanceV2) -> None:
+    glance.add(ID, DATA, tags=[UNFINISHED, "mine"], visibility="private")
+    glance.members[ID] = {"p8": "accepted", "p9": "rejected"}
+    written = glance.target().write(an_image(), [Member("p8"), Member("p9")], a_source(), Plan())
+    assert written.action == "finished"
+    assert glance.members[ID] == {"p8": "accepted", "p9": "rejected"}
+    assert glance.records[ID]["tags"] == ["mine"]
+
+
+def test_another_run_may_have_added_the_member(glance: GlanceV2) -> None:
+    glance.before["POST /members"] = [failing(409)]
+    assert glance.target().write(an_image(), [Member("p8")], a_source(), Plan()).action == "copied"
+
+
+@pytest.mark.parametrize(
+    ("fields", "members", "plan", "visibility", "notes"),
+    [
+        ({}, [], Plan(), "private", ()),
+        ({"is_public": True}, [], Plan(), "public", ()),
+        ({}, [Member("m")], Plan(), "shared", ()),
+        ({}, [], Plan(visibility="community"), "community", ("private here, community there",)),
+        (
+            {},
+            [Member("m")],
+            Plan(visibility="private"),
+            "private",
+            (
+                "shared here, private there",
+                "not shared with 1 projects: it is private there",
+            ),
+        ),
+        (
+            {"owner": None},
+            [Member("m")],
+            Plan(keep_projects=False),
+            "shared",
+            ("not shared with project m",),
+        ),
+    ],
+)
+def test_visibility(
+    glance: GlanceV2,
+    fields: Any,
+    members: list[Member],
+    plan: Plan,
+    visibility: str,
+    notes: tuple[str, ...],
+) -> None:
+    written = glance.target().write(an_image(**fields), members, a_source(), plan)
+    assert glance.records[ID]["visibility"] == visibility
+    assert written.notes == notes
+
+
+@pytest.mark.parametrize(
+    ("owner", "plan", "there"),
+    [
+        ("p1", Plan(), "p1"),
+        ("p1", Plan(projects={"p1": "p2"}, keep_projects=False), "p2"),
+        ("p1", Plan(keep_projects=False), "me"),
+        (None, Plan(), None),
+        (None, Plan(keep_projects=False), "me"),
+    ],
+)
+def test_owner(glance: GlanceV2, owner: str | None, plan: Plan, there: str | None) -> None:
+    glance.target().write(an_image(owner=owner), [], a_source(), plan)
+    assert glance.records[ID]["owner"] == there
+
+
+def test_an_owner_that_the_map_lacks_is_refused(glance: GlanceV2) -> None:
+    plan = Plan(projects={"p8": "p9"}, keep_projects=False)
+    with pytest.raises(InvalidInput, match="project map has nothing for project p1"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert glance.asked == []
+
+
+def test_what_is_public_is_so_last(glance: GlanceV2) -> None:
+    glance.before["PATCH "] = [failing(403, "not authorized to publicize")]
+    with pytest.raises(Forbidden):
+        glance.target().write(an_image(is_public=True), [], a_source(), Plan())
+    assert glance.records[ID]["visibility"] == "shared"
+    # Another run finishes it, without the data.
+    glance.asked.clear()
+    plan = Plan(visibility="private")
+    assert glance.target().write(an_image(is_public=True), [], a_source(), plan).action == (
+        "finished"
+    )
+    assert f"PUT /images/{ID}/file" not in glance.asked
+
+
+# New IDs
+
+
+def test_new_ids(glance: GlanceV2) -> None:
+    plan = Plan(new_ids=True)
+    target = glance.target()
+    written = target.write(an_image(), [], a_source(), plan)
+    assert written.image_id == new_id_of(ID) != ID
+    assert glance.records[written.image_id][renames.SOURCE_ID] == ID
+    assert plan.image_ids == {ID: written.image_id}
+    assert target.write(an_image(), [], a_source(), plan).action == "present"
+    found = target.copy_of(ID)
+    assert found is not None
+    assert found.image_id == written.image_id
+    assert [one.source_id for one in target.everything()] == [ID]
+
+
+def test_a_new_id_that_was_deleted_is_passed_over(glance: GlanceV2) -> None:
+    glance.deleted.add(new_id_of(ID))
+    written = glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert written.image_id == new_id_of(ID, 1)
+
+
+def test_of_several_copies_the_whole_one_counts(glance: GlanceV2) -> None:
+    glance.add("a", status="killed", **{renames.SOURCE_ID: ID})
+    glance.add("b", **{renames.SOURCE_ID: ID})
+    glance.add("c", DATA, **{renames.SOURCE_ID: ID}, visibility="community")
+    written = glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert (written.image_id, written.action) == ("c", "present")
+
+
+def test_kernels_get_their_new_ids(glance: GlanceV2) -> None:
+    other = image_id(7)
+    image = an_image(properties={"kernel_id": other, "ramdisk_id": "none"})
+    plan = Plan(image_ids={other: image_id(8)})
+    glance.target().write(image, [], a_source(), plan)
+    assert glance.records[ID]["kernel_id"] == image_id(8)
+    assert glance.records[ID]["v1_ramdisk_id"] == "none"
+
+
+# What is there already
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"data": b"other"}, "another image .*--new-ids"),
+        ({"status": "killed"}, "is killed in the target: --new-ids"),
+        ({"status": "saving"}, "is saving in the target: another run may be at it"),
+    ],
+)
+def test_taken_ids(glance: GlanceV2, fields: Any, match: str) -> None:
+    glance.add(ID, **fields)
+    with pytest.raises(TargetOccupied, match=match):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert ID in glance.records
+
+
+def test_an_id_that_was_deleted(glance: GlanceV2) -> None:
+    glance.deleted.add(ID)
+    with pytest.raises(TargetOccupied, match="gives no ID a second time: --new-ids"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_an_empty_record_is_made_right_and_filled(glance: GlanceV2) -> None:
+    glance.add(ID, name="old", stale="x", **{"a/b~c": "old"})
+    image = an_image(name="new", properties={"a/b~c": "new", "more": "y"})
+    assert glance.target().write(image, [], a_source(), Plan()).action == "copied"
+    record = glance.records[ID]
+    assert (record["name"], record["a/b~c"], record["more"]) == ("new", "new", "y")
+    assert "stale" not in record
+
+
+def test_an_empty_record_that_is_right_needs_no_change(glance: GlanceV2) -> None:
+    glance.target().write(an_image(), [], a_source(), Plan())
+    fresh = glance.records[ID]
+    fresh.update(status="queued", tags=[UNFINISHED], visibility="shared", size=None)
+    glance.asked.clear()
+    glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.asked[:2] == [f"GET /images/{ID}", f"PUT /images/{ID}/file"]
+
+
+def test_what_the_service_is_busy_with_is_waited_for(glance: GlanceV2, naps: list[float]) -> None:
+    record = glance.add(ID, status="saving")
+
+    def done() -> None:
+        record["status"] = "queued"
+
+    glance.before["GET "] = [lambda: None, lambda: None, done]
+    target = glance.target(patience=60.0)
+    assert target.write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert naps
+
+
+def found(**fields: Any) -> Found:
+    return Found(
+        **{
+            "image_id": ID,
+            "status": "active",
+            "size": len(DATA),
+            "checksum": None,
+            "unfinished": False,
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "there", "state"),
+    [
+        (an_image(), None, "missing"),
+        (an_image(), found(), "complete"),
+        (an_image(), found(checksum="0" * 32), "other"),
+        (an_image(), found(size=1), "other"),
+        (an_image(status="queued"), found(), "complete"),
+        (an_image(), found(unfinished=True), "unfinished"),
+        (an_image(), found(status="queued"), "empty"),
+        (an_image(status="queued"), found(status="queued", unfinished=True), "unfinished"),
+        (an_image(), found(status="uploading"), "busy"),
+        (an_image(), found(status="deleted"), "dead"),
+        (an_image(), found(status=None), "dead"),
+    ],
+)
+def test_states(image: ImageDetail, there: Found | None, state: str) -> None:
+    assert state_of(image, there) == state
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        (a_source(DATA[:-1] + b"!"), "its MD5 is"),
+        (a_source(DATA[:-1]), "8999 bytes came, not 9000"),
+        (a_source(DATA + b"!"), "more than 9000 bytes"),
+    ],
+)
+def test_damaged_data_leaves_nothing(glance: GlanceV2, source: ImageSource, match: str) -> None:
+    with pytest.raises(ContentMismatch, match=match + ".*is removed"):
+        glance.target().write(an_image(), [], source, Plan())
+    assert glance.records == {}
+    assert glance.data == {}
+
+
+def test_what_the_target_refuses_leaves_nothing(glance: GlanceV2) -> None:
+    glance.before["PUT /file"] = [failing(415, "disk_format qcow2 does not match")]
+    with pytest.raises(ImageV1Error, match="does not match.*is removed"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records == {}
+
+
+def test_what_the_target_stores_otherwise_leaves_nothing(glance: GlanceV2) -> None:
+    def spoil() -> None:
+        glance.records[ID]["checksum"] = "0" * 32
+
+    glance.after["PUT /file"] = [spoil]
+    with pytest.raises(ContentMismatch, match=f"checksum {'0' * 32}.*is removed"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records == {}
+
+
+@pytest.mark.parametrize("status", ["queued", "killed"])
+def test_what_is_not_active_after_the_data_leaves_nothing(glance: GlanceV2, status: str) -> None:
+    def spoil() -> None:
+        glance.records[ID]["status"] = status
+
+    glance.after["PUT /file"] = [spoil]
+    with pytest.raises(ContentMismatch, match=f"but the image is {status}.*is removed"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records == {}
+
+
+def test_gone_after_the_data(glance: GlanceV2) -> None:
+    glance.after["PUT /file"] = [glance.records.clear]
+    with pytest.raises(ContentMismatch, match="but the image is gone$"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_what_cannot_be_removed_is_said(glance: GlanceV2) -> None:
+    glance.before["PUT /file"] = [failing(400)]
+    glance.before["DELETE "] = [failing(403, "protected by someone")]
+    with pytest.raises(ImageV1Error, match="look for what is left of image.*protected by someone"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_what_cannot_be_read_makes_no_record(glance: GlanceV2) -> None:
+    def read() -> Any:
+        raise ImageHasNoData("gone")
+
+    with pytest.raises(ImageHasNoData):
+        glance.target().write(an_image(), [], ImageSource(1, None, read), Plan())
+    assert glance.asked == [f"GET /images/{ID}"]
+
+
+def test_an_upload_that_breaks_off_is_begun_again(glance: GlanceV2, naps: list[float]) -> None:
+    counted: list[int] = []
+    glance.before["PUT /file"] = [failing(503), failing(500)]
+    written = glance.target().write(an_image(), [], a_source(), Plan(), advance=counted.append)
+    assert written.action == "copied"
+    assert sum(counted) == len(DATA)
+    assert naps
+
+
+def test_an_upload_that_breaks_off_for_good_leaves_an_empty_record(glance: GlanceV2) -> None:
+    glance.before["PUT /file"] = [failing(503)] * 3
+    with pytest.raises(ImageV1Error, match="queued, is left for another run"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "queued"
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+
+
+def test_with_new_ids_it_leaves_nothing(glance: GlanceV2) -> None:
+    glance.before["PUT /file"] = [failing(503)] * 3
+    with pytest.raises(ImageV1Error, match="is removed"):
+        glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert glance.records == {}
+
+
+def test_the_source_breaks_off(glance: GlanceV2) -> None:
+    tries: list[int] = []
+
+    def read() -> Any:
+        yield DATA[:5000]
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionFailed("the source is away")
+        yield DATA[5000:]
+
+    source = ImageSource(len(DATA), md5(DATA), read)
+    assert glance.target().write(an_image(), [], source, Plan()).action == "copied"
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("method", ["POST /images", "PATCH "])
+def test_requests_that_fail_at_the_service_are_repeated(glance: GlanceV2, method: str) -> None:
+    glance.before[method] = [failing(500), failing(503)]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert glance.records[ID]["tags"] == []
+
+
+@pytest.mark.parametrize("method", ["POST /images", "PATCH "])
+def test_but_not_for_ever(glance: GlanceV2, method: str) -> None:
+    glance.before[method] = [failing(500)] * 3
+    with pytest.raises(ImageV1Error):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_a_create_whose_answer_is_lost(glance: GlanceV2) -> None:
+    glance.after["POST /images"] = [failing(502)]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert glance.asked.count("POST /images") == 1
+
+
+def test_an_upload_whose_answer_is_lost(glance: GlanceV2) -> None:
+    glance.after["PUT /file"] = [failing(502)]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert glance.asked.count(f"PUT /images/{ID}/file") == 1
+
+
+def test_stopped(glance: GlanceV2) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(ImageV1Error, match="stopped.*is left for another run"):
+        glance.target().write(an_image(), [], a_source(), Plan(), stop=stop)
+    assert glance.records[ID]["status"] == "queued"
+    with pytest.raises(TransferStopped):
+        list(Sending(a_source(), stop=stop))
+
+
+# Two at once
+
+
+def _other_run(glance: GlanceV2, data: bytes | None) -> Callable[[], None]:
+    def run() -> None:
+        glance.records.pop(ID, None)
+        glance.add(ID, data)
+
+    return run
+
+
+@pytest.mark.parametrize("request_", ["POST /images", "PUT /file"])
+def test_the_other_run_was_faster(glance: GlanceV2, request_: str) -> None:
+    glance.before[request_] = [_other_run(glance, DATA)]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "present"
+    assert glance.data[ID] == DATA
+
+
+def test_the_other_run_is_at_it(glance: GlanceV2) -> None:
+    def saving() -> None:
+        glance.add(ID, status="saving")
+
+    glance.before["PUT /file"] = [saving]
+    with pytest.raises(TargetOccupied, match="being written by someone else"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "saving"
+
+
+def test_the_other_run_changes_the_record(glance: GlanceV2) -> None:
+    glance.add(ID)
+
+    def other() -> None:
+        _other_run(glance, DATA)()
+        failing(409)()
+
+    glance.before["PATCH "] = [other]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "present"
+
+
+# What vouches for the data there
+
+
+def test_a_target_without_md5_is_read_back_once(glance: GlanceV2) -> None:
+    glance.md5 = False
+    target = glance.target()
+    target.write(an_image(), [], a_source(), Plan())
+    assert f"GET /images/{ID}/file" in glance.asked
+    glance.records.clear()
+    glance.asked.clear()
+    # From now on SHA-512 is computed on the way.
+    assert target.write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert f"GET /images/{ID}/file" not in glance.asked
+
+
+def test_a_target_that_shows_no_checksum_at_all(glance: GlanceV2) -> None:
+    def hide() -> None:
+        glance.records[ID].update(checksum=None, os_hash_algo=None, os_hash_value=None)
+
+    glance.after["PUT /file"] = [hide]
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert f"GET /images/{ID}/file" in glance.asked
+
+
+def test_a_checksum_that_nobody_here_can_compute(glance: GlanceV2) -> None:
+    def odd() -> None:
+        glance.records[ID].update(checksum=None, os_hash_algo="shake_128", os_hash_value="x")
+
+    glance.after["PUT /file"] = [odd, odd]
+    target = glance.target()
+    assert target.write(an_image(), [], a_source(), Plan()).action == "copied"
+    glance.records.clear()
+    assert target.write(an_image(), [], a_source(), Plan()).action == "copied"
+
+
+def test_lists_have_pages(requests_mock: rm.Mocker) -> None:
+    glance = GlanceV2(requests_mock, page_size=2)
+    for number in range(5):
+        glance.add(image_id(number))
+    assert len(list(glance.target().everything())) == 5
+
+
+@pytest.mark.parametrize("link", ["/v2/images?x=1", "http://[/?marker=1"])
+def test_a_next_page_without_a_marker(requests_mock: rm.Mocker, link: str) -> None:
+    glance = GlanceV2(requests_mock)
+    requests_mock.get(TARGET_URL + "/v2/images", json={"images": [], "next": link})
+    with pytest.raises(ImageV1Error, match="no marker"):
+        list(glance.target().everything())
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[]", b'{"id": 5}'])
+def test_answers_of_another_form(requests_mock: rm.Mocker, body: bytes) -> None:
+    glance = GlanceV2(requests_mock)
+    requests_mock.post(TARGET_URL + "/v2/images", content=body, status_code=201)
+    with pytest.raises(ImageV1Error, match="Cannot create image"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_members_of_another_form(requests_mock: rm.Mocker) -> None:
+    glance = GlanceV2(requests_mock)
+    requests_mock.get(f"{TARGET_URL}/v2/images/{ID}/members", json={"members": [1]})
+    with pytest.raises(ImageV1Error, match="another form"):
+        glance.client().members(ID)
+
+
+def test_a_silent_create_that_made_nothing(requests_mock: rm.Mocker) -> None:
+    glance = GlanceV2(requests_mock)
+    requests_mock.post(TARGET_URL + "/v2/images", exc=requests.exceptions.ReadTimeout)
+    with pytest.raises(ConnectionFailed):
+        glance.target().write(an_image(), [], a_source(), Plan())
+
+
+def test_odd_tags(glance: GlanceV2) -> None:
+    glance.add(ID, DATA, tags=None)
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "present"
