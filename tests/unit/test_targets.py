@@ -391,7 +391,7 @@ def test_damaged_data_leaves_nothing(glance: GlanceV2, source: ImageSource, matc
 
 def test_what_the_target_refuses_leaves_nothing(glance: GlanceV2) -> None:
     glance.before["PUT /file"] = [failing(415, "disk_format qcow2 does not match")]
-    with pytest.raises(ImageV1Error, match="does not match.*is removed"):
+    with pytest.raises(ImageV1Error, match=r"does not match.*is removed"):
         glance.target().write(an_image(), [], a_source(), Plan())
     assert glance.records == {}
 
@@ -419,14 +419,14 @@ def test_what_is_not_active_after_the_data_leaves_nothing(glance: GlanceV2, stat
 
 def test_gone_after_the_data(glance: GlanceV2) -> None:
     glance.after["PUT /file"] = [glance.records.clear]
-    with pytest.raises(ContentMismatch, match="but the image is gone$"):
+    with pytest.raises(ContentMismatch, match=r"but the image is gone$"):
         glance.target().write(an_image(), [], a_source(), Plan())
 
 
 def test_what_cannot_be_removed_is_said(glance: GlanceV2) -> None:
     glance.before["PUT /file"] = [failing(400)]
     glance.before["DELETE "] = [failing(403, "protected by someone")]
-    with pytest.raises(ImageV1Error, match="look for what is left of image.*protected by someone"):
+    with pytest.raises(ImageV1Error, match=r"look for what is left of image.*protected by someone"):
         glance.target().write(an_image(), [], a_source(), Plan())
 
 
@@ -507,7 +507,7 @@ def test_an_upload_whose_answer_is_lost(glance: GlanceV2) -> None:
 def test_stopped(glance: GlanceV2) -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(ImageV1Error, match="stopped.*is left for another run"):
+    with pytest.raises(ImageV1Error, match=r"stopped.*is left for another run"):
         glance.target().write(an_image(), [], a_source(), Plan(), stop=stop)
     assert glance.records[ID]["status"] == "queued"
     with pytest.raises(TransferStopped):
