@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock as rm
+
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.cli import clients
+from osc_image_v1.cli.importing import ImportImage
+from osc_image_v1.exceptions import (
+    AmbiguousName,
+    BadManifest,
+    ImageNotFound,
+    ImageV1Error,
+    InvalidInput,
+)
+from osc_image_v1.transfer.archive import Archive
+from osc_image_v1.transfer.copy import Outcome
+from osc_image_v1.transfer.drafts import Draft, Found, Plan
+from osc_image_v1.transfer.export import Export
+from osc_image_v1.transfer.importing import Import, exported_projects, exported_records
+from osc_image_v1.transfer.sending import Sending
+from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.target_v1 import V1Target
+from osc_image_v1.transfer.target_v2 import V2Target
+from osc_image_v1.transfer.targets import Target
+from tests.unit.conftest import Shell, image_id
+from tests.unit.store import Store
+
+
+class Memory(Target):
+    """A target that is a dictionary."""
+
+    visibilities = frozenset(("public", "private", "shared"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, Found] = {}
+        self.drafts: dict[str, Draft] = {}
+        self.bodies: dict[str, bytes] = {}
+
+    def _properties(
+        self, properties: Mapping[str, str | None], notes: list[str]
+    ) -> Mapping[str, str | None]:
+        return properties
+
+    def everything(self) -> Iterator[Found]:
+        return iter(list(self.found.values()))
+
+    def _look(self, image_id: str) -> Found | None:
+        return self.found.get(image_id)
+
+    def _copies(self, image_id: str) -> Iterable[Found]:
+        return [found for found in self.found.values() if found.source_id == image_id]
+
+    def _create(self, draft: Draft) -> None:
+        self.found[draft.image_id] = Found(draft.image_id, "queued", None, None, unfinished=True)
+
+    def _renew(self, draft: Draft, found: Found) -> None:
+        raise AssertionError("nothing is left empty here")
+
+    def _send(self, draft: Draft, sending: Sending) -> None:
+        data = b"".join(sending)
+        self.bodies[draft.image_id] = data
+        self.found[draft.image_id] = replace(
+            self.found[draft.image_id],
+            status="active",
+            size=len(data),
+            checksum=hashlib.md5(data).hexdigest(),
+        )
+
+    def _data(self, image_id: str) -> Iterator[bytes]:
+        yield self.bodies[image_id]
+
+    def _finish(self, draft: Draft, found: Found | None) -> None:
+        self.drafts[draft.image_id] = draft
+        self.found[draft.image_id] = replace(self.found[draft.image_id], unfinished=False)
+
+    def _delete(self, image_id: str) -> None:
+        del self.found[image_id]
+
+
+@pytest.fixture
+def store(requests_mock: rm.Mocker) -> Store:
+    return Store(requests_mock)
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store, client: ImageClient) -> Path:
+    """An export of four images: one is public, one shared, one has no data."""
+    store.add(0, is_public=True)
+    store.add(1, protected=True)
+    store.members[image_id(1)] = [{"member_id": "p2", "can_share": True}]
+    store.add(2, owner="p3", name="image 1")
+    store.add(3, status="queued", size=None, checksum=None)
+    path = tmp_path / "export"
+    Export(client, path, project_name={"p1": "demo", "p3": "demo"}.get).run(store.records.values())
+    return path
+
+
+def brought(directory: Path, target: Target, **options: Any) -> dict[str, Outcome]:
+    plan = options.pop("plan", Plan())
+    archive = Archive(directory)
+    job = Import(archive, target, plan, **options)
+    return {outcome.image_id: outcome for outcome in job.run(exported_records(archive))}
+
+
+def test_all_is_brought(directory: Path, store: Store) -> None:
+    target = Memory()
+    outcomes = brought(directory, target)
+    assert [outcomes[image_id(n)].action for n in range(4)] == ["copied"] * 3 + ["recorded"]
+    assert target.bodies == {image_id(n): b"data %d" % n for n in range(3)}
+    assert dict(target.drafts[image_id(1)].members) == {"p2": True}
+    assert target.drafts[image_id(0)].visibility == "public"
+    assert store.downloads() == 3
+    again = brought(directory, target)
+    assert {outcome.action for outcome in again.values()} == {"present"}
+
+
+def test_damaged_data_is_not_taken(directory: Path) -> None:
+    (directory / f"{image_id(0)}.img").write_bytes(b"datum0")
+    (directory / f"{image_id(1)}.img").unlink()
+    path = directory / f"{image_id(2)}.img"
+    path.rename(directory / "elsewhere")
+    path.symlink_to("elsewhere")
+    target = Memory()
+    outcomes = brought(directory, target)
+    assert [outcomes[image_id(n)].action for n in range(4)] == ["failed"] * 3 + ["recorded"]
+    assert "its MD5 is" in outcomes[image_id(0)].notes[0]
+    assert "No such file" in outcomes[image_id(1)].notes[0]
+    assert "symbolic link" in outcomes[image_id(2)].notes[0]
+    assert target.bodies == {}
+    assert list(target.found) == [image_id(3)]
+
+
+def test_a_part(directory: Path) -> None:
+    targets = [Memory(), Memory()]
+    for index, target in enumerate(targets, 1):
+        brought(directory, target, shard=Shard(index, 2), parallel=2)
+    found = [image for target in targets for image in target.found]
+    assert sorted(found) == [image_id(n) for n in range(4)]
+
+
+def test_members_that_are_not_known(
+    tmp_path: Path, store: Store, client: ImageClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = store.add(1)
+    store.refused[f"/images/{one}/members"] = 403
+    Export(client, tmp_path / "export").run(store.records.values())
+    target = Memory()
+    assert brought(tmp_path / "export", target)[one].action == "copied"
+    assert "it is shared with nobody" in caplog.text
+    assert target.drafts[one].visibility == "private"
+
+
+def test_the_plan(directory: Path, store: Store, client: ImageClient) -> None:
+    target = Memory()
+    archive = Archive(directory)
+    job = Import(archive, target, Plan())
+    actions = {one.image_id: one.action for one in job.preview(exported_records(archive))}
+    assert actions == {
+        image_id(0): "copy",
+        image_id(1): "copy",
+        image_id(2): "copy",
+        image_id(3): "record",
+    }
+    assert target.found == {}
+
+
+def test_metadata_alone_cannot_be_brought(
+    tmp_path: Path, store: Store, client: ImageClient
+) -> None:
+    one = store.add(1)
+    Export(client, tmp_path / "export", metadata_only=True).run(store.records.values())
+    archive = Archive(tmp_path / "export")
+    job = Import(archive, Memory(), Plan())
+    preview = list(job.preview(exported_records(archive)))
+    assert [(outcome.action, outcome.notes) for outcome in preview] == [
+        ("fail", ("it was exported without its data",))
+    ]
+    assert brought(tmp_path / "export", Memory())[one].action == "failed"
+
+
+def test_what_was_not_exported(directory: Path, store: Store) -> None:
+    job = Import(Archive(directory), Memory(), Plan())
+    outcomes = list(job.run([store.records[store.add(9)]]))
+    assert [outcome.action for outcome in outcomes] == ["failed"]
+
+
+def test_named_images(directory: Path) -> None:
+    archive = Archive(directory)
+    names = ["image 0", image_id(3), "image 0"]
+    records = list(exported_records(archive, names))
+    assert [record["id"] for record in records] == [image_id(0), image_id(3)]
+    assert len(list(exported_records(archive, [image_id(1)]))) == 1
+    with pytest.raises(ImageNotFound, match="'no\\\\x1bname' was exported"):
+        list(exported_records(archive, ["no\x1bname"]))
+    with pytest.raises(AmbiguousName, match="2 images have the name 'image 1'"):
+        list(exported_records(archive, ["image 1"]))
+
+
+def test_projects(directory: Path) -> None:
+    assert exported_projects(Archive(directory)) == {"p1": "demo", "p2": None, "p3": "demo"}
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    target = Memory()
+    monkeypatch.setattr(clients, "image_target", lambda _manager, _version: target)
+    return target
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> dict[str, str]:
+    """Names of projects of this cloud, by ID; the user's own one is p1."""
+    projects: dict[str, str] = {}
+    monkeypatch.setattr(
+        "osc_image_v1.cli.projects.ProjectNames.get", lambda _self, project: projects.get(project)
+    )
+    ids = {"new-demo": "n1", "other": "n3"}
+    monkeypatch.setattr(
+        "osc_image_v1.cli.projects.project_id", lambda _manager, name: ids.get(name, name)
+    )
+    monkeypatch.setattr(shell.client_manager.session, "get_project_id", lambda: "p1")
+    return projects
+
+
+def test_the_command(shell: Shell, directory: Path, memory: Memory, known: Any) -> None:
+    known.update(p2="two", p3="three")
+    rows = json.loads(shell.run(ImportImage, "-f", "json", str(directory)))
+    assert {row["ID"]: row["Action"] for row in rows} == {
+        image_id(0): "copied",
+        image_id(1): "copied",
+        image_id(2): "copied",
+        image_id(3): "recorded",
+    }
+    # What this cloud has by the same ID is the same project.
+    assert memory.drafts[image_id(2)].owner == "p3"
+    assert dict(memory.drafts[image_id(1)].members) == {"p2": True}
+
+
+def test_a_dry_run(shell: Shell, directory: Path, memory: Memory, known: Any) -> None:
+    out = shell.run(ImportImage, "-f", "json", "--dry-run", str(directory), "image 0")
+    assert [row["Action"] for row in json.loads(out)] == ["copy"]
+    assert memory.found == {}
+
+
+def test_a_project_that_nobody_knows(
+    shell: Shell, directory: Path, memory: Memory, known: Any
+) -> None:
+    with pytest.raises(ImageV1Error, match="1 of 4 images could not be imported"):
+        shell.run(ImportImage, "-f", "json", str(directory))
+    assert "the project map has nothing for project p3" in shell.stdout.getvalue()
+    shell.run(ImportImage, "--keep-project-ids", str(directory))
+    assert memory.drafts[image_id(2)].owner == "p3"
+
+
+def test_a_project_map(
+    shell: Shell, directory: Path, memory: Memory, known: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.csv"
+    path.write_text("p3,other\nnot exported,x\n")
+    shell.run(ImportImage, "--project-map", str(path), str(directory))
+    assert memory.drafts[image_id(2)].owner == "n3"
+    assert memory.drafts[image_id(1)].owner == "p1"
+
+
+def test_a_project_map_by_name(
+    shell: Shell, tmp_path: Path, store: Store, client: ImageClient, memory: Memory, known: Any
+) -> None:
+    store.add(1)
+    Export(client, tmp_path / "export", project_name={"p1": "demo"}.get).run(store.records.values())
+    path = tmp_path / "map.csv"
+    path.write_text("demo,new-demo\n")
+    shell.run(ImportImage, "--project-map", str(path), str(tmp_path / "export"))
+    assert memory.drafts[image_id(1)].owner == "n1"
+
+
+def test_two_projects_of_one_name(
+    shell: Shell, directory: Path, memory: Memory, known: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.csv"
+    path.write_text("demo,new-demo\n")
+    with pytest.raises(InvalidInput, match="Several exported projects have the name 'demo'"):
+        shell.run(ImportImage, "--project-map", str(path), str(directory))
+
+
+def test_no_export(shell: Shell, tmp_path: Path) -> None:
+    with pytest.raises(BadManifest, match="has no manifest"):
+        shell.run(ImportImage, str(tmp_path))
+
+
+def test_targets(shell: Shell) -> None:
+    assert isinstance(clients.image_target(shell.client_manager, "v1"), V1Target)
+    assert isinstance(clients.image_target(shell.client_manager, "v2"), V2Target)
