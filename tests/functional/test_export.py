@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +299,76 @@ def test_a_sigterm_is_told_and_the_next_run_goes_on(cloud: Cloud, tmp_path: Path
     assert process.returncode == 143
     assert b"Interrupted: run the same command again, and it goes on\n" in err
     assert b"Traceback" not in err
+
+
+_BROUGHT = (
+    "ubuntu",
+    "empty",
+    "one-byte",
+    "kernel",
+    "ramdisk",
+    "machine",
+    "demo-shared-on",
+    "demo-protected",
+    "deactivated",
+    "queued",
+    "location",
+    "no-name",
+    "name-umlauts",
+    "name-slash",
+    "properties-usual",
+    "properties-null",
+)
+
+
+@pytest.fixture
+def fresh(cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud as it was seeded, before and after a test that fills the second region."""
+    cloud.reset()
+    yield cloud
+    cloud.reset()
+
+
+def test_into_a_cloud_with_v2(
+    fresh: Cloud, openstack: Openstack, session: Callable[..., Any], tmp_path: Path
+) -> None:
+    directory = tmp_path / "export"
+    ids = [id_of(key) for key in _BROUGHT]
+    assert openstack("image", "v1", "export", str(directory), *ids).status == 0
+    # One at a time: the second Glance keeps its images in SQLite.
+    argv = ("image", "v1", "import", "--parallel", "1", "-f", "json", str(directory))
+    result = openstack(*argv, cloud="target")
+    actions = {row["ID"]: row["Action"] for row in json.loads(result.out)}
+    assert result.status == 0, result.out
+    assert actions == {one: "recorded" if one == id_of("queued") else "copied" for one in ids}
+    order = list(actions)
+    assert max(map(order.index, (id_of("kernel"), id_of("ramdisk")))) < order.index(
+        id_of("machine")
+    )
+    for key in _BROUGHT:
+        _compare(fresh, session, BY_KEY[key])
+    members = session("admin").get(
+        f"{fresh.urls['target-image']}/v2/images/{id_of('demo-shared-on')}/members"
+    )
+    assert {member["member_id"] for member in members.json()["members"]} == {
+        session(project).get_project_id() for project in ("other", "admin")
+    }
+    again = openstack(*argv, cloud="target").json
+    assert {row["Action"] for row in again} == {"present"}
+
+
+def _compare(cloud: Cloud, session: Callable[..., Any], seed: Any) -> None:
+    answer = session("admin").get(f"{cloud.urls['target-image']}/v2/images/{seed.id}")
+    there = answer.json()
+    assert there["name"] == seed.name, seed.key
+    assert there["owner"] == session(seed.owner).get_project_id()
+    visibility = "shared" if seed.members else seed.visibility
+    assert there["visibility"] == visibility, seed.key
+    assert there["protected"] is seed.protected
+    assert (there["min_disk"], there["min_ram"]) == (seed.min_disk, seed.min_ram)
+    assert there["disk_format"] == seed.disk_format
+    assert there["status"] == seed.status, seed.key
+    if seed.data is not None:
+        assert there["checksum"] == hashlib.md5(seed.data).hexdigest(), seed.key
+    for name, value in seed.properties.items():
+        assert there[name] == (value or ""), (seed.key, name)
