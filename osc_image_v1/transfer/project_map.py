@@ -35,6 +35,8 @@ def read_project_map(path: Path) -> dict[str, str]:
     if len(body) > _LARGEST:
         raise InvalidInput(f"{shown(path)} is no project map: it is over {_LARGEST // 2**20} MiB")
     pairs = _yaml(path, text) if path.suffix.lower() in _YAML else _csv(path, text)
+    if not pairs:
+        raise InvalidInput(f"{shown(path)} has no projects")
     projects: dict[str, str] = {}
     for old, new in pairs:
         if not old or not new:
@@ -46,6 +48,7 @@ def read_project_map(path: Path) -> dict[str, str]:
 
 def _csv(path: Path, text: str) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
+    first = True
     try:
         rows = list(csv.reader(text.splitlines(), skipinitialspace=True, strict=True))
     except csv.Error as error:
@@ -56,8 +59,9 @@ def _csv(path: Path, text: str) -> list[tuple[str, str]]:
             continue
         if len(cells) != len(_TITLES):
             raise InvalidInput(f"{shown(path)}, line {number}: not two values, old and new")
-        if pairs or tuple(cell.lower() for cell in cells) != _TITLES:
+        if not first or tuple(cell.lower() for cell in cells) != _TITLES:
             pairs.append((cells[0], cells[1]))
+        first = False
     return pairs
 
 
