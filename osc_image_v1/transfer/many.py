@@ -70,17 +70,15 @@ class Workers(Generic[_T, _R]):
         """Wait for results; return them, and how many workers have ended."""
         ready: list[_R] = []
         ended = 0
-        item = self._results.get()
         while True:
+            item = self._results.get()
             if isinstance(item, _Raised):
                 raise item.error
             if item is None:
                 ended += 1
             else:
                 ready.append(item)
-            try:
-                item = self._results.get_nowait()
-            except queue.Empty:
+            if self._results.empty() or len(ready) == _MOST_WAITING:
                 return ready, ended
 
     def _run(self, source: Iterator[_T]) -> None:

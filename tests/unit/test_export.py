@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import threading
+import tracemalloc
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,10 +31,11 @@ from osc_image_v1.exceptions import (
     TransferStopped,
 )
 from osc_image_v1.transfer import export as module
+from osc_image_v1.transfer import many
 from osc_image_v1.transfer.archive import Archive
 from osc_image_v1.transfer.export import Export, Summary, named_records
 from osc_image_v1.transfer.shards import Shard
-from tests.unit.conftest import Shell, image_id
+from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.store import Store
 
 
@@ -498,3 +500,27 @@ def test_progress_is_shown(store: Store, run: Any, monkeypatch: pytest.MonkeyPat
     run()
     assert "12.0/12.0" in sys.stderr.getvalue()
     assert threading.active_count() < 10
+
+
+def test_memory_is_bounded(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 images whose metadata takes 9 MB: what is in memory are IDs and sizes."""
+
+    monkeypatch.setattr(many, "_MOST_WAITING", 16)
+
+    def records() -> Any:
+        for number in range(1_500):
+            properties = {f"key_{n}": f"{number} {'x' * 200}" for n in range(25)}
+            yield detail(number, is_public=True, properties=properties)
+
+    client = SimpleNamespace(http=SimpleNamespace(endpoint="http://image.example/v1"))
+    export = Export(client, directory, metadata_only=True)  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        assert export.run(records()).without_data == 1_500
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+        tracemalloc.reset_peak()
+        assert export.run(records()).without_data == 1_500
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(Archive(directory)) == 1_500
