@@ -123,7 +123,8 @@ class ImageClient(ImageWrites):
         """Return an image by its ID.
 
         The service leaves out null properties here, and gives property names in lower case; lists
-        have both as they are.
+        have both as they are. Where a line break in a name or property, which the Image API v2
+        allows, cuts off the service's answer, the image is looked up in a list.
 
         :param image_id: the image's ID
         :raises ImageNotFound: if there is none, or this user may not see it
@@ -136,13 +137,24 @@ class ImageClient(ImageWrites):
         try:
             with self.http.request("HEAD", path_of("images", image_id), action) as response:
                 record = record_from_headers(_header_lines(response))
+                whole = _are_headers_whole(response)
         except NotFound as error:
             raise ImageNotFound(
                 f"No image has the ID {printable(image_id)} ({error.where})"
             ) from error
+        if not whole:
+            record = self._listed(image_id) or {}
         if not record.get("id"):
             raise BadAnswer(f"{action}: the service's answer has no image metadata")
         return ImageDetail.from_record(record)
+
+    def _listed(self, image_id: str) -> Record | None:
+        """Return the record that lists have of an image."""
+        for page in self.pages(ImageQuery(visibility="all"), detail=True):
+            for record in page:
+                if record["id"] == image_id:
+                    return record
+        return None
 
     def find(self, name_or_id: str) -> ImageDetail:
         """Return an image by its ID or, where no image has that ID, by its name.
@@ -334,6 +346,12 @@ class _Pager:
                 with contextlib.suppress(BadRequest, NotFound):
                     return self.page(marker)
             raise
+
+
+def _are_headers_whole(response: requests.Response) -> bool:
+    """Tell whether all headers were read: a line break in a value ends them early."""
+    message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    return not getattr(message, "defects", None)
 
 
 def _header_lines(response: requests.Response) -> Iterator[tuple[str, str]]:

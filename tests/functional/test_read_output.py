@@ -146,6 +146,16 @@ def test_more_properties_than_python_reads_headers(key: str, openstack: Any) -> 
     assert shown["properties"] == dict(BY_KEY[key].properties)
 
 
+@pytest.mark.parametrize("key", ["name-newline", "properties-newline", "properties-v2"])
+def test_line_breaks_cut_off_no_field(key: str, client: Any, openstack: Any) -> None:
+    seed = BY_KEY[key]
+    shown = openstack("image", "v1", "show", seed.id, "-f", "json").json
+    assert shown["name"] == seed.name
+    assert shown["properties"] == dict(seed.properties)
+    assert (shown["status"], shown["checksum"]) == (seed.status, seed.checksum)
+    assert shown["is_public"] is True
+
+
 def test_admin_finds_what_other_projects_keep(openstack: Any) -> None:
     for command in (("image", "v1", "show"), ("compute", "image", "show")):
         found = openstack(*command, "demo-private", "-f", "json").json
@@ -289,12 +299,12 @@ def test_service_without_v1(command: tuple[str, ...], openstack: Any) -> None:
 
 def test_endpoints(openstack: Any, cloud: Any, session: Any, count: Any) -> None:
     root = cloud.urls["image"].rstrip("/")
+    token = ("--os-auth-type", "admin_token", "--os-token", session("admin").get_token())
     for spelling in ("", "/", "/v1", "/v1/", "/v1.0", "/v1.1", "/v2", "/v2.5/"):
         for override in (
             ("--os-image-v1-endpoint-override", root + spelling),
             ("--os-auth-type", "none", "--os-endpoint", root + spelling),
-            ("--os-auth-type", "admin_token", "--os-token", session("admin").get_token())
-            + ("--os-endpoint", root + spelling),
+            (*token, "--os-endpoint", root + spelling),
         ):
             chosen = None if "--os-auth-type" in override else "admin"
             with count("image") as requests:
@@ -307,8 +317,7 @@ def test_endpoints(openstack: Any, cloud: Any, session: Any, count: Any) -> None
     nova = cloud.urls["compute"].rstrip("/").removesuffix("/v2.1")
     for spelling in ("/v2.1", "/v2.1/", f"/v2.1/{project}", "/v2", f"/v2/{project}", "", "/"):
         result = openstack(
-            *("--os-auth-type", "admin_token", "--os-token", session("admin").get_token()),
-            *("--os-endpoint", nova + spelling, "compute", "image", "list", "-f", "json"),
+            *(*token, "--os-endpoint", nova + spelling, "compute", "image", "list", "-f", "json"),
             cloud=None,
         )
         assert len(result.json) > 60

@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.noauth import NoAuth
+from keystoneauth1.session import Session
 
 from osc_image_v1 import api
 from osc_image_v1.api.image_v1 import ImageClient
@@ -17,7 +20,7 @@ from osc_image_v1.exceptions import (
     InvalidInput,
     ServerError,
 )
-from tests.unit import captures
+from tests.unit import captures, loopback
 from tests.unit.conftest import IMAGE_URL, brief, detail, image_id, params_of
 
 BRIEF = IMAGE_URL + "/v1/images"
@@ -480,3 +483,36 @@ def test_each_public_name_is_loaded():
 def test_other_names_are_unknown():
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         api.Nothing  # noqa: B018
+
+
+# An answer that a line break has cut off
+
+
+def _cut_head():
+    fields = ("X-Image-Meta-Id: " + image_id(7), "X-Image-Meta-Name: two\nlines")
+    return loopback.http("200 OK", *fields, "X-Image-Meta-Status: active", "Content-Length: 0")
+
+
+def _client(url):
+    return ImageClient(Adapter(Session(NoAuth(endpoint=url)), service_type="image"))
+
+
+def _page(*records):
+    body = json.dumps({"images": records}).encode()
+    return loopback.http("200 OK", f"Content-Length: {len(body)}", body=body)
+
+
+def test_an_image_whose_headers_are_cut_off_is_looked_up_in_a_list():
+    listed = _page(detail(3), detail(7, name="two\nlines"))
+    with loopback.answering(_cut_head(), listed) as url:
+        image = _client(url).get(image_id(7))
+    assert image == ImageDetail.from_record(detail(7, name="two\nlines"))
+
+
+def test_an_image_whose_headers_are_cut_off_and_that_no_list_has():
+    answers = (_cut_head(), _page(detail(3)), _page())
+    with (
+        loopback.answering(*answers) as url,
+        pytest.raises(BadAnswer, match="has no image metadata"),
+    ):
+        _client(url).get(image_id(7))
