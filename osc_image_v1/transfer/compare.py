@@ -20,7 +20,7 @@ from osc_image_v1.api.times import format_time, parse_server_time
 from osc_image_v1.exceptions import Forbidden, ImageNotFound, InvalidInput
 from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.archive import Archive
-from osc_image_v1.transfer.drafts import Plan, has_data, md5_of
+from osc_image_v1.transfer.drafts import IMAGE_REFERENCES, Plan, has_data, md5_of
 from osc_image_v1.transfer.manifest import ExportedImage
 from osc_image_v1.transfer.targets import Target, new_id_of
 
@@ -126,8 +126,10 @@ class Comparison:
             if image.id in seen:
                 continue
             seen.add(image.id)
-            other = self._peer.find(image.id) if there is None else there.pop(image.id, None)
-            yield from self._one(image, other)
+            if there is not None:
+                yield from self._one(image, there.pop(image.id, None))
+            elif self._peer.expected(image) is not None:
+                yield from self._one(image, self._peer.find(image.id))
         for other in (there or {}).values() if extra else ():
             yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
 
@@ -383,13 +385,23 @@ class CloudPeer(Peer):
     def find(self, image_id: str) -> Other | None:
         """Return the copy of an image, by its ID or by the one that it had."""
         for there in (image_id, new_id_of(image_id)):
-            try:
-                if isinstance(self._client, ImageV2Client):
-                    return self._learnt(_other_of_v2(self._client.get(there)))
-                return self._learnt(_other_of_v1(self._client.get(there)))
-            except ImageNotFound:
-                continue
+            other = self._get(there)
+            if other is not None:
+                for name in IMAGE_REFERENCES:
+                    # Learn which image here a new ID stands for.
+                    reference = other.fields.get(_PROPERTY + name)
+                    if reference and other.key != other.image_id:
+                        self._get(str(reference))
+                return other
         return None
+
+    def _get(self, image_id: str) -> Other | None:
+        try:
+            if isinstance(self._client, ImageV2Client):
+                return self._learnt(_other_of_v2(self._client.get(image_id)))
+            return self._learnt(_other_of_v1(self._client.get(image_id)))
+        except ImageNotFound:
+            return None
 
     def members(self, other: Other) -> Sequence[str] | None:
         """Return whom an image is shared with."""

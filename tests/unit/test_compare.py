@@ -1,0 +1,375 @@
+"""Images against what another side has of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock as rm
+
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.models import Member
+from osc_image_v1.cli.compare import CompareImage
+from osc_image_v1.exceptions import ImageV1Error
+from osc_image_v1.transfer import renames
+from osc_image_v1.transfer.archive import Archive, ManifestWriter
+from osc_image_v1.transfer.compare import (
+    CloudPeer,
+    Comparison,
+    ComputePeer,
+    DirectoryPeer,
+    Peer,
+    V2Peer,
+)
+from osc_image_v1.transfer.drafts import Plan
+from osc_image_v1.transfer.manifest import ExportedImage, StoredData
+from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.target_v1 import V1Target
+from osc_image_v1.transfer.targets import new_id_of
+from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
+from tests.unit.glance_v2 import TARGET_URL, GlanceV2
+from tests.unit.store import Store
+
+
+@pytest.fixture
+def store(requests_mock: rm.Mocker) -> Store:
+    return Store(requests_mock)
+
+
+@pytest.fixture
+def glance(requests_mock: rm.Mocker) -> GlanceV2:
+    return GlanceV2(requests_mock)
+
+
+def found(
+    client: ImageClient, store: Store, peer: Peer, members: bool = False, **options: Any
+) -> set[tuple[str, Any, Any]]:
+    comparison = Comparison(client, peer, members)
+    differences = comparison.differences(list(store.records.values()), **options)
+    return {(one.difference, _shown(one.here), _shown(one.there)) for one in differences}
+
+
+def _shown(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def a_copy(glance: GlanceV2, store: Store, number: int = 0, **fields: Any) -> dict[str, Any]:
+    """Put into v2 what v1 has."""
+    record = store.records[image_id(number)]
+    same = {
+        name: record[name]
+        for name in ("name", "disk_format", "container_format", "min_disk", "min_ram", "owner")
+    }
+    times = {"created_at": "2026-11-22T13:32:06Z", "updated_at": "2026-11-22T13:32:07Z"}
+    return glance.add(image_id(number), store.data[image_id(number)], **{**same, **times, **fields})
+
+
+# v2 of the same service
+
+
+def test_v2_is_the_same(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0, properties={"a": "b", "null": None, "status": "hidden in v2"})
+    store.add(1, b"", status="deleted")
+    a_copy(glance, store, a="b", null="")
+    peer = V2Peer(glance.client())
+    assert found(client, store, peer) == set()
+    assert found(client, store, peer, listed=False) == set()
+    assert found(client, store, peer, members=True) == set()
+
+
+def test_v2_is_different(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0, properties={"a": "b", "gone": "x"})
+    store.add(1)
+    record = a_copy(glance, store, a="c", more="y", visibility="public", protected=True, size=7)
+    glance.add(image_id(9), name="extra")
+    peer = V2Peer(glance.client())
+    expected = {
+        ("property a", "b", "c"),
+        ("property gone", "x", None),
+        ("property more", None, "y"),
+        ("public", False, True),
+        ("protected", False, True),
+        ("size", 6, 7),
+        ("missing", "active", None),
+    }
+    assert found(client, store, peer) == expected | {("extra", None, "queued")}
+    assert found(client, store, peer, extra=False) == expected
+    assert found(client, store, peer, listed=False) == expected
+    record.update(visibility="shared")
+    glance.members[image_id(0)] = {"p2": "pending"}
+    store.members[image_id(0)] = [{"member_id": "p1"}]
+    assert ("members", ("p1",), ("p2",)) in found(client, store, peer, members=True)
+
+
+def test_an_image_that_is_listed_twice(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    comparison = Comparison(client, V2Peer(glance.client()))
+    records = list(store.records.values()) * 2
+    assert len(list(comparison.differences(records))) == 1
+    assert comparison.images == 1
+
+
+# Compute
+
+
+def test_compute(
+    client: ImageClient, store: Store, compute_client: ComputeImageClient, requests_mock: rm.Mocker
+) -> None:
+    devices = json.dumps([{"a": 1}])
+    store.add(0, properties={"bdm": devices, "broken": "{", "null": None, "name": "hidden"})
+    store.add(1, status="queued", name=None, size=None)
+    store.add(2, status="killed")
+    metadata = {"bdm": [{"a": 1}], "broken": [], "null": ""}
+    times = {"created": "2026-11-22T13:32:06Z", "updated": "2026-11-22T13:32:07Z"}
+    shown = {"minDisk": 0, "minRam": 0, **times}
+    records = [
+        {
+            "id": image_id(0),
+            "name": "image 0",
+            "status": "ACTIVE",
+            "metadata": metadata,
+            "OS-EXT-IMG-SIZE:size": 6,
+            **shown,
+        },
+        {"id": image_id(1), "name": None, "status": "SAVING", "metadata": {}, **shown},
+    ]
+    requests_mock.get(f"{COMPUTE_URL}/images/detail", json={"images": records})
+    requests_mock.get(f"{COMPUTE_URL}/images/{image_id(0)}", json={"image": records[0]})
+    requests_mock.get(f"{COMPUTE_URL}/images/{image_id(1)}", status_code=404)
+    peer = ComputePeer(compute_client)
+    broken = ("property broken", "{", ())
+    assert found(client, store, peer, members=True) == {broken}
+    missing = ("missing", "queued", None)
+    assert found(client, store, peer, listed=False) == {broken, missing}
+
+
+# Another cloud
+
+
+def cloud(glance: GlanceV2, **plan: Any) -> CloudPeer:
+    target = glance.target()
+    return CloudPeer(target, target.client, Plan(**plan))
+
+
+def test_a_cloud_has_it_as_the_copy_made_it(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    kernel, machine = image_id(0), image_id(1)
+    store.add(0, checksum=None)
+    store.add(1, is_public=True, properties={"tags": "x", "kernel_id": kernel})
+    store.add(2, b"", status="queued", checksum=None)
+    store.add(3, status="saving")
+    a_copy(glance, store, 0, owner="p2", created_at="2020-01-01T00:00:00Z")
+    a_copy(glance, store, 1, owner="p2", visibility="public", v1_tags="x", kernel_id=kernel)
+    a_copy(glance, store, 2, owner="p2", status="queued", size=None)
+    plan = {"projects": {"p1": "p2"}}
+    assert found(client, store, cloud(glance, **plan)) == set()
+    # With new IDs the kernel has one, too.
+    for old in (kernel, machine):
+        record = glance.records.pop(old)
+        new = {"id": new_id_of(old), renames.SOURCE_ID: old}
+        glance.records[new_id_of(old)] = {**record, **new}
+    glance.records[new_id_of(machine)]["kernel_id"] = new_id_of(kernel)
+    assert found(client, store, cloud(glance, **plan)) == set()
+    del store.records[kernel]
+    assert found(client, store, cloud(glance, **plan), listed=False) == set()
+    del glance.records[new_id_of(kernel)]
+    assert {one[0] for one in found(client, store, cloud(glance, **plan), listed=False)} == {
+        "property kernel_id"
+    }
+
+
+def test_a_cloud_differs(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    a_copy(glance, store, owner="p2", checksum="0" * 32)
+    assert found(client, store, cloud(glance)) == {
+        ("owner", "p1", "p2"),
+        ("checksum", store.records[image_id(0)]["checksum"], "0" * 32),
+    }
+    # Where nobody can say what the owner ought to be, it is not compared.
+    for plan in ({"keep_projects": False}, {"keep_projects": False, "projects": {"a": "b"}}):
+        assert {one[0] for one in found(client, store, cloud(glance, **plan))} == {"checksum"}
+    assert ("visibility", "community", "shared") in found(
+        client, store, cloud(glance, visibility="community")
+    )
+
+
+def test_a_cloud_is_asked_for_single_images(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    store.add(0)
+    store.add(1)
+    a_copy(glance, store)
+    record = a_copy(glance, store, 1, **{renames.SOURCE_ID: image_id(1)})
+    glance.records[new_id_of(image_id(1))] = {**record, "id": new_id_of(image_id(1))}
+    del glance.records[image_id(1)]
+    peer = cloud(glance)
+    assert found(client, store, peer, listed=False) == set()
+    del glance.records[image_id(0)]
+    assert found(client, store, peer, listed=False) == {("missing", "active", None)}
+
+
+def test_members_in_a_cloud(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    store.members[image_id(0)] = [{"member_id": "a"}, {"member_id": "c"}]
+    a_copy(glance, store)
+    glance.members[image_id(0)] = {"b": "pending", "c": "pending"}
+    assert found(client, store, cloud(glance, projects={"a": "b"}), members=True) == set()
+    assert found(client, store, cloud(glance), members=True) == {
+        ("members", ("a", "c"), ("b", "c"))
+    }
+    only = cloud(glance, projects={"a": "b", "p1": "p1"}, keep_projects=False)
+    assert found(client, store, only, members=True) == {("members", ("b",), ("b", "c"))}
+    a_copy(glance, store, visibility="private")
+    assert found(client, store, cloud(glance, visibility="private"), members=True) == set()
+
+
+def test_a_cloud_with_v1(client: ImageClient, store: Store) -> None:
+    store.add(0, status="deactivated")
+    store.members[image_id(0)] = []
+    again = ImageClient(adapter_at(IMAGE_URL))
+    peer = CloudPeer(V1Target(again), again, Plan())
+    # The copy there cannot be deactivated.
+    assert found(client, store, peer, members=True) == {("status", "active", "deactivated")}
+    assert found(client, store, peer, listed=False) == {("status", "active", "deactivated")}
+
+
+# A directory
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store) -> Path:
+    store.add(0)
+    store.add(1, b"", status="queued")
+    store.add(2)
+    store.add(3)
+    store.add(4, checksum=None)
+    with ManifestWriter(tmp_path, Shard()) as manifest:
+        for number in range(5):
+            record = store.records[image_id(number)]
+            data = StoredData(6, str(record["checksum"] or "0" * 32), "0" * 64, True)
+            manifest.add(
+                [
+                    ExportedImage(
+                        dict(record),
+                        None if number == 4 else (Member("p1"),),
+                        None,
+                        None if number in (1, 3) else data,
+                        "http://x",
+                        datetime.now(timezone.utc),
+                    )
+                ]
+            )
+    for number in (0, 4):
+        (tmp_path / f"{image_id(number)}.img").write_bytes(b"data %d" % number)
+    return tmp_path
+
+
+def test_a_directory(client: ImageClient, store: Store, directory: Path) -> None:
+    peer = DirectoryPeer(Archive(directory))
+    expected = {("data", "there", "missing"), ("data", "there", "not exported")}
+    assert found(client, store, peer) == expected
+    assert found(client, store, peer, listed=False) == expected
+    (directory / f"{image_id(0)}.img").write_bytes(b"cut")
+    store.records[image_id(4)]["name"] = "renamed"
+    store.add(5)
+    more = {
+        ("data", "there", "cut"),
+        ("name", "renamed", "image 4"),
+        ("missing", "active", None),
+    }
+    assert found(client, store, peer, listed=False) == expected | more
+    assert ("members", (), ("p1",)) in found(client, store, peer, members=True)
+
+
+def test_a_directory_without_members(client: ImageClient, store: Store, directory: Path) -> None:
+    peer = DirectoryPeer(Archive(directory))
+    other = peer.find(image_id(4))
+    assert other is not None
+    assert peer.members(other) is None
+
+
+# The command
+
+
+def run(shell: Shell, *argv: str) -> Any:
+    command = CompareImage(shell, None)
+    shell.stdout.seek(0)
+    shell.stdout.truncate()
+    try:
+        command.run(command.get_parser("openstack").parse_args([*argv, "-f", "json"]))
+    except ImageV1Error as error:
+        return str(error), json.loads(shell.stdout.getvalue() or "[]")
+    return None, json.loads(shell.stdout.getvalue())
+
+
+@pytest.mark.parametrize("text", ["cloud", "cloud:", "v2:x", "compute:", "directory:", "none", ""])
+def test_what_there_is_to_compare_with(
+    shell: Shell, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(shell, "--with", text)
+    assert "use compute, v2, cloud:<name> or directory:<path>" in capsys.readouterr().err
+
+
+def test_the_command(
+    shell: Shell, store: Store, directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    error, rows = run(shell, "--with", f"directory:{directory}")
+    assert error == "2 differences, 5 images compared"
+    assert rows[0] == {
+        "ID": image_id(2),
+        "Name": "image 2",
+        "Difference": "data",
+        "Here": "there",
+        "There": "missing",
+    }
+    assert run(shell, "--with", f"directory:{directory}", image_id(0)) == (None, [])
+    assert caplog.messages[-1] == "No differences, 1 images compared"
+
+
+def test_the_command_with_v2(
+    store: Store, glance: GlanceV2, requests_mock: rm.Mocker, shell: Shell
+) -> None:
+    store.add(0)
+    a_copy(glance, store)
+    requests_mock.get(f"{IMAGE_URL}/v2/images", json={"images": list(glance.records.values())})
+    assert run(shell, "--with", "v2") == (None, [])
+    del store.records[image_id(0)]
+    assert run(shell, "--with", "v2")[0] == "1 differences, 0 images compared"
+    assert run(shell, "--with", "v2", "--ignore-extra")[0] is None
+    assert run(shell, "--with", "v2", "--name", "x")[0] is None
+
+
+def test_the_command_with_compute(
+    store: Store, requests_mock: rm.Mocker, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = ComputeImageClient(adapter_at(COMPUTE_URL, "compute"))
+    monkeypatch.setattr("osc_image_v1.cli.clients.compute_image_client", lambda _manager: client)
+    requests_mock.get(f"{COMPUTE_URL}/images/detail", json={"images": []})
+    store.add(0)
+    assert run(shell, "--with", "compute")[0] == "1 differences, 1 images compared"
+
+
+def test_the_command_with_a_cloud(
+    store: Store,
+    glance: GlanceV2,
+    shell: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "clouds.yaml"
+    auth = f'{{endpoint: "{TARGET_URL}", token: secret-token}}'
+    path.write_text(f"clouds: {{other: {{auth_type: admin_token, auth: {auth}}}}}")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    store.add(0)
+    a_copy(glance, store, owner="p2")
+    assert run(shell, "--with", "cloud:other")[0] is None
+    keep = ("--with", "cloud:other", "--keep-project-ids")
+    assert run(shell, *keep)[1][0]["Difference"] == "owner"
+    monkeypatch.setattr("osc_image_v1.cli.clouds.project_map", lambda *_args: {"p1": "p2"})
+    assert run(shell, *keep, "--project-map", "any")[0] is None

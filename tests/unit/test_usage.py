@@ -1,0 +1,192 @@
+"""Counting images, and looking for what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+from openstack import exceptions as sdk_exceptions
+
+from osc_image_v1.cli.usage import UsageOfImages
+from osc_image_v1.transfer.usage import GROUPS, Group, count, problems, share
+from tests.unit.conftest import Shell, detail, image_id
+from tests.unit.store import Store
+
+NOW = datetime(2026, 11, 23, 13, 33, tzinfo=timezone.utc)
+
+
+def test_groups() -> None:
+    records = [
+        detail(0, size=10, owner="a", is_public=True),
+        detail(1, size=30, owner="b", created_at="2020-01-01T00:00:00", is_public=None),
+        detail(2, size=None, owner=None, disk_format=None, container_format=None, status="queued"),
+        detail(3, size=5, owner="a", created_at="nonsense"),
+    ]
+    found = {by: [(g.key, g.images, g.size) for g in count(records, by)] for by in GROUPS}
+    assert found == {
+        "project": [("b", 1, 30), ("a", 2, 15), (None, 1, 0)],
+        "status": [("active", 3, 45), ("queued", 1, 0)],
+        "disk-format": [("raw", 3, 45), (None, 1, 0)],
+        "container-format": [("bare", 3, 45), (None, 1, 0)],
+        "visibility": [(None, 1, 30), ("public", 1, 10), ("private", 2, 5)],
+        "year": [(None, 1, 5), ("2020", 1, 30), ("2026", 2, 10)],
+    }
+    assert count([], "year") == []
+    assert Group("a") == Group("a", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(1, 3, 33.3), (0, 5, 0.0), (0, 0, 0.0), (5, 5, 100.0)]
+)
+def test_share(part: int, whole: int, percent: float) -> None:
+    assert share(part, whole) == percent
+
+
+def kinds(*records: dict[str, Any], **options: Any) -> list[tuple[str, str, str]]:
+    return [(one.kind, one.image_id, one.detail) for one in problems(records, now=NOW, **options)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, []),
+        ({"checksum": None}, [("no checksum", "nothing vouches for its data")]),
+        ({"size": 0, "checksum": None}, [("active without data", "its size is 0")]),
+        ({"size": 0, "properties": {"block_device_mapping": "[]"}}, []),
+        ({"status": "killed", "checksum": None}, [("killed", "storing its data failed")]),
+        ({"status": "queued"}, [("queued for over a day", "for 1 day")]),
+        (
+            {"status": "saving", "updated_at": "2026-11-20T00:00:00"},
+            [("saving for over a day", "for 3 days")],
+        ),
+        ({"status": "saving", "updated_at": "2026-11-23T12:00:00"}, []),
+        ({"status": "queued", "updated_at": None, "created_at": None}, []),
+    ],
+)
+def test_problems_of_one_image(fields: Any, expected: list[tuple[str, str]]) -> None:
+    found = kinds(detail(0, **fields))
+    assert [(kind, said) for kind, _id, said in found] == expected
+
+
+def test_problems_of_several() -> None:
+    same = {"checksum": "a" * 32, "size": 10}
+    records = [
+        detail(0, name="x", **same),
+        detail(1, name="x", owner="p2", **same),
+        detail(2, name="x"),
+        detail(3, name="x", status="deleted", **same),
+        detail(4, name=None, **{**same, "size": 11}),
+        detail(2, name="x"),
+    ]
+    assert kinds(*records) == [
+        ("duplicate name", image_id(0), "2 images of the project have it"),
+        ("duplicate name", image_id(2), "2 images of the project have it"),
+        ("duplicate data", image_id(1), f"10 bytes as in {image_id(0)}"),
+    ]
+
+
+def test_missing_kernels() -> None:
+    references = {"kernel_id": image_id(1), "ramdisk_id": image_id(8), "other": 5}
+    records = [
+        detail(0, properties=references),
+        detail(1),
+        detail(2, properties={"kernel_id": image_id(9), "ramdisk_id": None}),
+        detail(3, properties={"kernel_id": image_id(9)}),
+    ]
+    asked: list[str] = []
+
+    def exists(image: str) -> bool:
+        asked.append(image)
+        return image == image_id(8)
+
+    assert kinds(*records, exists=exists) == [
+        ("missing kernel", image_id(2), image_id(9)),
+        ("missing kernel", image_id(3), image_id(9)),
+    ]
+    assert asked == [image_id(8), image_id(9)]
+    assert len(kinds(*records)) == 3
+
+
+def test_owners_that_are_gone() -> None:
+    records = [detail(0), detail(1, owner="gone"), detail(2, owner=None)]
+    assert kinds(*records, projects={"p1"}) == [
+        ("owner is gone", image_id(1), "there is no project gone")
+    ]
+    assert kinds(*records) == []
+
+
+# The command
+
+
+@pytest.fixture
+def store(requests_mock: rm.Mocker) -> Store:
+    return Store(requests_mock)
+
+
+def with_projects(shell: Shell, **projects: str) -> None:
+    def listed() -> list[Any]:
+        if not projects:
+            raise sdk_exceptions.ForbiddenException
+        return [SimpleNamespace(id=one, name=name) for one, name in projects.items()]
+
+    shell.client_manager.sdk_connection.identity = SimpleNamespace(projects=listed)
+
+
+def test_numbers_for_programs(shell: Shell, store: Store) -> None:
+    with_projects(shell, p1="first", p2="first")
+    store.add(0)
+    store.add(1, b"x" * 18, owner="p2")
+    store.add(2, b"", owner=None)
+    found = json.loads(shell.run(UsageOfImages, "-f", "json"))
+    assert found == [
+        {"Project": "first", "Project ID": "p2", "Images": 1, "Size": 18, "Share": 75.0},
+        {"Project": "first", "Project ID": "p1", "Images": 1, "Size": 6, "Share": 25.0},
+        {"Project": None, "Project ID": None, "Images": 1, "Size": 0, "Share": 0.0},
+    ]
+
+
+def test_a_table_for_people(shell: Shell, store: Store) -> None:
+    with_projects(shell)
+    store.add(0, b"x" * 4000)
+    store.add(1, b"x", owner="p2")
+    store.add(2, b"", owner="p3")
+    lines = shell.run(UsageOfImages, "--human-readable").splitlines()
+    assert "| Project | Images |    Size | Share  |" in lines[1] or "Share" in lines[1]
+    bars = [line.split("|")[5].strip() for line in lines[3:6]]
+    assert bars == ["█" * 29 + "▉", "▏", ""]
+    assert "100.0 %" in lines[3]
+
+
+def test_by_something_else_nobody_is_asked_for_projects(shell: Shell, store: Store) -> None:
+    store.add(0)
+    found = json.loads(shell.run(UsageOfImages, "--by", "disk-format", "-f", "json"))
+    assert found == [{"Disk Format": "raw", "Images": 1, "Size": 6, "Share": 100.0}]
+
+
+def test_nothing_at_all(shell: Shell, store: Store) -> None:
+    assert json.loads(shell.run(UsageOfImages, "--by", "year", "-f", "json")) == []
+
+
+def test_problems_are_listed(shell: Shell, store: Store) -> None:
+    with_projects(shell, p1="first")
+    store.add(
+        0, owner="p9", properties={"kernel_id": "no-id", "ramdisk_id": image_id(7)}, name="\x1b[31m"
+    )
+    store.add(1, properties={"kernel_id": image_id(8)})
+    store.add(8, status="deleted")
+    store.unlisted.add(image_id(8))
+    rows = json.loads(shell.run(UsageOfImages, "--problems", "-f", "json"))
+    assert {(row["Problem"], row["ID"]) for row in rows} == {
+        ("missing kernel", image_id(0)),
+        ("missing ramdisk", image_id(0)),
+        ("missing kernel", image_id(1)),
+        ("owner is gone", image_id(0)),
+    }
+    with_projects(shell)
+    store.add(8)
+    rows = json.loads(shell.run(UsageOfImages, "--problems", "-f", "json", "--name", "image 1"))
+    assert rows == []
