@@ -64,8 +64,8 @@ _AFTER_AN_ERROR = 2.0
 _NEW_IDS = uuid.UUID("2b7c3d0e-6f0a-5f4e-9a52-0d1f6c1b8e77")
 # How often a copy with a new ID may have been deleted in the target.
 _MOST_DELETED = 100
-# What another run can go on with. Deleting it would cost the image its ID.
-_LEFT = frozenset(("queued", "saving", "uploading", "importing"))
+_EMPTY = frozenset(("queued",))
+_BUSY = frozenset(("saving", "uploading", "importing"))
 _UNUSABLE = frozenset(("killed", "deleted", "pending_delete"))
 _PASSING: tuple[State, ...] = ("busy",)
 
@@ -250,8 +250,11 @@ class Target(abc.ABC):
         except Conflict as error:
             return self._leave(draft, error), draft
         except (ImageV1Error, MemoryError) as error:
-            final = new_id or not _may_go_on(error)
-            raise _with_rest(error, self._clean_up(draft.image_id, final)) from error
+            left: frozenset[str] = frozenset()
+            if not new_id and _may_go_on(error):
+                # After an answer the service is not at the data any more, whatever it says.
+                left = _EMPTY if isinstance(error, HttpError) else _EMPTY | _BUSY
+            raise _with_rest(error, self._clean_up(draft.image_id, left)) from error
         self._persist(lambda: self._finish(draft, filled))
         return "copied", draft
 
@@ -390,14 +393,18 @@ class Target(abc.ABC):
                 digests.update(piece)
             return digests.results()[0]
 
-    def _clean_up(self, image_id: str, final: bool) -> str:
-        """Remove what a failure has left; say what is left then, as the end of a sentence."""
+    def _clean_up(self, image_id: str, left: frozenset[str]) -> str:
+        """Remove what a failure has left; say what is left then, as the end of a sentence.
+
+        :param left: statuses of what another run can go on with: to delete that would cost the
+            image its ID
+        """
         shown = printable(image_id)
         try:
             found = self._look(image_id)
             if found is None:
                 return ""
-            if found.status in _LEFT and not final:
+            if found.status in left:
                 status = printable(str(found.status))
                 return f"; the target's record {shown}, {status}, is left for another run"
             self._persist(lambda: self._delete(image_id))

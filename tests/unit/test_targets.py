@@ -456,6 +456,28 @@ def test_an_upload_that_breaks_off_for_good_leaves_an_empty_record(glance: Glanc
     assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
 
 
+def test_what_a_failed_service_calls_saving_for_ever_is_removed(glance: GlanceV2) -> None:
+    def fail() -> None:
+        glance.records[ID]["status"] = "saving"
+        failing(500)()
+
+    glance.before["PUT /file"] = [fail]
+    with pytest.raises(ImageV1Error, match=r"HTTP 500.*is removed"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records == {}
+
+
+def test_what_a_silent_service_may_still_be_saving_is_left(glance: GlanceV2) -> None:
+    def fail() -> None:
+        glance.records[ID]["status"] = "saving"
+        raise requests.exceptions.ReadTimeout
+
+    glance.before["PUT /file"] = [fail]
+    with pytest.raises(ImageV1Error, match=r"saving, is left for another run"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "saving"
+
+
 def test_with_new_ids_it_leaves_nothing(glance: GlanceV2) -> None:
     glance.before["PUT /file"] = [failing(503)] * 3
     with pytest.raises(ImageV1Error, match="is removed"):
