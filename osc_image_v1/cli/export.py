@@ -72,7 +72,7 @@ class ExportImage(output.ShowOne):
         )
         with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
             summary = export.plan(records) if parsed_args.dry_run else export.run(records)
-        self._failed = summary.failed
+        self._summary = summary
         values = {
             "directory": parsed_args.directory,
             "images": summary.images,
@@ -87,12 +87,15 @@ class ExportImage(output.ShowOne):
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the summary, and fail after that if an image failed."""
         super().produce_output(parsed_args, column_names, data)
-        if self._failed:
+        if self._summary.failed:
             from osc_image_v1.exceptions import ImageV1Error
 
             raise ImageV1Error(
-                _("%d images could not be exported: run the same command again to try them again")
-                % self._failed
+                _(
+                    "%(failed)d of %(total)d images could not be exported: run the same command "
+                    "again to try them again"
+                )
+                % {"failed": self._summary.failed, "total": self._summary.images}
             )
 
 
@@ -170,7 +173,7 @@ class VerifyExport(output.Lister):
         if self._broken:
             from osc_image_v1.exceptions import ImageV1Error
 
-            raise ImageV1Error(_("Not as it was exported: %d problems") % self._broken)
+            raise ImageV1Error(_("Not as it was exported, problems: %d") % self._broken)
 
     def _client(self) -> Any:
         """Return the client, after the shell has authenticated as it does for other commands."""
@@ -179,11 +182,11 @@ class VerifyExport(output.Lister):
         return self.app.client_manager.image_v1
 
     def _tell(self, verification: Any) -> None:
-        text = _("%(whole)d files are whole, %(size)s; %(without)d images are without data") % {
+        text = _("Whole files: %(whole)d (%(size)s); images without data: %(without)d") % {
             "whole": verification.whole,
             "size": columns.human_size(verification.size),
             "without": verification.without_data,
         }
         if verification.active_without_data:
-            text += _(", %d of them though the service had some") % verification.active_without_data
+            text += _("; of these the service has data: %d") % verification.active_without_data
         LOG.warning(text)

@@ -126,9 +126,9 @@ class Verification:
         return sorted(unknown, key=lambda finding: finding.file), size
 
     def _check(self, exported: ExportedImage, advance: Advance) -> Finding | None:
-        """Return what is found of an image, None where it has no data."""
+        """Return what is found of an image, None where it has no data and no file."""
         if exported.data is None:
-            return None
+            return self._stray(exported)
         problem, detail = self._problem(exported, exported.data, advance)
         repaired = False
         if problem is not None and self._client is not None:
@@ -140,6 +140,12 @@ class Verification:
             except ImageV1Error as error:
                 detail += f"; not repaired: {error}"
         return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
+
+    def _stray(self, exported: ExportedImage) -> Finding | None:
+        if not os.path.lexists(self._directory / exported.file):
+            return None
+        detail = "its image is recorded without data; an export takes it over or replaces it"
+        return Finding(exported.file, "unknown", detail, exported.id, exported.image.name)
 
     def _problem(
         self, exported: ExportedImage, data: StoredData, advance: Advance

@@ -424,7 +424,7 @@ def test_the_command_fails_after_its_summary(
     export_shell: Shell, store: Store, directory: Path
 ) -> None:
     store.add(1, checksum="0" * 32)
-    with pytest.raises(ImageV1Error, match="1 images could not be exported"):
+    with pytest.raises(ImageV1Error, match="1 of 1 images could not be exported"):
         export_shell.run(ExportImage, "-f", "json", str(directory))
     assert json.loads(export_shell.stdout.getvalue())["failed"] == 1
 

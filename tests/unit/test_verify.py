@@ -201,6 +201,15 @@ def test_metadata_alone_is_told(tmp_path: Path, store: Store, client: ImageClien
     assert (verification.without_data, verification.active_without_data) == (1, 1)
 
 
+def test_a_file_of_an_image_that_is_recorded_without_data(directory: Path) -> None:
+    file(directory, 3).touch()
+    found = broken(directory)
+    assert [(finding.file, finding.problem) for finding in found] == [
+        (f"{image_id(3)}.img", "unknown")
+    ]
+    assert "recorded without data" in found[0].detail
+
+
 def test_no_export_at_all(tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match="has no manifest"):
         list(Verification(tmp_path).findings())
@@ -247,7 +256,7 @@ def test_stopping(directory: Path, client: ImageClient) -> None:
 
 def test_the_command(shell: Shell, directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert shell.run(VerifyExport, "-f", "json", str(directory)) == "[]\n"
-    assert "3 files are whole, 18 B; 1 images are without data" in caplog.text
+    assert "Whole files: 3 (18 B); images without data: 1" in caplog.text
     rows = json.loads(shell.run(VerifyExport, "-f", "json", "--all", str(directory)))
     assert [row["Problem"] for row in rows] == [None] * 3
     assert [row["Image"] for row in rows] == [image_id(number) for number in range(3)]
@@ -255,7 +264,7 @@ def test_the_command(shell: Shell, directory: Path, caplog: pytest.LogCaptureFix
 
 def test_the_command_fails_after_its_list(shell: Shell, directory: Path) -> None:
     file(directory, 1).unlink()
-    with pytest.raises(ImageV1Error, match="Not as it was exported: 1 problems"):
+    with pytest.raises(ImageV1Error, match="Not as it was exported, problems: 1"):
         shell.run(VerifyExport, "-f", "json", str(directory))
     rows = json.loads(shell.stdout.getvalue())
     assert rows == [
@@ -288,7 +297,7 @@ def test_the_command_tells_of_metadata_alone(
     store.add(1)
     Export(client, tmp_path / "export", metadata_only=True).run(store.records.values())
     shell.run(VerifyExport, str(tmp_path / "export"))
-    assert "1 of them though the service had some" in caplog.text
+    assert "images without data: 1; of these the service has data: 1" in caplog.text
 
 
 def test_nothing_is_asked_of_a_service(directory: Path) -> None:
