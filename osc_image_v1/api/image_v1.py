@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,7 @@ from osc_image_v1.api.models import Image, ImageDetail
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
 from osc_image_v1.api.records import Record
+from osc_image_v1.api.sorting import is_sorted_here, pages_in_order
 from osc_image_v1.exceptions import (
     AmbiguousName,
     BadAnswer,
@@ -99,6 +101,9 @@ class ImageClient(ImageWrites):
         than an empty page, or one that is shorter than the page before it. A ``limit`` up to the
         page size that no filter here cuts down takes one.
 
+        A list by name, format or size that takes several requests is sorted here, when all of it
+        has come in: the service would lose images next to those where that is null.
+
         :param query: what to list, by default all that the service lists
         :param detail: whether to ask for all metadata
         :raises HttpError: for an error status
@@ -108,6 +113,11 @@ class ImageClient(ImageWrites):
         """
         query = query or ImageQuery()
         if query.limit == 0:
+            return
+        if is_sorted_here(query):
+            whole = replace(query, sort_key=None, sort_dir=None, marker=None, limit=None)
+            records = [record for page in self.pages(whole, detail) for record in page]
+            yield from pages_in_order(records, query)
             return
         pager = _Pager(self.http, query, detail)
         try:

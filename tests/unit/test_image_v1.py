@@ -516,3 +516,17 @@ def test_an_image_whose_headers_are_cut_off_and_that_no_list_has():
         pytest.raises(BadAnswer, match="has no image metadata"),
     ):
         _client(url).get(image_id(7))
+
+
+# Sorting by what may be null
+
+
+def test_a_list_by_size_is_read_in_the_service_s_own_order_and_sorted_here(requests_mock, client):
+    records = [brief(1, size=7), brief(2, size=None), brief(3, size=0)]
+    requests_mock.get(BRIEF, [{"json": {"images": records}}, {"json": {"images": []}}])
+    images = list(client.images(ImageQuery(sort_key="size", sort_dir="asc")))
+    assert numbers(images) == [2, 3, 1]
+    assert [params_of(request) for request in requests_mock.request_history] == [
+        {"limit": "1000"},
+        {"limit": "1000", "marker": image_id(3)},
+    ]
