@@ -10,17 +10,22 @@ import pytest
 from osc_image_v1.cli.signals import ended_by_signals
 
 
-def test_sigterm_ends_the_block_in_order(caplog: pytest.LogCaptureFixture) -> None:
-    cleaned = False
-    with pytest.raises(SystemExit) as ended, ended_by_signals("Interrupted: go on"):
+def _end_this_process(cleaned: list[bool]) -> None:
+    with ended_by_signals("Interrupted: go on"):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             while True:
                 time.sleep(0)
         finally:
-            cleaned = True
+            cleaned.append(True)
+
+
+def test_sigterm_ends_the_block_in_order(caplog: pytest.LogCaptureFixture) -> None:
+    cleaned: list[bool] = []
+    with pytest.raises(SystemExit) as ended:
+        _end_this_process(cleaned)
     assert ended.value.code == 143
-    assert cleaned
+    assert cleaned == [True]
     assert caplog.messages == ["Interrupted: go on"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
