@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -115,6 +116,8 @@ class OutcomeLister(output.Lister):
             raise ImageV1Error(self.failure % {"failed": failed, "total": total})
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
+        # Lists do without the collector while they are written; requests and errors need it.
+        gc.enable()
         for outcome in outcomes:
             self._count[outcome.action] += 1
             yield {name: getattr(outcome, name) for _title, name in _COLUMNS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -481,6 +482,17 @@ def test_the_command(
     assert caplog.messages[-1] == "1 images: 1 copied"
     assert run(shell, "--to-cloud", "other", "--name", "nothing") == []
     assert caplog.messages[-1] == "0 images: -"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_memory_is_collected_while_images_are_copied(
+    shell: Shell, store: Store, glance: GlanceV2
+) -> None:
+    store.add(0)
+    seen: list[bool] = []
+    glance.before["POST /images"] = [lambda: seen.append(gc.isenabled())]
+    run(shell, "--to-cloud", "other")
+    assert seen == [True]
 
 
 PLAN_NOTE = "project p1 here, your own there"
