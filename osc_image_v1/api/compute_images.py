@@ -5,6 +5,7 @@ https://docs.openstack.org/api-ref/compute/#images-deprecated
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -163,7 +164,8 @@ class ComputeImageClient:
         query = ComputeImageQuery(name=name_or_id, limit=MAX_PAGE_SIZE)
         found = [record for page in self.pages(query) for record in page]
         if not found and not like_an_id and _ID.fullmatch(name_or_id):
-            return self.get(name_or_id)
+            with contextlib.suppress(ImageNotFound):
+                return self.get(name_or_id)
         return ComputeImage.from_record(one_of(name_or_id, found))
 
     def delete(self, image_id: str) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from osc_lib.cli import parseractions
 
 from osc_image_v1.i18n import _
+from osc_image_v1.text import printable
 
 _T = TypeVar("_T")
 
@@ -21,15 +22,13 @@ def _checked(parse: Callable[[str], _T], text: str) -> _T:
     try:
         return parse(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(printable(str(error))) from None
 
 
 def count(text: str) -> int:
     """Parse a whole number from 0."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        raise argparse.ArgumentTypeError(
-            _("'%s' is no whole number, 0 or more") % text.encode("unicode_escape").decode()
-        )
+        raise argparse.ArgumentTypeError(_("'%s' is no whole number, 0 or more") % printable(text))
     return int(text)
 
 
@@ -67,7 +66,7 @@ def image_id(text: str) -> str:
     from osc_image_v1.api.queries import is_uuid
 
     if not is_uuid(text):
-        raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % text)
+        raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % printable(text))
     return text
 
 
@@ -88,7 +87,9 @@ def not_empty(text: str) -> str:
 def md5(text: str) -> str:
     """Parse an MD5, 32 hexadecimal digits."""
     if len(text) != 32 or set(text.lower()) - set("0123456789abcdef"):
-        raise argparse.ArgumentTypeError(_("'%s' is no MD5 (32 hexadecimal digits)") % text)
+        raise argparse.ArgumentTypeError(
+            _("'%s' is no MD5 (32 hexadecimal digits)") % printable(text)
+        )
     return text.lower()
 
 
