@@ -96,6 +96,7 @@ def table(title: str, samples: Mapping[str, Sample], base: str) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     rule = "  ".join("=" * width for width in widths)
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
     return "\n".join([title, "", rule, lines[0], rule, *lines[1:], rule, ""])

@@ -36,9 +36,9 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
     """All services, in the order in which they are started."""
     modern, pike = str(places.python("modern")), str(places.python("pike"))
 
-    def wsgi(name: str, module: str) -> Sequence[str]:
+    def wsgi(name: str, module: str, *threads: str) -> Sequence[str]:
         program = str(INSIDE / "wsgi_service.py")
-        return (modern, program, module, str(ports[name]), str(places.access_log(name)))
+        return (modern, program, module, str(ports[name]), str(places.access_log(name)), *threads)
 
     def glance15(config: str) -> Sequence[str]:
         part = "registry" if config == "registry" else "api"
@@ -65,7 +65,8 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         (
             "target-image",
             "Glance 33, v2, RegionTwo",
-            wsgi("target-image", "glance.wsgi.api"),
+            # One thread: its SQLite takes one writer at a time, and answers 500 to another.
+            wsgi("target-image", "glance.wsgi.api", "1"),
             {"OS_GLANCE_CONFIG_DIR": f"{places.config}/target"},
         ),
         ("static", "files over HTTP", (modern, static, *files), {}),

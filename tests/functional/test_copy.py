@@ -18,7 +18,7 @@ from tests.cloud import BY_KEY, SEEDS, Cloud
 from tests.functional.target import Target, kept_clean, purge
 
 # The services of the cloud keep their records in SQLite, which refuses many a write at a time.
-ONE = ("--parallel", "1")
+FOUR = ("--parallel", "4")
 
 #: What cannot go: the target looks into the data of these formats; what is damaged here; and one
 #: whose ID is another image's there.
@@ -53,7 +53,7 @@ def copied(
 ) -> Iterator[dict[str, Any]]:
     """All images, copied once; what was said of each, by ID."""
     with kept_clean(cloud):
-        done = shell("image", "v1", "copy", "--all", "--to-cloud", "target", *ONE, *ACCEPTED)
+        done = shell("image", "v1", "copy", "--all", "--to-cloud", "target", *FOUR, *ACCEPTED)
         assert done.returncode == 1, done.stderr
         yield {row["ID"]: row for row in json.loads(done.stdout)}
 
@@ -120,7 +120,7 @@ def test_compared_it_is_the_same(copied: dict[str, Any], openstack: Callable[...
 def test_run_again_there_is_nothing_to_do(
     copied: dict[str, Any], openstack: Callable[..., Any], count: Callable[[str], Any]
 ) -> None:
-    copy = ("image", "v1", "copy", "--to-cloud", "target", *ONE, "-f", "json")
+    copy = ("image", "v1", "copy", "--to-cloud", "target", *FOUR, "-f", "json")
     with count("target-image") as requests:
         result = openstack(
             *copy, "--disk-format", "raw", "--min-size", "1024", "--max-size", "1024"
@@ -162,7 +162,7 @@ def test_what_is_extra_there_is_found(
 
 def test_new_ids(copied: dict[str, Any], openstack: Callable[..., Any], target: Target) -> None:
     names = ("kernel", "ramdisk", "machine", "cirros")
-    copy = ("image", "v1", "copy", "--to-cloud", "target", "--new-ids", *ONE, "-f", "json", *names)
+    copy = ("image", "v1", "copy", "--to-cloud", "target", "--new-ids", *FOUR, "-f", "json", *names)
     result = openstack(*copy)
     assert result.status == 0, result.err
     new = {row["Name"]: row["Notes"].removeprefix("as ") for row in json.loads(result.out)}

@@ -336,7 +336,7 @@ def test_into_a_cloud_with_v2(
     ids = [id_of(key) for key in _BROUGHT]
     assert openstack("image", "v1", "export", str(directory), *ids).status == 0
     # One at a time: the second Glance keeps its images in SQLite.
-    argv = ("image", "v1", "import", "--parallel", "1", "-f", "json", str(directory))
+    argv = ("image", "v1", "import", "-f", "json", str(directory))
     result = openstack(*argv, cloud="target")
     actions = {row["ID"]: row["Action"] for row in json.loads(result.out)}
     assert result.status == 0, result.out

@@ -1,4 +1,4 @@
-"""Serve a WSGI application under waitress: ``wsgi_service.py MODULE PORT ACCESS_LOG``."""
+"""Serve a WSGI application under waitress: ``wsgi_service.py MODULE PORT ACCESS_LOG [THREADS]``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import sys
 
 
-def main(module: str, port: str, log: str) -> None:
+def main(module: str, port: str, log: str, threads: str = "8") -> None:
     """Import the application, put the access log in front of it, and serve it until the end."""
     # Keystone, Nova and Glance read sys.argv themselves while they are imported.
     sys.argv[1:] = []
@@ -18,10 +18,10 @@ def main(module: str, port: str, log: str) -> None:
         access_log.AccessLog(application, log),
         host="127.0.0.1",
         port=int(port),
-        threads=8,
+        threads=int(threads),
         ident=None,
     )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])
