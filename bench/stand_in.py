@@ -54,11 +54,13 @@ def detailed(number: int) -> dict[str, Any]:
 
 
 @functools.cache
-def page(first: int, limit: int, total: int, detail: bool) -> bytes:
+def page(first: int, limit: int, total: int, detail: bool, data: tuple[int, str] | None) -> bytes:
     make = detailed if detail else brief
-    return json.dumps(
-        {"images": [make(n) for n in range(first, min(first + limit, total))]}
-    ).encode()
+    images = [make(number) for number in range(first, min(first + limit, total))]
+    if data:
+        for image in images:
+            image["size"], image["checksum"] = data
+    return json.dumps({"images": images}).encode()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,7 +75,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             first = int(asked["marker"][:8], 16) + 1 if "marker" in asked else 0
             limit = min(int(asked.get("limit", 25)), 1000)
-            self._answer(page(first, limit, self.images, parts.path.endswith("detail")))
+            detail = parts.path.endswith("detail")
+            self._answer(page(first, limit, self.images, detail, self._data()))
+        elif parts.path.endswith("/members"):
+            self._answer(b'{"members": []}')
         else:
             self._send_file()
 
@@ -95,15 +100,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _data(self) -> tuple[int, str] | None:
+        return (self.file.stat().st_size, self.md5) if self.file else None
+
     def _metadata(self) -> None:
-        size = self.file.stat().st_size if self.file else 0
-        fields = {
-            **detailed(0),
-            "id": IMAGE_ID,
-            "name": "bench",
-            "size": size,
-            "checksum": self.md5,
-        }
+        size, md5 = self._data() or (0, "")
+        asked = urlsplit(self.path).path.rpartition("/")[2]
+        fields = {**detailed(0), "id": asked, "name": "bench", "size": size, "checksum": md5}
         for name, value in fields.items():
             if value is not None and name != "properties":
                 self.send_header(f"X-Image-Meta-{name}", str(value))
@@ -124,13 +127,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         """Take data and throw it away; its MD5 is known, it is the file's."""
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
         left = int(self.headers.get("Content-Length") or 0)
         buffer = bytearray(2**20)
         while left:
             left -= self.rfile.readinto(memoryview(buffer)[: min(left, len(buffer))]) or sys.exit(1)
-        record = {**detailed(0), "id": self.headers.get("x-image-meta-id", IMAGE_ID)}
-        record |= {"checksum": self.md5, "size": self.file.stat().st_size if self.file else 0}
-        self._answer(json.dumps({"image": record}).encode(), 201)
+        size, md5 = self._data() or (0, "")
+        record = {**detailed(0), "properties": {}, "size": size, "checksum": md5, "name": "bench"}
+        record["id"] = urlsplit(self.path).path.rpartition("/")[2]
+        for field in ("id", "name", "disk_format", "container_format"):
+            record[field] = self.headers.get(
+                "x-image-meta-" + field.replace("_", "-"), record[field]
+            )
+        self._answer(json.dumps({"image": record}).encode(), 201 if self.command == "POST" else 200)
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from osc_lib import exceptions, utils
 
 from osc_image_v1.i18n import _
+from osc_image_v1.text import printable
 
 if TYPE_CHECKING:
     from osc_image_v1.api.image_v1 import ImageClient
@@ -21,6 +22,9 @@ API_NAME = "image_v1"
 API_VERSION_OPTION = "os_image_v1_api_version"
 API_VERSIONS = ("1",)
 DEFAULT_API_VERSION = "1"
+
+# A day, in seconds.
+_LONGEST_TIMEOUT = 86400
 
 
 def check_api_version(version: str) -> bool:
@@ -62,6 +66,7 @@ def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
     parser.add_argument(
         "--os-image-v1-timeout",
         metavar="<seconds>",
+        type=_seconds,
         default=utils.env("OS_IMAGE_V1_TIMEOUT"),
         help=_(
             "Seconds without a byte after which a request of 'image v1' or 'compute image' is "
@@ -69,6 +74,20 @@ def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
         ),
     )
     return parser
+
+
+def _seconds(text: str) -> str:
+    """Check a number of seconds; openstacksdk takes it as text, and empty where it is not set."""
+    try:
+        right = not text or 0 < float(text) <= _LONGEST_TIMEOUT
+    except ValueError:
+        right = False
+    if not right:
+        raise argparse.ArgumentTypeError(
+            _("'%(text)s' is no number of seconds, more than 0 and up to %(most)d")
+            % {"text": printable(text), "most": _LONGEST_TIMEOUT}
+        )
+    return text
 
 
 def make_client(instance: Any) -> ImageClient:

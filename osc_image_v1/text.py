@@ -4,9 +4,9 @@ import re
 
 # C0, DEL and C1 drive terminals; the bidirectional marks, embeddings, overrides and isolates
 # change the order in which a line is read; line and paragraph separators break it; lone
-# surrogates cannot be printed at all.
+# surrogates cannot be printed at all, and what has no width hides between letters.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u2060\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from osc_image_v1.text import printable
 
 _LONGEST = 400
+# What is left of webob's markup when it was escaped.
+_BREAK = re.compile(r"<br ?/?>")
 
 # What webob adds to every error of its kind before the service's own words.
 _PHRASES = re.compile(
@@ -48,7 +50,7 @@ def explanation(body: bytes, content_type: str, status: int) -> str:
     if said is None:
         said = _from_markup(text) if "<" in text else text
     # Nova escapes once or twice.
-    said = html.unescape(html.unescape(said))
+    said = _BREAK.sub(" ", html.unescape(html.unescape(said)))
     return _one_line(said, status)
 
 

@@ -21,6 +21,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from osc_image_v1.api.errors import explanation
+from osc_image_v1.api.queries import is_text
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -54,6 +55,7 @@ _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
 _T = TypeVar("_T")
 
+_USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
 
 
@@ -176,9 +178,8 @@ class ServiceClient:
                 "or interface, or give its URL"
             )
         if _origin(url) is None:
-            raise ApiNotAvailable(
-                f"The {adapter.service_type} endpoint '{printable(url)}' is no http URL"
-            )
+            shown = printable(_without_secrets(url))
+            raise ApiNotAvailable(f"The {adapter.service_type} endpoint '{shown}' is no http URL")
         return str(url)
 
     def _versioned(self, url: str) -> str:
@@ -370,15 +371,26 @@ class ServiceClient:
         except (ValueError, LookupError, TypeError, RecursionError):
             versions = []
         offered = printable(", ".join(versions))[:200] or "other versions"
+        where = _without_secrets(self.endpoint)
+        if any(version.partition(".")[0] == self._version for version in versions):
+            return ApiNotAvailable(
+                f"There is no API at {where}, though the service offers {offered}: is the path "
+                "before the version right?"
+            )
         return ApiNotAvailable(
-            f"The service at {self.endpoint} has no API {self._version}, it offers {offered}: use "
+            f"The service at {where} has no API {self._version}, it offers {offered}: use "
             "'openstack image' for the Image API v2"
         )
 
 
 def _log(text: str, *values: object) -> None:
     """Log what is on the wire, in a form that cannot drive a terminal; it has no secrets."""
-    LOG.debug("%s", printable(text % values))
+    LOG.debug("%s", printable(_without_secrets(text % values)))
+
+
+def _without_secrets(text: str) -> str:
+    """Return the text with the user and password of each URL in it left out."""
+    return _USER_INFO.sub("//***@", text)
 
 
 def _beginning(response: requests.Response) -> bytes:
@@ -416,7 +428,7 @@ class _translated:  # noqa: N801 (reads as a statement)
     def __init__(self, action: str, url: str = "", failed: str = "") -> None:
         self._action = action
         self._failed = failed
-        self._where = "{}://{}".format(*urlsplit(url)) if url else "the service"
+        self._where = _without_secrets("{}://{}".format(*urlsplit(url))) if url else "the service"
 
     def __enter__(self) -> None:
         return None
@@ -465,9 +477,11 @@ def path_of(*segments: str) -> str:
     """Return a URL path of segments that cannot lead anywhere else.
 
     :param segments: fixed words, and IDs from a person or a service
-    :raises InvalidInput: if a segment is empty, ``.`` or ``..``
+    :raises InvalidInput: if a segment is empty, ``.``, ``..`` or no valid text
     """
     for segment in segments:
         if segment in ("", ".", ".."):
             raise InvalidInput(f"'{segment}' is no ID")
+        if not is_text(segment):
+            raise InvalidInput(f"'{printable(segment)}' is no valid text")
     return "".join("/" + quote(segment, safe="") for segment in segments)

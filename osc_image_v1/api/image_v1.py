@@ -181,7 +181,7 @@ class ImageClient(ImageWrites):
             raise InvalidInput("the image's name or ID is empty")
         if is_uuid(name_or_id):
             try:
-                return self.get(name_or_id)
+                return self.get(name_or_id.lower())
             except ImageNotFound:
                 pass
         query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)

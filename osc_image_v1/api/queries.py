@@ -61,6 +61,15 @@ def is_uuid(text: str) -> bool:
         return False
 
 
+def is_text(text: str) -> bool:
+    """Tell whether a text can be sent: what came as undecodable bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_count(name: str, value: int | None, least: int, most: int | None = None) -> None:
     if value is None:
         return
@@ -78,6 +87,9 @@ def _check_paging(query: ImageQuery | ComputeImageQuery, reserved: Iterable[str]
     _check_count("minimum RAM", query.min_ram, 0)
     if query.changes_since is not None and query.changes_since.tzinfo is None:
         raise InvalidInput("changes_since must be an aware datetime")
+    for value in (*vars(query).values(), *query.properties, *query.properties.values()):
+        if isinstance(value, str) and not is_text(value):
+            raise InvalidInput(f"'{printable(value)}' is no valid text")
     for name in query.extra:
         if name in reserved:
             raise InvalidInput(
@@ -164,6 +176,8 @@ class ImageQuery:
             raise InvalidInput(
                 f"sort direction '{printable(self.sort_dir)}' is neither asc nor desc"
             )
+        if self.deleted and self.status not in (None, "deleted", "pending_delete"):
+            raise InvalidInput(f"no deleted image has the status {self.status}")
         if self.marker is not None and not is_uuid(self.marker):
             raise InvalidInput(f"marker '{printable(self.marker)}' is no image ID (a UUID)")
 

@@ -56,9 +56,11 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
     :raises InvalidInput: if it is none of these
     """
     text = text.strip()
+    problem = "no time"
     age = _AGE.fullmatch(text)
     try:
         if age:
+            problem = "too long ago"
             span = timedelta(**{_AGE_UNITS[age[2]]: int(age[1])})
             return (now or datetime.now(timezone.utc)) - span
         moment = parser.isoparse(text)
@@ -66,4 +68,4 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
             return moment.replace(tzinfo=timezone.utc)
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise InvalidInput(f"'{printable(text)}' is no time: {_TIME_HELP}") from None
+        raise InvalidInput(f"'{printable(text)}' is {problem}: {_TIME_HELP}") from None

@@ -62,10 +62,13 @@ class SaveImage(command.Command):
     def _save(self, parsed_args: argparse.Namespace) -> Any:
         from pathlib import Path
 
+        from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.transfer.download import Download
         from osc_image_v1.transfer.part import check_target
         from osc_image_v1.transfer.progress import progress
 
+        if parsed_args.file == "-":
+            raise InvalidInput(_("For standard output leave out --file"))
         target = Path(parsed_args.file) if parsed_args.file else None
         if target:
             check_target(target, clobber=not parsed_args.no_clobber)

@@ -67,7 +67,7 @@ def image_id(text: str) -> str:
 
     if not is_uuid(text):
         raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % printable(text))
-    return text
+    return text.lower()
 
 
 def server_id(text: str) -> str:

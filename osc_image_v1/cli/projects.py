@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from typing import Any
 
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def project_id(manager: Any, name_or_id: str) -> str:
@@ -14,7 +20,8 @@ def project_id(manager: Any, name_or_id: str) -> str:
 
     :param manager: the shell's client manager
     :param name_or_id: the project's name or ID; where this user may not look projects up, or the
-        cloud has no Identity service within reach, it is taken for an ID
+        cloud has no Identity service within reach, it is taken for an ID, and the person is told
+        where it does not look like one
     :raises InvalidInput: if the Identity service has no such project, or several
     """
     from keystoneauth1 import exceptions as ksa_exceptions
@@ -26,11 +33,26 @@ def project_id(manager: Any, name_or_id: str) -> str:
         raise InvalidInput(
             f"Several projects have the name '{printable(name_or_id)}', use an ID instead"
         ) from None
-    except (sdk_exceptions.SDKException, ksa_exceptions.ClientException):
-        return name_or_id
+    except (sdk_exceptions.SDKException, ksa_exceptions.ClientException, AttributeError):
+        # AttributeError: openstacksdk's face of a cloud without an Identity service.
+        return _unchecked(manager, name_or_id)
     if project is None:
         raise InvalidInput(f"No project has the name or ID '{printable(name_or_id)}'")
     return str(project.id)
+
+
+def _unchecked(manager: Any, name_or_id: str) -> str:
+    """Return the ID of the user's own project by its name, else the text as it is."""
+    own = getattr(manager, "auth_ref", None)
+    if own is not None and own.project_id and name_or_id == own.project_name:
+        return str(own.project_id)
+    if not _ID.fullmatch(name_or_id):
+        LOG.warning(
+            "The Identity service does not let this user look projects up: '%s' is taken for a "
+            "project's ID",
+            printable(name_or_id),
+        )
+    return name_or_id
 
 
 class ProjectNames:

@@ -123,7 +123,7 @@ class Overall:
 
     def __enter__(self) -> Overall:
         self._start = self._last_line = time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             import tqdm
 
             unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
@@ -172,7 +172,7 @@ class Overall:
 
     def _say(self) -> None:
         now = time.monotonic()
-        if now - self._last_line < _BETWEEN_LINES:
+        if sys.stderr is None or now - self._last_line < _BETWEEN_LINES:
             return
         self._last_line = now
         sys.stderr.write(self._line(now - self._start) + "\n")

@@ -22,7 +22,8 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
     :param label: what is on its way; may be a server's text
     :returns: a context that gives the function to call with the number of bytes of each piece
     """
-    if not sys.stderr.isatty():
+    # Standard error may be closed.
+    if sys.stderr is None or not sys.stderr.isatty():
         yield _nothing
         return
     import tqdm

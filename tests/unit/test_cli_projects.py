@@ -1,5 +1,8 @@
 """Projects by name or ID, asked of a Keystone on requests-mock."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import fixture
@@ -74,3 +77,30 @@ def test_what_this_user_may_not_look_up_is_an_id(manager, requests_mock):
 def test_without_an_identity_service_it_is_an_id(manager, requests_mock):
     requests_mock.get(f"{PROJECTS}/demo", exc=ksa_exceptions.ConnectFailure)
     assert project_id(manager, "demo") == "demo"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("other\x1b", True), ("a" * 32, False), ("00000000-0000-0000-0000-000000000000", False)],
+)
+def test_what_does_not_look_like_an_id_is_said(manager, requests_mock, caplog, text, said):
+    requests_mock.get(re.compile(f"{PROJECTS}.*"), status_code=403)
+    assert project_id(manager, text) == text
+    warnings = [r.getMessage() for r in caplog.records if r.name == "osc_image_v1.cli.projects"]
+    message = (
+        "The Identity service does not let this user look projects up: 'other\\x1b' is taken for a "
+        "project's ID"
+    )
+    assert warnings == ([message] if said else [])
+
+
+def test_the_own_project_has_a_name(manager, requests_mock):
+    requests_mock.get(re.compile(f"{PROJECTS}.*"), status_code=403)
+    manager.auth_ref = SimpleNamespace(project_id="p0", project_name="mine")
+    assert project_id(manager, "mine") == "p0"
+
+
+def test_a_cloud_without_an_identity_service(manager, caplog):
+    manager.sdk_connection = SimpleNamespace(identity=object())
+    assert project_id(manager, "demo") == "demo"
+    assert "'demo' is taken for a project's ID" in caplog.text

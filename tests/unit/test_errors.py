@@ -204,3 +204,8 @@ def test_any_body_is_one_safe_line(body, content_type, status):
     assert len(text) <= 400
     assert len(text.splitlines()) <= 1
     assert not any(ord(char) < 32 for char in text)
+
+
+def test_escaped_line_breaks_are_blanks():
+    body = b"<html><body>Invalid marker.&lt;br /&gt;&lt;br /&gt;</body></html>"
+    assert explanation(body, "text/html", 400) == "Invalid marker."

@@ -391,7 +391,7 @@ def test_a_service_with_other_versions(requests_mock):
 
 def test_a_recorded_list_of_versions(requests_mock):
     requests_mock.get(URL, **captures.image_v1("01-versions", "GET /v3/images").mock)
-    with pytest.raises(exceptions.ApiNotAvailable, match=r"it offers v1\.1, v1\.0: use"):
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"offers v1\.1, v1\.0: is the path"):
         list(image_client(IMAGE_URL).images())
 
 
@@ -698,3 +698,21 @@ def test_properties_that_differ_in_more_than_case_are_two():
     )
     with loopback.answering(answer) as url:
         assert image_client(url).get("a").properties == {"a": "1, 2", "b": "3"}
+
+
+def test_no_password_of_a_url_is_shown(caplog):
+    caplog.set_level("DEBUG")
+    url = f"http://user:secret@127.0.0.1:{loopback.free_port()}"
+    client = image_client(url, retry=RetryPolicy(attempts=1))
+    with pytest.raises(exceptions.ConnectionFailed, match=r"http://\*\*\*@127\.0\.0\.1") as caught:
+        client.http.request(
+            "POST", "/images", "X", headers={"x-glance-api-copy-from": "http://u:secret@host/"}
+        )
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("osc_")]
+    assert ours
+    assert "secret" not in str(caught.value) + "".join(ours)
+
+
+def test_undecodable_bytes_are_no_id():
+    with pytest.raises(exceptions.InvalidInput, match="no valid text"):
+        image_client(IMAGE_URL).get("caf\udce9")

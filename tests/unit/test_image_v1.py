@@ -530,3 +530,8 @@ def test_a_list_by_size_is_read_in_the_service_s_own_order_and_sorted_here(reque
         {"limit": "1000"},
         {"limit": "1000", "marker": image_id(3)},
     ]
+
+
+def test_an_id_in_upper_case_is_an_id(requests_mock, client):
+    requests_mock.head(f"{BRIEF}/{UUID}", headers={"X-Image-Meta-Id": UUID})
+    assert client.find(UUID.upper()).id == UUID

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from osc_image_v1.transfer import many
+from osc_image_v1.transfer import many, progress
 from osc_image_v1.transfer.many import Overall, Workers
 
 
@@ -118,3 +118,12 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, size: int) -> None
     shown = sys.stderr.getvalue()
     assert "100%" in shown
     assert ("2 of 2 images" in shown) is (size > 0)
+
+
+def test_a_closed_standard_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(many, "_BETWEEN_LINES", 0)
+    with many.Overall(2, 10) as overall:
+        overall.done()
+    with progress.progress(10, "x") as advance:
+        assert advance(1) is None

@@ -58,3 +58,19 @@ def test_the_environment_has_the_same_options(monkeypatch):
 
 def test_messages_are_text():
     assert _("words") == "words"
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "nan", "inf", "86401", "\x1b"])
+def test_time_outs_that_are_none_are_refused_with_the_option(text, capsys):
+    parser = plugin.build_option_parser(argparse.ArgumentParser())
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--os-image-v1-timeout={text}"])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "argument --os-image-v1-timeout: " in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("text", ["", "0.5", "60", "86400"])
+def test_time_outs(text):
+    parser = plugin.build_option_parser(argparse.ArgumentParser())
+    assert parser.parse_args([f"--os-image-v1-timeout={text}"]).os_image_v1_timeout == text

@@ -482,3 +482,19 @@ def test_any_text_is_parsed_or_refused(text):
         else:
             reason = "right"
         assert len(reason.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": "caf\udce9"}, {"properties": {"a": "\udce9"}}, {"properties": {"\udce9": "a"}}],
+)
+def test_undecodable_bytes_are_refused(fields):
+    for query in (ImageQuery, ComputeImageQuery):
+        with pytest.raises(InvalidInput, match=r"\\udce9' is no valid text"):
+            query(**fields)
+
+
+def test_no_deleted_image_is_active():
+    with pytest.raises(InvalidInput, match="no deleted image has the status active"):
+        ImageQuery(deleted=True, status="active")
+    assert ImageQuery(deleted=True, status="deleted").deleted is True
