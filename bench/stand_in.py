@@ -79,8 +79,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(page(first, limit, self.images, detail, self._data()))
         elif parts.path.endswith("/members"):
             self._answer(b'{"members": []}')
-        else:
+        elif parts.path.startswith("/v1/images/"):
             self._send_file()
+        else:
+            self._answer(b"{}", 404)
 
     def do_HEAD(self) -> None:
         self.send_response(200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import pty
 import random
@@ -16,6 +17,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -120,7 +122,11 @@ def nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_directory_not_writable(shell: Shell, tmp_path: Path) -> None:
+def test_directory_not_writable(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the shell looks up in its environment, which someone else may not be able to read.
+    monkeypatch.setattr(metadata, "version", functools.cache(metadata.version))
     with Service([FakeImage(data=DATA)]) as service:
         # All that is imported late, before it may be out of reach.
         shell(service, *_SAVE, "--file", str(tmp_path / "x"))

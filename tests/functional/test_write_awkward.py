@@ -106,7 +106,8 @@ def test_unset_takes_several_at_once(openstack, beside, count):
             "image", "v1", "unset", image_id, "--property", "Foo", "--property", "k/e~y"
         )
     assert done.status == 0, done.err
-    assert [request.method for request in requests] == ["HEAD", "PATCH"]
+    # The line break in one of the properties cuts off HEAD's answer: a list has it whole.
+    assert [request.method for request in requests] == ["HEAD", "GET", "PATCH"]
     left = {key: value for key, value in V2_PROPERTIES.items() if key not in ("Foo", "k/e~y")}
     assert beside.properties(image_id) == left
 

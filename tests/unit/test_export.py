@@ -472,7 +472,7 @@ class Identity:
 
 def test_names_of_projects_are_asked_for_once() -> None:
     names = ProjectNames(
-        Identity("demo", sdk_exceptions.ForbiddenException(), None, sdk_exceptions.SDKException())
+        Identity("demo", sdk_exceptions.HttpException(), None, sdk_exceptions.SDKException())
     )
     assert names.get("p1") == "demo"
     assert names.get("p1") == "demo"

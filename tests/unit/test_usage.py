@@ -130,7 +130,7 @@ def store(requests_mock: rm.Mocker) -> Store:
 def with_projects(shell: Shell, **projects: str) -> None:
     def listed() -> list[Any]:
         if not projects:
-            raise sdk_exceptions.ForbiddenException
+            raise sdk_exceptions.HttpException
         return [SimpleNamespace(id=one, name=name) for one, name in projects.items()]
 
     shell.client_manager.sdk_connection.identity = SimpleNamespace(projects=listed)

@@ -10,6 +10,7 @@ import struct
 import threading
 
 import pytest
+import urllib3
 
 from osc_image_v1.api import ImageClient, ImageFields
 from osc_image_v1.exceptions import ConnectionFailed, ImageV1Error, TooLarge
@@ -92,7 +93,14 @@ def server():
 @pytest.mark.parametrize(
     ("how", "cause", "said"),
     [
-        (early_refusal, TooLarge, "quota is used up"),
+        pytest.param(
+            early_refusal,
+            TooLarge,
+            "quota is used up",
+            marks=pytest.mark.skipif(
+                urllib3.__version__ < "2", reason="urllib3 1 reads no answer where it cannot send"
+            ),
+        ),
         (reset, ConnectionFailed, "no answer"),
         (close, ConnectionFailed, "no answer"),
         (stall, ConnectionFailed, "it took too long"),
