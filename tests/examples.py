@@ -165,7 +165,13 @@ def settings(cloud: Cloud) -> dict[str, str]:
 
     :param cloud: the cloud, up
     """
-    return {**environment(cloud), "CLIFF_MAX_TERM_WIDTH": "100", "LC_ALL": "C.UTF-8"}
+    return {
+        **environment(cloud),
+        "CLIFF_MAX_TERM_WIDTH": "100",
+        "LC_ALL": "C.UTF-8",
+        # What goes to standard output and what goes to standard error in the order of a terminal.
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def rewritten(text: str, env: Mapping[str, str]) -> str:
