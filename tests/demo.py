@@ -19,6 +19,7 @@ from tests.cloud import Cloud, CloudError
 #: Lines for a shell, in order.
 WALK = (
     "openstack image v1 list",
+    "openstack image v1 list --all -c ID -c Name -c Size",
     "openstack image v1 list --all --long -c Name -c Status -c Visibility -c Size"
     " --human-readable --sort size:desc --limit 10",
     "openstack image v1 list --property os_distro=debian --long -c Name -c Size -c Properties",
