@@ -342,9 +342,7 @@ class _Pager:
         """
         if before is not None:
             return length < min(before, self._asked)
-        limit = self._query.limit
-        one_page = limit is not None and limit <= self._query.page_size
-        return one_page and not self._whole_pages and kept == length
+        return self._query.fits_one_page and not self._whole_pages and kept == length
 
     def _next(self, page: list[Record]) -> list[Record]:
         """Return the page after this one, also where its last images have just been deleted."""

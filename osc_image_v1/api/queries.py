@@ -192,6 +192,11 @@ class ImageQuery:
         )
 
     @property
+    def fits_one_page(self) -> bool:
+        """Whether the limit is no more than one request may ask for."""
+        return self.limit is not None and self.limit <= self.page_size
+
+    @property
     def has_delicate_text(self) -> bool:
         """Whether text beyond ASCII is sent, which Glance on Python 2 answers with a 500."""
         return not all(key.isascii() and text.isascii() for key, text in self._texts().items())

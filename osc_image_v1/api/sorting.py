@@ -25,8 +25,7 @@ def is_sorted_here(query: ImageQuery) -> bool:
     """
     if query.sort_key not in _NULLABLE:
         return False
-    one_page = query.limit is not None and query.limit <= query.page_size
-    return not one_page or query.marker is not None or query.narrows_here()
+    return not query.fits_one_page or query.marker is not None or query.narrows_here()
 
 
 def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Record]]:

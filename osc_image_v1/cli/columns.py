@@ -7,6 +7,7 @@ drive the terminal.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -157,6 +158,22 @@ def page_rows(
             yield from zip(*cells, strict=True)
         else:
             yield from picked
+
+
+def listed(
+    pages: Iterable[Sequence[Mapping[str, Any]]],
+    table: Sequence[tuple[str, str, Render | None]],
+    parsed_args: argparse.Namespace,
+) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
+    """Return the headers and rows of a list command.
+
+    :param pages: pages of records as the service sent them
+    :param table: header, name of the field, and what makes a reader's value of it
+    :param parsed_args: with the name of cliff's formatter, and whether sizes have units
+    """
+    fields = [(field, render) for _header, field, render in table]
+    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable)
+    return tuple(header for header, _field, _render in table), rows
 
 
 def shown(

@@ -106,14 +106,7 @@ class ListComputeImage(output.Lister):
         )
         client = compute_image_client(self.app.client_manager)
         pages = output.started(client.pages(query))
-        shown = _LONG if parsed_args.long else _BRIEF
-        rows = columns.page_rows(
-            pages,
-            [(field, render) for _header, field, render in shown],
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
-        return tuple(header for header, _field, _render in shown), rows
+        return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
 
 
 class ShowComputeImage(output.ShowOne):

@@ -216,14 +216,7 @@ class ListImage(output.Lister):
             page_size=parsed_args.page_size,
         )
         pages = output.started(manager.image_v1.pages(query, detail=parsed_args.long))
-        shown = _LONG if parsed_args.long else _BRIEF
-        rows = columns.page_rows(
-            pages,
-            [(field, render) for _header, field, render in shown],
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
-        return tuple(header for header, _field, _render in shown), rows
+        return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
 
 
 class ShowImage(output.ShowOne):
