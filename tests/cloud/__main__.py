@@ -1,6 +1,7 @@
 """``python -m tests.cloud``: a real cloud on loopback.
 
-up       make what is missing, start what is not up, wait until all answers
+up       make what is missing, start what is not up, wait until all answers (--old-target: start
+         the second Glance 15, too)
 down     end the processes; the data stays
 reset    bring back the freshly seeded state (--fresh: make all anew, on other ports)
 status   what is up, where, and as which process
@@ -32,10 +33,10 @@ def status(cloud: Cloud) -> bool:
     for service in cloud.services():
         pid = pids.get(service.name)
         good = pid is not None and services.answers(service)
-        whole = whole and good
+        whole = whole and (good or (service.on_demand and not pid))
         what = "up" if good else "silent" if pid else "down"
         print(
-            f"{service.name:<13} {what:<7} {'pid ' + str(pid) if pid else '':<12} "
+            f"{service.name:<19} {what:<7} {'pid ' + str(pid) if pid else '':<12} "
             f"{cloud.urls[service.name]:<31} {service.title}"
         )
     return whole
@@ -66,6 +67,10 @@ def _parse() -> argparse.Namespace:
         sub = verbs.add_parser(verb)
         if verb == "reset":
             sub.add_argument("--fresh", action="store_true", help="make it anew, on other ports")
+        if verb == "up":
+            sub.add_argument(
+                "--old-target", action="store_true", help="start the second Glance 15, too"
+            )
         if verb == "destroy":
             sub.add_argument(
                 "--everything", action="store_true", help="delete the environments too"
@@ -86,7 +91,7 @@ def _do(cloud: Cloud, args: argparse.Namespace) -> int:
         cloud.destroy(args.everything)
         say("it is gone")
     else:
-        cloud.reset(args.fresh) if args.verb == "reset" else cloud.up()
+        cloud.reset(args.fresh) if args.verb == "reset" else cloud.up(args.old_target)
         say(f"the cloud is up; its clouds are in {cloud.clouds_yaml}")
     return 0
 

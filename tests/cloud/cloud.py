@@ -60,8 +60,8 @@ class Cloud:
 
     @property
     def clouds_yaml(self) -> Path:
-        """For ``OS_CLIENT_CONFIG_FILE``. Its clouds: admin, demo, other, target, target-demo
-        and, without a login, anonymous.
+        """For ``OS_CLIENT_CONFIG_FILE``. Its clouds: admin, demo, other, target, target-demo,
+        old-target and, without a login, anonymous.
         """
         return self.places.clouds_yaml
 
@@ -69,7 +69,8 @@ class Cloud:
     def urls(self) -> dict[str, str]:
         """The services' URLs.
 
-        In the catalog: identity, image (Glance 15), compute, and, in RegionTwo, target-image.
+        In the catalog: identity, image (Glance 15), compute, in RegionTwo target-image and in
+        RegionThree old-target-image.
         Beside it: image-strict (the same Glance 15, but 401 without a good token), registry, and
         static (files over HTTP).
         """
@@ -132,11 +133,14 @@ class Cloud:
 
     # What can be done with it
 
-    def up(self) -> None:
-        """Bring up what is not up; the first time, make it all."""
+    def up(self, old_target: bool = False) -> None:
+        """Bring up what is not up; the first time, make it all.
+
+        With ``old_target`` RegionThree's services run, too, which otherwise stay as they are.
+        """
         identities.need_keystoneauth()
         with self.places.locked():
-            self._up()
+            self._up(old_target)
 
     def down(self, *names: str) -> list[str]:
         """End the processes, or some services' only; which were there. All else stays."""
@@ -183,16 +187,16 @@ class Cloud:
         shutil.rmtree(self.places.pristine, ignore_errors=True)
         self.places.forget_ports()
 
-    def _up(self) -> None:
+    def _up(self, old_target: bool = False) -> None:
         missing = environments.missing(self.places)
         if missing:
             services.stop(self.places)
             environments.build(self.places, missing)
         if not self._is_ready():
             self._make()
-        everything = self.services()
-        started = services.start(self.places, everything)
-        services.wait(self.places, everything, started)
+        wanted = [one for one in self.services() if old_target or not one.on_demand]
+        started = services.start(self.places, wanted)
+        services.wait(self.places, wanted, started)
 
     def _make(self) -> None:
         """Make the cloud's state; the mark that it is whole is written last."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from tests.cloud.places import Places, replace_text
 
@@ -15,12 +17,40 @@ CLOUDS = {
     "other": ("other", "other", "RegionOne"),
     "target": ("admin", "admin", "RegionTwo"),
     "target-demo": ("demo", "demo", "RegionTwo"),
+    "old-target": ("admin", "admin", "RegionThree"),
 }
 
 
-#: The processes of Glance 15, by their configuration files, and where each listens. "strict" is the
-#: same service once more, for who wants to see a bad token refused: it has no anonymous users.
-GLANCE15 = {"api": "image", "strict": "image-strict", "registry": "registry"}
+@dataclass(frozen=True)
+class Glance15:
+    """A process of Glance 15."""
+
+    #: The service, and where it listens.
+    name: str
+    registry: str = "registry"
+    #: Public images may be read without a token.
+    anonymous: bool = True
+    #: Whether it is RegionThree's, with a database and a store of its own.
+    old_target: bool = False
+
+    def database(self, places: Places) -> Path:
+        """The database; the services of a region share it."""
+        return places.databases / f"{'old-target-' if self.old_target else ''}glance.sqlite"
+
+    def store(self, places: Places) -> Path:
+        """Where the data of images is."""
+        return places.old_target_images if self.old_target else places.images
+
+
+#: The processes of Glance 15, by their configuration files. "strict" is the first one once more,
+#: for who wants to see a bad token refused: it has no anonymous users.
+GLANCE15 = {
+    "api": Glance15("image"),
+    "strict": Glance15("image-strict", anonymous=False),
+    "registry": Glance15("registry"),
+    "old-target": Glance15("old-target-image", "old-target-registry", False, True),
+    "old-target-registry": Glance15("old-target-registry", "old-target-registry", False, True),
+}
 
 
 def password_of(user: str) -> str:
@@ -45,6 +75,7 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
         places.databases,
         places.images,
         places.target_images,
+        places.old_target_images,
         places.static,
         places.logs,
         places.processes,
@@ -60,9 +91,9 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
     _write(places, "nova/nova.conf", _nova(places, ports))
     nova_paste = places.environments / "modern" / "etc" / "nova" / "api-paste.ini"
     shutil.copy(nova_paste, places.config / "nova" / "api-paste.ini")
-    for part, name in GLANCE15.items():
-        _write(places, f"glance-{part}.conf", _glance15(places, ports, part, ports[name]))
-        _write(places, f"glance-{part}-paste.ini", _glance15_paste(places, part))
+    for part, process in GLANCE15.items():
+        _write(places, f"glance-{part}.conf", _glance15(places, ports, part, process))
+        _write(places, f"glance-{part}-paste.ini", _glance15_paste(places, process))
     _write(places, "glance-policy.json", json.dumps(_GLANCE15_POLICY, indent=1) + "\n")
     _write(places, "target/glance-api.conf", _target(places, ports))
     replace_text(places.clouds_yaml, _clouds(identity, urls(ports)["image"]))
@@ -143,11 +174,11 @@ lock_path = {places.state}/nova
 """
 
 
-def _glance15(places: Places, ports: Mapping[str, int], part: str, port: int) -> str:
+def _glance15(places: Places, ports: Mapping[str, int], part: str, process: Glance15) -> str:
     return f"""\
 [DEFAULT]
 bind_host = 127.0.0.1
-bind_port = {port}
+bind_port = {ports[process.name]}
 workers = 0
 use_stderr = true
 enable_v1_api = True
@@ -155,18 +186,17 @@ enable_v2_api = True
 enable_v1_registry = True
 enable_v2_registry = False
 registry_host = 127.0.0.1
-registry_port = {ports["registry"]}
+registry_port = {ports[process.registry]}
 use_user_token = True
 data_api = glance.db.sqlalchemy.api
-# Public images may be read without a token.
-allow_anonymous_access = {part != "strict"}
+allow_anonymous_access = {process.anonymous}
 [database]
-connection = sqlite:///{places.databases}/glance.sqlite
+connection = sqlite:///{process.database(places)}
 sqlite_synchronous = false
 [glance_store]
 stores = file,http
 default_store = file
-filesystem_store_datadir = {places.images}/
+filesystem_store_datadir = {process.store(places)}/
 [oslo_policy]
 policy_file = {places.config}/glance-policy.json
 [keystone_authtoken]
@@ -178,14 +208,14 @@ config_file = {places.config}/glance-{part}-paste.ini
 """
 
 
-def _glance15_paste(places: Places, part: str) -> str:
+def _glance15_paste(places: Places, process: Glance15) -> str:
     negotiation = "glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory"
     api = f"""\
 [pipeline:glance-api-cloud]
 pipeline = accesslog utf8headers versionnegotiation authtoken context rootapp
 [filter:accesslog]
 paste.filter_factory = access_log:AccessLog.factory
-path = {places.access_log(GLANCE15[part])}
+path = {places.access_log(process.name)}
 [filter:versionnegotiation]
 paste.filter_factory = {negotiation}
 [composite:rootapp]
@@ -207,13 +237,13 @@ pipeline = utf8headers authtoken context registryapp
 paste.app_factory = glance.registry.api:API.factory
 """
     return f"""\
-{registry if part == "registry" else api}
+{registry if process.name == process.registry else api}
 [filter:utf8headers]
 paste.filter_factory = glance15:Utf8Headers.factory
 [filter:authtoken]
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 # Who brings no good token is let through, and is anonymous.
-delay_auth_decision = {part != "strict"}
+delay_auth_decision = {process.anonymous}
 [filter:context]
 paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
 """

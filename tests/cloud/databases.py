@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tests.cloud.configuration import password_of
+from tests.cloud.configuration import GLANCE15, password_of
 from tests.cloud.places import INSIDE, Places
 from tests.cloud.reports import CloudError, tail
 from tests.cloud.services import environment
@@ -56,9 +56,10 @@ def make_target(places: Places) -> None:
 
 
 def make_glance15(places: Places) -> None:
-    """Glance 15's tables."""
+    """Glance 15's tables, in both regions that have one."""
     program = (str(INSIDE / "glance15.py"), "db-sync", str(places.config / "glance-api.conf"))
     _run(places, "make-glance15", (str(places.python("pike")), *program))
+    _copy_database(*(GLANCE15[part].database(places) for part in ("api", "old-target")))
 
 
 def _manage(places: Places, project: str, config: Path, *commands: str) -> None:
@@ -82,7 +83,7 @@ _COUNTERS = (24, 40, 92, 96)
 
 
 def _folders(places: Places) -> list[Path]:
-    return [places.images, places.target_images, places.static]
+    return [places.images, places.target_images, places.old_target_images, places.static]
 
 
 def keep(places: Places) -> None:

@@ -22,6 +22,8 @@ CATALOG = (
     ("RegionOne", "compute", "nova", "compute"),
     ("RegionTwo", "identity", "keystone", "identity"),
     ("RegionTwo", "image", "glance", "target-image"),
+    ("RegionThree", "identity", "keystone", "identity"),
+    ("RegionThree", "image", "glance", "old-target-image"),
 )
 
 
@@ -76,8 +78,10 @@ def make(ports: Mapping[str, int]) -> dict[str, str]:
         for role in roles:
             granted = keystone.ensure("role", {"name": role})["id"]
             keystone.put(f"/projects/{projects[project]}/users/{user['id']}/roles/{granted}")
-    if not any(region["id"] == "RegionTwo" for region in keystone.list("region", {})):
-        keystone.put("/regions/RegionTwo", {"region": {"description": "the target of copies"}})
+    known = {region["id"] for region in keystone.list("region", {})}
+    for region in dict.fromkeys(row[0] for row in CATALOG):
+        if region not in known:
+            keystone.put(f"/regions/{region}", {"region": {"description": "a target of copies"}})
     for region, kind, name, key in CATALOG:
         service = keystone.ensure("service", {"type": kind, "name": name})
         for interface in ("public", "internal", "admin"):

@@ -31,6 +31,8 @@ LISTENERS = (
     "compute",
     "target-image",
     "static",
+    "old-target-registry",
+    "old-target-image",
 )
 
 INSIDE = Path(__file__).resolve().parent / "inside"
@@ -58,6 +60,7 @@ class Places:
         self.databases = self.state / "databases"
         self.images = self.state / "images"
         self.target_images = self.state / "target-images"
+        self.old_target_images = self.state / "old-target-images"
         self.static = self.state / "static"
         self.logs = self.state / "logs"
         self.processes = self.state / "processes"

@@ -1,4 +1,4 @@
-"""The six services: how each is started, and how one sees that it answers."""
+"""The services: how each is started, and how one sees that it answers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Service:
     port: int
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it runs only where somebody asks for it: most have no use for it.
+    on_demand: bool = False
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -41,7 +43,7 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         return (modern, program, module, str(ports[name]), str(places.access_log(name)), *threads)
 
     def glance15(config: str) -> Sequence[str]:
-        part = "registry" if config == "registry" else "api"
+        part = "registry" if config.endswith("registry") else "api"
         return (pike, str(INSIDE / "glance15.py"), part, f"{places.config}/glance-{config}.conf")
 
     static = str(INSIDE / "static_files.py")
@@ -70,8 +72,18 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
             {"OS_GLANCE_CONFIG_DIR": f"{places.config}/target"},
         ),
         ("static", "files over HTTP", (modern, static, *files), {}),
+        (
+            "old-target-registry",
+            "RegionThree's registry",
+            glance15("old-target-registry"),
+            {},
+        ),
+        ("old-target-image", "Glance 15, RegionThree", glance15("old-target"), {}),
     ]
-    return [Service(name, title, ports[name], command, env) for name, title, command, env in rows]
+    return [
+        Service(name, title, ports[name], command, env, on_demand=name.startswith("old-target"))
+        for name, title, command, env in rows
+    ]
 
 
 def pid(places: Places, service: Service) -> int | None:
