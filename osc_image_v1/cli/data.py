@@ -34,8 +34,8 @@ class SaveImage(command.Command):
             "--keep-partial",
             action="store_true",
             help=_(
-                "Keep what came as <path>.part when the download fails; the next one goes on from "
-                "there"
+                "Keep what came as <path>.osc-image-v1.part when the download fails; the next one "
+                "goes on from there"
             ),
         )
         parser.add_argument(

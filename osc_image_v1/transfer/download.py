@@ -108,7 +108,7 @@ class Download:
         checksum that proves in the end that it was this image's.
 
         :param target: the file's path; a symbolic link is replaced, not followed
-        :param keep_partial: whether ``<name>.part`` stays when the download fails
+        :param keep_partial: whether ``<name>.osc-image-v1.part`` stays when the download fails
         :param clobber: whether an existing file is replaced
         :param keep_interrupted: whether it stays when the download was stopped or broke off, but
             not when the data is wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import logging
 import os
 import stat
@@ -22,8 +23,14 @@ from osc_image_v1.text import printable
 
 LOG = logging.getLogger(__name__)
 
+#: The end of the name of an unfinished file; no other program's files have it, since what has it is
+#: gone on with, or removed.
+PART = ".osc-image-v1.part"
+
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MODE = 0o666  # less the umask
+# Bytes of a file's name, on all usual file systems.
+_LONGEST_NAME = 255
 _READ_SIZE = 256 * 2**10
 # File systems that know no locks, Lustre and some NFS among them.
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
@@ -37,8 +44,16 @@ def shown(path: Path) -> str:
 
 
 def part_of(target: Path) -> Path:
-    """Return the path of the unfinished file beside a target."""
-    return target.with_name(target.name + ".part")
+    """Return the path of the unfinished file beside a target.
+
+    A name that would get too long is replaced by its hash.
+
+    :param target: the path of the finished file
+    """
+    name = target.name.encode("utf-8", "surrogatepass")
+    if len(name) + len(PART) > _LONGEST_NAME:
+        return target.with_name(hashlib.sha256(name).hexdigest() + PART)
+    return target.with_name(target.name + PART)
 
 
 def check_target(target: Path, clobber: bool = True) -> None:
@@ -57,6 +72,9 @@ def check_target(target: Path, clobber: bool = True) -> None:
             raise FileFailed(
                 f"{shown(target)} is no regular file and is not replaced: write to standard output"
             )
+        # A name that is too long is an error here, and not when all the data has come.
+        with contextlib.suppress(FileNotFoundError):
+            target.lstat()
         if not clobber and os.path.lexists(target):
             raise FileFailed(f"{shown(target)} exists and is left as it is (--no-clobber)")
 
@@ -117,7 +135,7 @@ def lock(fd: int, path: Path, holder: str) -> None:
 
 
 class PartFile:
-    """``<name>.part`` beside a target, for this process alone.
+    """The unfinished file beside a target, :func:`part_of`, for this process alone.
 
     It is opened without following a link and locked. :meth:`commit` puts it in the target's place;
     without that, leaving the ``with`` block removes it, unless an earlier run left it.

@@ -23,7 +23,7 @@ from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.export import WITHOUT_DATA
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Overall, Workers
-from osc_image_v1.transfer.part import file_errors, shown
+from osc_image_v1.transfer.part import PART, file_errors, shown
 from osc_image_v1.transfer.progress import Advance
 
 
@@ -32,8 +32,8 @@ class Finding:
     """A file, and what is wrong with it.
 
     :ivar file: its name in the directory
-    :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``; None for a
-        file that is as it was
+    :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``,
+        ``incomplete`` (the export of the image is); None for a file that is as it was
     :ivar detail: more about that
     :ivar image_id: the image whose data it is
     :ivar name: that image's name
@@ -107,8 +107,9 @@ class Verification:
 
     def _count(self, exported: ExportedImage, finding: Finding | None) -> None:
         if exported.data is None:
-            self.without_data += 1
-            self.active_without_data += exported.image.status not in WITHOUT_DATA
+            self.without_data += exported.incomplete is None
+            if exported.incomplete is None:
+                self.active_without_data += exported.image.status not in WITHOUT_DATA
         elif finding is not None and (finding.problem is None or finding.repaired):
             self.whole += 1
             self.size += exported.data.size
@@ -128,7 +129,7 @@ class Verification:
     def _check(self, exported: ExportedImage, advance: Advance) -> Finding | None:
         """Return what is found of an image, None where it has no data and no file."""
         if exported.data is None:
-            return self._stray(exported)
+            return self._stray(exported) if exported.incomplete is None else _incomplete(exported)
         problem, detail = self._problem(exported, exported.data, advance)
         repaired = False
         if problem is not None and self._client is not None:
@@ -139,6 +140,8 @@ class Verification:
                 raise
             except ImageV1Error as error:
                 detail += f"; not repaired: {error}"
+        if exported.incomplete is not None and (problem is None or repaired):
+            return _incomplete(exported)
         return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
 
     def _stray(self, exported: ExportedImage) -> Finding | None:
@@ -184,7 +187,12 @@ class Verification:
             )
 
 
+def _incomplete(exported: ExportedImage) -> Finding:
+    detail = f"{exported.incomplete}; export it again"
+    return Finding(exported.file, "incomplete", detail, exported.id, exported.image.name)
+
+
 def _guess(name: str, expected: set[str]) -> str:
-    if name.removesuffix(".part") in expected:
+    if name.removesuffix(PART) in expected:
         return "what came of an image whose download was interrupted; an export goes on with it"
     return "no manifest tells of it"

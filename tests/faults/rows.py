@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from osc_image_v1.transfer.part import part_of
 from tests.faults import server
 from tests.faults.server import Answer, FakeImage, Fault, Service, cut
 
@@ -23,7 +24,7 @@ OTHER = random.Random(2).randbytes(len(DATA))
 
 IMAGE = "the image"
 NOTHING = "nothing"
-PART = "what came, as ``<path>.part``"
+PART = "what came, as ``<part>``"
 BEFORE = "the file that was there"
 UNTOUCHED = "what was there"
 
@@ -75,7 +76,7 @@ def _no_content(answer: Answer, service: Service) -> Answer:
 
 
 def _part(content: bytes) -> Callable[[Path], object]:
-    return lambda directory: (directory / "x.part").write_bytes(content)
+    return lambda directory: part_of(directory / "x").write_bytes(content)
 
 
 def _target(content: bytes) -> Callable[[Path], object]:
@@ -324,20 +325,28 @@ _SAVE_DISK = (
     ),
     _mended("An earlier run was killed just before its end", {}, before=_part(DATA)),
     _mended(
-        "``<path>.part`` is of another image",
+        "``<part>`` is of another image",
         {},
         *(_rest(MIDDLE), "data"),
         before=_part(OTHER[:MIDDLE]),
     ),
-    _mended("``<path>.part`` is larger", {}, "data", before=_part(OTHER + b"more")),
+    _mended("``<part>`` is larger", {}, "data", before=_part(OTHER + b"more")),
     Row(
-        "``<path>.part`` is there, the image has no checksum: from the start",
+        "``<part>`` is there, the image has no checksum: from the start",
         "The service has no checksum of this image: nothing vouches for the content "
         "(SHA-256 <sha256>)",
         0,
         IMAGE,
         image=FakeImage(data=DATA, has_checksum=False),
         before=_part(OTHER[:MIDDLE]),
+    ),
+    Row(
+        "A file ``<path>.part`` is there, which is not of this command",
+        "",
+        0,
+        "the image, and that file",
+        asked=("head", "data"),
+        before=lambda directory: (directory / "x.part").write_bytes(b"theirs"),
     ),
     _mended("The file exists", {}, "data", before=_target(b"before")),
     Row(
@@ -369,17 +378,17 @@ _SAVE_DISK = (
         asked=(),
     ),
     Row(
-        "``<path>.part`` is a symbolic link",
-        "'<directory>/x.part' is a symbolic link: remove it, or save under another name",
+        "``<part>`` is a symbolic link",
+        "'<part>' is a symbolic link: remove it, or save under another name",
         disk=UNTOUCHED,
-        before=lambda directory: (directory / "x.part").symlink_to(directory / "y"),
+        before=lambda directory: part_of(directory / "x").symlink_to(directory / "y"),
         asked=("head",),
     ),
     Row(
-        "``<path>.part`` is no regular file",
-        "'<directory>/x.part' is no regular file: remove it, or save under another name",
+        "``<part>`` is no regular file",
+        "'<part>' is no regular file: remove it, or save under another name",
         disk=UNTOUCHED,
-        before=lambda directory: os.mkfifo(directory / "x.part"),
+        before=lambda directory: os.mkfifo(part_of(directory / "x")),
         asked=("head",),
     ),
 )
@@ -390,21 +399,19 @@ SAVE = _SAVE_BREAKS + _SAVE_WRONG + _SAVE_ANSWERS + _SAVE_DISK
 SAVE_ALONE = (
     Row(
         "Another run saves to the same path",
-        "'<directory>/x.part' is in use: another run saves to '<directory>/x'",
+        "'<part>' is in use: another run saves to '<directory>/x'",
         disk=UNTOUCHED,
     ),
     Row(
         "The disk has no room for the image",
-        "Cannot write '<directory>/x.part': it needs <n> more bytes, and <n> are free",
+        "Cannot write '<part>': it needs <n> more bytes, and <n> are free",
     ),
-    Row("The disk fills up", "Cannot write '<directory>/x.part': No space left on device"),
+    Row("The disk fills up", "Cannot write '<part>': No space left on device"),
     Row(
         "The file grows beyond a limit (``ulimit -f``)",
-        "Cannot write '<directory>/x.part': File too large",
+        "Cannot write '<part>': File too large",
     ),
-    Row(
-        "The directory cannot be written to", "Cannot write '<directory>/x.part': Permission denied"
-    ),
+    Row("The directory cannot be written to", "Cannot write '<part>': Permission denied"),
     Row("Control-C", "Interrupted: the image is not saved", 130),
     Row("SIGTERM", "Interrupted: the image is not saved", 143),
     Row("SIGHUP", "Interrupted: the image is not saved", 129),
@@ -412,7 +419,7 @@ SAVE_ALONE = (
         "SIGKILL, power loss",
         "",
         -9,
-        "what came, as ``<path>.part``, and no file under its name; the next run goes on with it",
+        "what came, as ``<part>``, and no file under its name; the next run goes on with it",
     ),
     Row("To standard output: the data ends in the middle", "", 0, "the image, on standard output"),
     Row(

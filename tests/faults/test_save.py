@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from osc_image_v1.transfer.part import part_of
 from tests.faults import rows
 from tests.faults.conftest import Result
 from tests.faults.rows import DATA, SAVE, Row
@@ -25,6 +26,7 @@ def said(result: Result, service: Service, directory: Path) -> str:
     for found, name in (
         (IMAGE_ID, "<image>"),
         (service.url, "<service>"),
+        (str(part_of(directory / "x")), "<part>"),
         (str(directory), "<directory>"),
     ):
         text = text.replace(found, name)
@@ -47,10 +49,11 @@ def check_disk(row: Row, directory: Path, before: dict[str, bytes | str]) -> Non
         rows.NOTHING: {},
         rows.BEFORE: {"x": b"before"},
         rows.UNTOUCHED: before,
+        "the image, and that file": {"x": row.image.data, **before},
     }
     if row.disk == rows.PART:
-        assert list(left) == ["x.part"]
-        part = left["x.part"]
+        assert list(left) == ["x.osc-image-v1.part"]
+        part = left["x.osc-image-v1.part"]
         assert isinstance(part, bytes)
         assert part
         assert DATA.startswith(part)
@@ -67,7 +70,8 @@ def test_save(row: Row, shell: Callable[..., Result], tmp_path: Path, waits: lis
         target = str(tmp_path / "x")
         command = ["image", "v1", "save", "--file", target, *options, IMAGE_ID]
         result = shell(service, "--os-image-v1-timeout", "0.5", *command)
-    kept = f"What came so far is kept in '{tmp_path}/x.part'\n" if row.disk == rows.PART else ""
+    kept = f"What came so far is kept in '{part_of(tmp_path / 'x')}'\n"
+    kept = kept if row.disk == rows.PART else ""
     assert result.err.startswith(kept)
     result = Result(result.status, result.out, result.err[len(kept) :])
     assert (said(result, service, tmp_path), result.status) == (row.says, row.status)

@@ -46,14 +46,14 @@ def ended(process: subprocess.Popen[bytes]) -> Result:
 
 
 def test_part_in_use(shell: Shell, tmp_path: Path) -> None:
-    part = tmp_path / "x.part"
+    part = tmp_path / "x.osc-image-v1.part"
     with part.open("wb") as other, Service([FakeImage(data=DATA)]) as service:
         other.write(b"theirs")
         other.flush()
         fcntl.flock(other, fcntl.LOCK_EX)
         result = shell(service, *_SAVE, "--file", str(tmp_path / "x"))
     check(alone("Another run saves to the same path"), result, service, tmp_path)
-    assert contents(tmp_path) == {"x.part": b"theirs"}
+    assert contents(tmp_path) == {"x.osc-image-v1.part": b"theirs"}
     assert service.kinds == ["head"]
 
 
@@ -164,8 +164,8 @@ def test_signal_keeps_part(start: Start, tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         result = ended(process)
     assert result.status == 143
-    assert f"What came so far is kept in '{tmp_path}/x.part'\n" in result.err
-    part = (tmp_path / "x.part").read_bytes()
+    assert f"What came so far is kept in '{tmp_path}/x.osc-image-v1.part'\n" in result.err
+    part = (tmp_path / "x.osc-image-v1.part").read_bytes()
     assert PIECE <= len(part) <= MIDDLE
     assert DATA.startswith(part)
     assert not (tmp_path / "x").exists()
@@ -188,8 +188,8 @@ def test_kill(start: Start, tmp_path: Path) -> None:
         if result.status == 0:
             break
         assert result.status == row.status
-        assert set(left) <= {"x.part"}
-        part = left.get("x.part", b"")
+        assert set(left) <= {"x.osc-image-v1.part"}
+        part = left.get("x.osc-image-v1.part", b"")
         assert isinstance(part, bytes)
         assert DATA.startswith(part)
     with Service([FakeImage(data=DATA)]) as service:

@@ -136,8 +136,8 @@ def test_keep_partial_of_a_truncated_image(openstack: Openstack, tmp_path: Path)
     target = tmp_path / "x"
     result = openstack("image", "v1", "save", "--keep-partial", "--file", str(target), seed.id)
     assert result.status == 1
-    assert f"What came so far is kept in '{target}.part'" in result.err
-    part = (tmp_path / "x.part").read_bytes()
+    assert f"What came so far is kept in '{target}.osc-image-v1.part'" in result.err
+    part = (tmp_path / "x.osc-image-v1.part").read_bytes()
     assert part
     assert seed.data is not None
     assert seed.data.startswith(part)
@@ -183,7 +183,7 @@ def test_goes_on(
 ) -> None:
     """What an earlier run left is gone on with, through v2 of the same Glance."""
     image_id, data = big
-    (tmp_path / "x.part").write_bytes(data[: _BIG // 2])
+    (tmp_path / "x.osc-image-v1.part").write_bytes(data[: _BIG // 2])
     with count("image") as requests:
         result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), image_id)
     assert (result.status, result.err) == (0, "")
@@ -194,7 +194,7 @@ def test_goes_on(
 
 def test_another_images_part(openstack: Openstack, big: tuple[str, bytes], tmp_path: Path) -> None:
     image_id, data = big
-    (tmp_path / "x.part").write_bytes(b"of another image" * 1000)
+    (tmp_path / "x.osc-image-v1.part").write_bytes(b"of another image" * 1000)
     result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), image_id)
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "x").read_bytes() == data
@@ -205,11 +205,11 @@ def test_link_in_the_way(openstack: Openstack, tmp_path: Path) -> None:
     seed = BY_KEY["cirros"]
     victim = tmp_path / "victim"
     victim.write_bytes(b"victim")
-    (tmp_path / "x.part").symlink_to(victim)
+    (tmp_path / "x.osc-image-v1.part").symlink_to(victim)
     result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), seed.id)
     assert result.status == 1
     assert "is a symbolic link" in result.err
-    (tmp_path / "x.part").unlink()
+    (tmp_path / "x.osc-image-v1.part").unlink()
     (tmp_path / "x").symlink_to(victim)
     result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), seed.id)
     assert result.status == 0
@@ -234,7 +234,7 @@ def test_killed(cloud: Cloud, big: tuple[str, bytes], tmp_path: Path) -> None:
     moments = random.Random(5)
     for _ in range(5):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        part = tmp_path / "x.part"
+        part = tmp_path / "x.osc-image-v1.part"
         while process.poll() is None and not part.exists():
             time.sleep(0.005)
         time.sleep(moments.uniform(0, 0.2))

@@ -93,7 +93,7 @@ def test_keep_partial(shell, image, tmp_path):
     image(checksum="0" * 32)
     with pytest.raises(ContentMismatch):
         shell.run(SaveImage, "--keep-partial", "--file", str(tmp_path / "x"), ID)
-    assert (tmp_path / "x.part").read_bytes() == DATA
+    assert (tmp_path / "x.osc-image-v1.part").read_bytes() == DATA
 
 
 def test_no_checksum(shell, image, tmp_path, caplog):

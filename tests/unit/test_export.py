@@ -306,7 +306,7 @@ def test_no_room(
         run(plan=plan)
     # What an interrupted download brought takes no more room.
     directory.mkdir(exist_ok=True)
-    (directory / f"{image_id(1)}.img.part").write_bytes(b"data")
+    (directory / f"{image_id(1)}.img.osc-image-v1.part").write_bytes(b"data")
     assert run(plan=plan).fetched == 2
 
 

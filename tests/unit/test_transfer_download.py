@@ -179,7 +179,7 @@ class TestMismatch:
         altered = DATA[:-1] + b"?"
         with pytest.raises(ContentMismatch, match="MD5"):
             save(Client(Answer(content=altered)), target, keep_partial=keep)
-        assert names(tmp_path) == (["x.part"] if keep else [])
+        assert names(tmp_path) == (["x.osc-image-v1.part"] if keep else [])
 
     def test_announced_size(self, target, tmp_path):
         client = Client(Answer(content=DATA[:5], size=5))
@@ -191,7 +191,7 @@ class TestMismatch:
     def test_announced_size_but_kept(self, target, tmp_path):
         with pytest.raises(ContentMismatch, match="5 bytes came"):
             save(Client(Answer(content=DATA[:5], size=5)), target, keep_partial=True)
-        assert (tmp_path / "x.part").read_bytes() == DATA[:5]
+        assert (tmp_path / "x.osc-image-v1.part").read_bytes() == DATA[:5]
 
     @pytest.mark.parametrize("size", [None, len(DATA)])
     def test_too_long(self, target, size):
@@ -248,7 +248,7 @@ class TestInterruption:
         client = Client(Answer(upto=5), attempts=1)
         with pytest.raises(ConnectionFailed):
             save(client, target, keep_partial=True)
-        assert (tmp_path / "x.part").read_bytes() == DATA[:5]
+        assert (tmp_path / "x.osc-image-v1.part").read_bytes() == DATA[:5]
 
     def test_other_errors_are_final(self, target):
         client = Client(Answer(upto=5, error=KeyboardInterrupt()))
@@ -259,7 +259,7 @@ class TestInterruption:
 
 class TestEarlierRun:
     def earlier(self, tmp_path, content):
-        (tmp_path / "x.part").write_bytes(content)
+        (tmp_path / "x.osc-image-v1.part").write_bytes(content)
 
     def test_goes_on(self, target, tmp_path):
         self.earlier(tmp_path, DATA[:PIECE])
@@ -306,7 +306,7 @@ class TestEarlierRun:
         self.earlier(tmp_path, DATA[:PIECE])
         with pytest.raises(ConnectionFailed):
             save(Client(ConnectionFailed("no answer")), target)
-        assert (tmp_path / "x.part").read_bytes() == DATA[:PIECE]
+        assert (tmp_path / "x.osc-image-v1.part").read_bytes() == DATA[:PIECE]
 
 
 class TestStop:

@@ -73,6 +73,10 @@ class TestCheckTarget:
         with pytest.raises(FileFailed, match="no regular file"):
             check_target(target)
 
+    def test_name_too_long(self, tmp_path):
+        with pytest.raises(FileFailed, match="too long"):
+            check_target(tmp_path / ("x" * 256))
+
     def test_strange_name(self, tmp_path):
         with pytest.raises(FileFailed, match="\\\\x1b"):
             check_target(tmp_path / "a\x1b" / "b")
@@ -84,7 +88,7 @@ class TestCommit:
             part.write(b"da")
             part.write(b"ta")
             assert part.size == 4
-            assert names(tmp_path) == ["x.part"]
+            assert names(tmp_path) == ["x.osc-image-v1.part"]
             part.commit()
         assert names(tmp_path) == ["x"]
         assert target.read_bytes() == b"data"
@@ -149,7 +153,7 @@ class TestFailure:
     def test_kept(self, target, tmp_path, caplog):
         with pytest.raises(ImageV1Error):
             attempt(target, ("write", b"data"), ImageV1Error(), keep=True)
-        assert (tmp_path / "x.part").read_bytes() == b"data"
+        assert (tmp_path / "x.osc-image-v1.part").read_bytes() == b"data"
         assert "kept in" in caplog.text
 
     def test_nothing_to_keep(self, target, tmp_path):
@@ -204,7 +208,7 @@ class TestOpen:
         with pytest.raises(FileFailed, match="symbolic link"), PartFile(target):
             pass
         assert (tmp_path / "victim").read_bytes() == b"victim"
-        assert names(tmp_path) == ["victim", "x.part"]
+        assert names(tmp_path) == ["victim", "x.osc-image-v1.part"]
 
     def test_pipe(self, target):
         os.mkfifo(part_of(target))
@@ -228,9 +232,21 @@ class TestOpen:
         with pytest.raises(FileFailed, match="Is a directory"), PartFile(target):
             pass
 
-    def test_name_too_long(self, tmp_path):
-        with pytest.raises(FileFailed, match="too long"), PartFile(tmp_path / ("x" * 254)):
-            pass
+    @pytest.mark.parametrize("name", ["x" * 255, "\u00e4" * 127 + "x", "x" * 240])
+    def test_longest_name(self, name, tmp_path):
+        assert part_of(tmp_path / name) != part_of(tmp_path / (name[:-1] + "y"))
+        with PartFile(tmp_path / name) as part:
+            part.write(b"data")
+            part.commit()
+        assert names(tmp_path) == [name]
+
+    def test_other_programs_part(self, target, tmp_path):
+        """What another program has begun, or a person has called so, is no business of ours."""
+        (tmp_path / "x.part").write_bytes(b"theirs")
+        with pytest.raises(ImageV1Error):
+            attempt(target, ("write", b"data"), ("clear",), ImageV1Error())
+        assert names(tmp_path) == ["x.part"]
+        assert (tmp_path / "x.part").read_bytes() == b"theirs"
 
     def test_nul(self, tmp_path):
         with pytest.raises(FileFailed, match="null"), PartFile(tmp_path / "a\x00b"):

@@ -137,12 +137,12 @@ def test_what_cannot_be_looked_at(directory: Path, monkeypatch: pytest.MonkeyPat
 def test_unknown_files(directory: Path) -> None:
     (directory / "notes.txt").touch()
     (directory / ".hidden").mkdir()
-    (directory / f"{image_id(1)}.img.part").touch()
+    (directory / f"{image_id(1)}.img.osc-image-v1.part").touch()
     (directory / f"{image_id(9)}.img").touch()
     found = {finding.file: finding for finding in broken(directory)}
     assert {finding.problem for finding in found.values()} == {"unknown"}
     assert len(found) == 4
-    assert "interrupted" in found[f"{image_id(1)}.img.part"].detail
+    assert "interrupted" in found[f"{image_id(1)}.img.osc-image-v1.part"].detail
     assert "no manifest" in found["notes.txt"].detail
 
 
