@@ -396,8 +396,11 @@ def _rest(client: ImageClient, image_id: str, clean_up: bool) -> str:
             f"; whether image {image_id} was made is not known, look with "
             f"'openstack image v1 show {image_id}'"
         )
+    fill = ""
+    if image.status == "queued":
+        fill = f"give it its data with 'openstack image v1 set --file <file> {image_id}', or "
     left = (
-        f"image {image_id} is left, {printable(str(image.status))}: remove it with "
+        f"image {image_id} is left, {printable(str(image.status))}: {fill}remove it with "
         f"'openstack image v1 delete {image_id}'"
     )
     if not clean_up:

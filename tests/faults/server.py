@@ -1,8 +1,8 @@
 """A small image service on loopback that breaks on purpose.
 
-It speaks the Image API v1, the data part of v2, the compute proxy's list and enough of Keystone
-to hand out tokens. Each kind of request has a row of faults: the n-th request of a kind meets the
-n-th fault, and those after the last are answered as they should be.
+It speaks the Image API v1, as much of v2 as it takes to bring images in, the compute proxy and
+enough of Keystone to hand out tokens. Each kind of request has a row of faults: the n-th request of
+a kind meets the n-th fault, and those after the last are answered as they should be.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -99,6 +101,7 @@ class Asked:
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
     def __str__(self) -> str:
         wanted = self.headers.get("range")
@@ -108,25 +111,78 @@ class Asked:
 #: Makes a broken answer of the right one.
 Fault = Callable[[Answer, "Service"], Answer]
 
+
+@dataclass(frozen=True)
+class Undone:
+    """A fault of a request whose work is not done.
+
+    :ivar fault: what is answered
+    :ivar after: how many bytes of the body are read before that, None for all
+    :ivar status: what becomes of the image that was to get the body
+    """
+
+    fault: Fault
+    after: int | None = None
+    status: str | None = None
+
+    def __call__(self, answer: Answer, service: Service) -> Answer:
+        return self.fault(answer, service)
+
+
+_ONE = r"/v1/images/[^/]+"
+_NOVA = r"/v2\.1/images"
 _KINDS = (
     ("POST", r"/v3/auth/tokens", "token"),
     ("GET", r"/v3/?", "identity"),
-    ("HEAD", r"/v1/images/[^/]+", "head"),
+    ("HEAD", _ONE, "head"),
     ("GET", r"/v1/images(/detail)?", "list"),
-    ("GET", r"/v1/images/[^/]+", "data"),
+    ("GET", _ONE, "data"),
+    ("POST", r"/v1/images", "create"),
+    ("PUT", _ONE, "change"),
+    ("DELETE", _ONE, "delete"),
+    ("GET", _ONE + "/members", "members"),
+    ("PUT", _ONE + "/members", "share"),
+    ("PUT", _ONE + "/members/[^/]+", "share"),
+    ("DELETE", _ONE + "/members/[^/]+", "share"),
+    ("GET", "/v1/shared-images/[^/]+", "shared"),
     ("GET", r"/v2/images/[^/]+/file", "rest"),
-    ("GET", r"/v2\.1/images/detail", "compute"),
+    ("GET", r"/v2/images", "list2"),
+    ("GET", r"/v2/images/[^/]+", "show2"),
+    ("POST", r"/v2/images", "create2"),
+    ("PATCH", r"/v2/images/[^/]+", "change2"),
+    ("PUT", r"/v2/images/[^/]+/file", "upload2"),
+    ("DELETE", r"/v2/images/[^/]+", "delete2"),
+    ("GET", _NOVA + "/detail", "compute"),
+    ("GET", _NOVA + "/[^/]+", "nova_show"),
+    ("DELETE", _NOVA + "/[^/]+", "nova_change"),
+    ("POST", _NOVA + "/[^/]+/metadata", "nova_change"),
+    ("PUT", _NOVA + "/[^/]+/metadata", "nova_change"),
+    ("PUT", _NOVA + "/[^/]+/metadata/[^/]+", "nova_change"),
+    ("DELETE", _NOVA + "/[^/]+/metadata/[^/]+", "nova_change"),
 )
+_NUMBERS = ("size", "min_disk", "min_ram")
+_BOOLEANS = ("is_public", "protected")
+
+
+def _kind_of(method: str, path: str, headers: Mapping[str, str]) -> str:
+    for its_method, form, kind in _KINDS:
+        if method == its_method and re.fullmatch(form, path):
+            data = headers.get("content-type") == "application/octet-stream"
+            return "upload" if kind == "change" and data else kind
+    return "other"
 
 
 class Service:
     """The service, up within a ``with`` block.
 
     :param images: what it has
-    :param faults: faults by the kind of request: head, data, rest, list, compute, token
+    :param faults: faults by the kind of request: head, data, rest, list, create, upload...
     :param v2: whether it has the Image API v2
     :param keystone: whether requests need a token of its Keystone
     :param page: the most images of a page
+    :param certificate: a file with a key and a certificate, for TLS
+    :ivar v2_images: records of the Image API v2; what it makes is there alone
+    :ivar v2_data: their data
     """
 
     def __init__(
@@ -137,7 +193,11 @@ class Service:
         v2: bool = True,
         keystone: bool = False,
         page: int = 1000,
+        certificate: Path | None = None,
     ) -> None:
+        self.v2_images: dict[str, dict[str, Any]] = {}
+        self.v2_data: dict[str, bytes] = {}
+        self._certificate = certificate
         self.images = {image.id: image for image in images}
         self.asked: list[Asked] = []
         self.closing = threading.Event()
@@ -148,11 +208,20 @@ class Service:
         self._keystone = keystone
         self._page = page
         self._lock = threading.Lock()
+        self._working = threading.Lock()
 
     def __enter__(self) -> Service:
         handler = type("Handler", (_Handler,), {"service": self})
         self._server = _Server(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "http"
+        if self._certificate:
+            scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         return self
@@ -177,25 +246,34 @@ class Service:
             return words.split()
         return ["--os-auth-type", "none", "--os-endpoint", self.url]
 
-    def answer(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
-        """Return the answer to a request, broken as the faults have it."""
-        parts = urlsplit(url)
-        kind = "other"
-        for its_method, path, its_kind in _KINDS:
-            if method == its_method and re.fullmatch(path, parts.path):
-                kind = its_kind
-                break
-        asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers)
+    def next_fault(self, kind: str) -> Fault | None:
+        """Take the fault that a request of this kind meets."""
+        with self._lock:
+            row = self._faults.get(kind)
+            return row.pop(0) if row else None
+
+    def answer(self, asked: Asked, fault: Fault | None) -> Answer:
+        """Return the answer to a request, broken as the fault has it."""
         with self._lock:
             self.asked.append(asked)
-            row = self._faults.get(kind)
-            fault = row.pop(0) if row else None
-            if self._keystone and kind not in ("token", "identity"):
-                token = headers.get("x-auth-token")
+            if self._keystone and asked.kind not in ("token", "identity"):
+                token = asked.headers.get("x-auth-token")
                 if token not in self.tokens:
                     return text(401, "This server could not verify that you are authorized")
-        right: Answer = getattr(self, f"_{kind}")(asked)
+        if isinstance(fault, Undone):
+            image = self._image(asked) if asked.kind == "upload" else None
+            if image is not None and fault.status is not None:
+                self.images[image.id] = replace(image, status=fault.status)
+            return fault(Answer(), self)
+        with self._working:
+            right: Answer = getattr(self, f"_{asked.kind}")(asked)
         return fault(right, self) if fault else right
+
+    def given_up(self, kind: str, path: str) -> None:
+        """Do as Glance does with an image whose data ends early."""
+        image_id = path.split("/")[3] if path.count("/") > 2 else ""
+        if kind == "upload" and image_id in self.images:
+            self.images[image_id] = replace(self.images[image_id], status="killed")
 
     def _other(self, asked: Asked) -> Answer:
         versions = [{"id": "v1.1"}, {"id": "v1.0"}]
@@ -244,6 +322,110 @@ class Service:
         start = ids.index(marker) + 1 if marker is not None else 0
         page = images[start : start + min(self._page, int(asked.params.get("limit", "25")))]
         return as_json({"images": [image.record() for image in page]})
+
+    def _create(self, asked: Asked) -> Answer:
+        fields, properties = _fields(asked.headers)
+        image_id = fields.pop("id")
+        if image_id in self.images:
+            return text(409, f"Image identifier {image_id} already exists!")
+        image = FakeImage(id=image_id, status="queued", has_checksum=False)
+        self.images[image_id] = _changed(image, fields, properties)
+        return as_json({"image": self.images[image_id].record()}, 201)
+
+    def _change(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found")
+        fields, properties = _fields(asked.headers)
+        if asked.headers.get("x-glance-registry-purge-props") != "true":
+            properties = {**image.more.get("properties", {}), **properties}
+        self.images[image.id] = _changed(image, fields, properties)
+        return as_json({"image": self.images[image.id].record()})
+
+    def _upload(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found")
+        if image.status != "queued":
+            return text(409, f"Image status {image.status} does not allow that")
+        filled = replace(image, status="active", data=asked.body, has_checksum=True)
+        more = {name: value for name, value in image.more.items() if name not in ("size",)}
+        self.images[image.id] = replace(filled, more=more)
+        return as_json({"image": self.images[image.id].record()})
+
+    def _delete(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found")
+        if image.more.get("protected"):
+            return text(403, "Image is protected")
+        del self.images[image.id]
+        return Answer()
+
+    def _members(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found")
+        return as_json({"members": image.more.get("members", [])})
+
+    def _share(self, asked: Asked) -> Answer:
+        return Answer(204)
+
+    def _shared(self, asked: Asked) -> Answer:
+        return as_json({"shared_images": [{"image_id": one} for one in self.images]})
+
+    def _list2(self, asked: Asked) -> Answer:
+        community = asked.params.get("visibility") == "community"
+        return as_json({"images": [] if community else list(self.v2_images.values())})
+
+    def _show2(self, asked: Asked) -> Answer:
+        record = self.v2_images.get(asked.path.split("/")[3])
+        return as_json(record) if record else text(404, "No image found with that ID")
+
+    def _create2(self, asked: Asked) -> Answer:
+        record = json.loads(asked.body)
+        if record["id"] in self.v2_images:
+            return text(409, f"Image ID {record['id']} already exists!")
+        base = {"status": "queued", "size": None, "checksum": None, "protected": False}
+        self.v2_images[record["id"]] = {**base, **record}
+        return as_json(self.v2_images[record["id"]], 201)
+
+    def _change2(self, asked: Asked) -> Answer:
+        record = self.v2_images.get(asked.path.split("/")[3])
+        if record is None:
+            return self._other(asked) if not self._v2 else text(404, "No image found")
+        for change in json.loads(asked.body):
+            name = change["path"][1:].replace("~1", "/").replace("~0", "~")
+            if change["op"] == "remove":
+                del record[name]
+            else:
+                record[name] = change["value"]
+        return as_json(record)
+
+    def _upload2(self, asked: Asked) -> Answer:
+        record = self.v2_images.get(asked.path.split("/")[3])
+        if record is None:
+            return text(404, "No image found")
+        if record["status"] != "queued":
+            return text(409, f"Image status transition from {record['status']} is not allowed")
+        md5 = hashlib.md5(asked.body).hexdigest()
+        record.update(status="active", size=len(asked.body), checksum=md5)
+        self.v2_data[record["id"]] = asked.body
+        return Answer(204)
+
+    def _delete2(self, asked: Asked) -> Answer:
+        gone = self.v2_images.pop(asked.path.split("/")[3], None)
+        return Answer(204) if gone else text(404, "No image found")
+
+    def _nova_show(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found.")
+        record = {"id": image.id, "name": image.name, "status": "ACTIVE", "metadata": {"p": "v"}}
+        return as_json({"image": record})
+
+    def _nova_change(self, asked: Asked) -> Answer:
+        return Answer(204) if asked.kind == "delete" else as_json({"metadata": {"p": "v"}})
 
     def _compute(self, asked: Asked) -> Answer:
         images = [
@@ -301,16 +483,57 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _do(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.service.answer(self.command, self.path, headers)
+        parts = urlsplit(self.path)
+        kind = _kind_of(self.command, parts.path, headers)
+        fault = self.service.next_fault(kind)
+        limit = fault.after if isinstance(fault, Undone) else None
+        try:
+            body = b"".join(self._body(headers, limit))
+        except OSError:
+            self.service.given_up(kind, parts.path)
+            raise
+        if limit is not None:
+            # Of the rest of the body nothing is read.
+            self.close_connection = True
+        asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        answer = self.service.answer(asked, fault)
         with contextlib.suppress(ConnectionError):
             self._send(answer)
             self.wfile.flush()
         self._end(answer.ending)
 
-    do_GET = do_HEAD = do_POST = _do  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815
+
+    def _body(self, headers: Mapping[str, str], limit: int | None) -> Iterator[bytes]:
+        """Read the body, as it comes, or its beginning."""
+        chunked = headers.get("transfer-encoding") == "chunked"
+        left = sys.maxsize if limit is None else limit
+        length = 0 if chunked else int(headers.get("content-length") or 0)
+        while left and (chunked or length):
+            if chunked:
+                length = int(self._line() or b"", 16)
+            piece = self._read(min(length, left, 2**16) if not chunked else length)
+            yield piece
+            left -= min(left, len(piece))
+            length -= len(piece)
+            if chunked:
+                self._line()
+                if not piece:
+                    return
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionError("the body ended early")
+        return line
+
+    def _read(self, size: int) -> bytes:
+        piece = self.rfile.read(size)
+        self.service.reached.set()
+        if len(piece) < size:
+            raise ConnectionError("the body ended early")
+        return piece
 
     def _send(self, answer: Answer) -> None:
         if answer.raw is not None:
@@ -353,6 +576,32 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def _fields(headers: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return fields and properties that the headers of a request carry."""
+    fields: dict[str, Any] = {}
+    properties = {}
+    for header_name, raw in headers.items():
+        name, value = header_name.removeprefix("x-image-meta-"), raw.encode("latin-1").decode()
+        if name == header_name:
+            continue
+        name = name.replace("-", "_")
+        if name.startswith("property_"):
+            properties[name.removeprefix("property_")] = value
+        elif name in _NUMBERS:
+            fields[name] = int(value)
+        else:
+            fields[name] = value == "True" if name in _BOOLEANS else value
+    return fields, properties
+
+
+def _changed(
+    image: FakeImage, fields: Mapping[str, Any], properties: Mapping[str, str]
+) -> FakeImage:
+    named = {name: value for name, value in fields.items() if name == "name"}
+    others = {name: value for name, value in fields.items() if name not in ("name", "store")}
+    return replace(image, **named, more={**image.more, **others, "properties": dict(properties)})
+
+
 def as_json(document: Any, status: int = 200) -> Answer:
     """An answer with a JSON document."""
     headers = [("Content-Type", "application/json")]
@@ -376,6 +625,16 @@ def cut(after: int, ending: str = "close") -> Fault:
         return replace(answer, cut=at, ending=ending)
 
     return fault
+
+
+def lost(ending: str = "close") -> Fault:
+    """The request has done its work, and no answer comes."""
+    return lambda answer, service: Answer(raw=(), ending=ending)
+
+
+def midway(fault: Fault, after: int = 2**18, status: str | None = "killed") -> Fault:
+    """The service breaks an upload off after so many bytes."""
+    return Undone(fault, after, status)
 
 
 def chunked(fault: Fault | None = None) -> Fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
+from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
 
 _NOTHING = "nothing"
 
@@ -30,10 +31,14 @@ def _shown(count: int) -> str:
 
 
 def tables() -> str:
-    """Return both tables."""
+    """Return the tables, in the order of the page."""
     saves = [
         (row.name, _literal(row.says), _status(row.status), row.disk)
         for row in (*SAVE, *SAVE_ALONE)
+    ]
+    uploads = [
+        (row.name, _literal(row.says), _status(row.status), row.on_service)
+        for row in (*UPLOADS, *UPLOADS_ALONE)
     ]
     lists = [(row.name, _literal(row.says), str(row.status), _shown(row.shown)) for row in LISTS]
     return "\n".join(
@@ -42,6 +47,11 @@ def tables() -> str:
                 "``image v1 save --file <directory>/x <image>``",
                 ("What happens", "What one reads", "Exit status", "What is left"),
                 saves,
+            ),
+            _table(
+                "``image v1 create --file <directory>/source <name>``",
+                ("What happens", "What one reads", "Exit status", "What is left on the service"),
+                uploads,
             ),
             _table(
                 "Lists of five images, two a page",

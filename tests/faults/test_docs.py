@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.tables import tables
+from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
 
 _ROOT = Path(__file__).parents[2]
 
@@ -16,12 +19,20 @@ def test_page_has_the_tables() -> None:
         assert table.strip() in page, "python -m tests.faults prints what the page should have"
 
 
-def test_rows_have_names_of_their_own() -> None:
-    names = [row.name for row in (*SAVE, *SAVE_ALONE)]
+_TABLES = {
+    "test_save_alone.py": (SAVE, SAVE_ALONE),
+    "test_upload.py": (UPLOADS, UPLOADS_ALONE),
+    "test_lists.py": (LISTS, ()),
+}
+
+
+@pytest.mark.parametrize("module", _TABLES)
+def test_rows_have_names_of_their_own(module: str) -> None:
+    names = [row.name for rows in _TABLES[module] for row in rows]
     assert len(names) == len(set(names))
-    assert len(LISTS) == len({row.name for row in LISTS})
 
 
-def test_each_row_is_played() -> None:
-    tests = (Path(__file__).with_name("test_save_alone.py")).read_text()
-    assert [row.name for row in SAVE_ALONE if f'"{row.name}"' not in tests] == []
+@pytest.mark.parametrize("module", _TABLES)
+def test_each_row_is_played(module: str) -> None:
+    tests = Path(__file__).with_name(module).read_text()
+    assert [row.name for row in _TABLES[module][1] if f'"{row.name}"' not in tests] == []

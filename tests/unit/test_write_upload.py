@@ -285,7 +285,7 @@ class TestCreate:
         with pytest.raises(KeyboardInterrupt):
             create_image(client, RAW, data=Upload(Pipe([b"abc"])))
         assert "not complete; image" in caplog.text
-        assert "is left, queued: remove it with" in caplog.text
+        assert "is left, queued: give it its data with" in caplog.text
 
     @pytest.mark.parametrize(
         ("stored", "said"),
