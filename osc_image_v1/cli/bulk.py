@@ -58,6 +58,20 @@ def add_shard(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def left_over(images: int) -> str:
+    """Return what is added to a failure's sentence where images were not tried.
+
+    :param images: how many
+    """
+    if not images:
+        return ""
+    text: str = _(
+        ", and %d more were not tried, since a service does not answer any more: when it is back, "
+        "run the same command again, and it goes on"
+    )
+    return text % images
+
+
 def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     """Return the records of the images that are named, or that filters choose.
 

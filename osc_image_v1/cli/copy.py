@@ -109,11 +109,13 @@ class OutcomeLister(output.Lister):
         with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
             super().produce_output(parsed_args, column_names, data)
         failed = sum(self._count[word] for word in ("fail", "failed"))
+        left = self._count["not tried"]
         total = sum(self._count.values())
         summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
         LOG.warning(_("%(total)d images: %(summary)s"), {"total": total, "summary": summary or "-"})
-        if failed:
-            raise ImageV1Error(self.failure % {"failed": failed, "total": total})
+        if failed or left:
+            reason = self.failure % {"failed": failed, "total": total}
+            raise ImageV1Error(reason + bulk.left_over(left))
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
         # Lists do without the collector while they are written; requests and errors need it.

@@ -87,16 +87,16 @@ class ExportImage(output.ShowOne):
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the summary, and fail after that if an image failed."""
         super().produce_output(parsed_args, column_names, data)
-        if self._summary.failed:
+        summary = self._summary
+        if summary.failed:
             from osc_image_v1.exceptions import ImageV1Error
 
-            raise ImageV1Error(
-                _(
-                    "%(failed)d of %(total)d images could not be exported: run the same command "
-                    "again to try them again"
-                )
-                % {"failed": self._summary.failed, "total": self._summary.images}
-            )
+            reason = _("%(failed)d of %(total)d images could not be exported") % {
+                "failed": summary.failed - summary.not_tried,
+                "total": summary.images,
+            }
+            again = _(": run the same command again to try them again")
+            raise ImageV1Error(reason + (bulk.left_over(summary.not_tried) or again))
 
 
 _FINDING = (
@@ -112,8 +112,8 @@ _FINDING = (
 class VerifyExport(output.Lister):
     _description = _(
         "Check a directory that images were exported to, without asking any service: hash all "
-        "files, and list what is missing, short, altered or unknown. The exit status is 1 if "
-        "there is any."
+        "files, and list what is missing, short, altered or unknown, and images whose export is "
+        "incomplete. The exit status is 1 if there is any."
     )
     # Only --repair asks a service.
     auth_required = False

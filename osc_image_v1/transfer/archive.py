@@ -43,6 +43,9 @@ _DIRECTORY_MODE = 0o700
 _HASHED_AT_ONCE = 2**20
 _HEADER_BEGINS = b'{"format":'
 
+# Which of several records of an image counts: the greatest.
+_Rank = tuple[bool, datetime]
+
 #: Is told the manifest, the number of the line and what is wrong with it.
 OnDamage = Callable[[Path, int, BadManifest], object]
 
@@ -137,6 +140,9 @@ def hash_file(
 class Archive:
     """The images that a directory's manifests tell of; each image once, as it was recorded last.
 
+    A manifest that only says that an image is still to be exported gives way to another one that
+    has it.
+
     In memory are only IDs and where the records are.
 
     :param directory: the directory
@@ -155,12 +161,12 @@ class Archive:
             self.manifests = sorted(
                 directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
             )
-        self._places: dict[str, tuple[datetime, Path, int]] = {}
+        self._places: dict[str, tuple[_Rank, Path, int]] = {}
         for manifest in self.manifests:
-            for image_id, (moment, offset) in self._read(manifest).items():
+            for image_id, (rank, offset) in self._read(manifest).items():
                 place = self._places.get(image_id)
-                if place is None or place[0] <= moment:
-                    self._places[image_id] = (moment, manifest, offset)
+                if place is None or place[0] <= rank:
+                    self._places[image_id] = (rank, manifest, offset)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -186,7 +192,7 @@ class Archive:
         return self._at(image_id) if image_id in self._places else None
 
     def _at(self, image_id: str) -> ExportedImage:
-        _moment, manifest, offset = self._places[image_id]
+        _rank, manifest, offset = self._places[image_id]
         with opened(manifest) as file, file_errors("read", manifest):
             file.seek(offset)
             line = file.readline(LONGEST_LINE + 2)
@@ -195,9 +201,9 @@ class Archive:
             raise BadManifest(f"{shown(manifest)} has been changed while it was read")
         return exported
 
-    def _read(self, manifest: Path) -> dict[str, tuple[datetime, int]]:
-        """Return when each image of a manifest was recorded, and where in the file."""
-        found: dict[str, tuple[datetime, int]] = {}
+    def _read(self, manifest: Path) -> dict[str, tuple[_Rank, int]]:
+        """Return what each image of a manifest ranks, and where it is in the file."""
+        found: dict[str, tuple[_Rank, int]] = {}
         offset = 0
         with opened(manifest) as file, file_errors("read", manifest):
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
@@ -211,7 +217,7 @@ class Archive:
                     self._damaged(manifest, number, error)
                 else:
                     if exported is not None:
-                        found[exported.id] = (exported.exported_at, offset)
+                        found[exported.id] = (_rank(exported), offset)
                 offset += len(line)
         return found
 
@@ -222,6 +228,10 @@ class Archive:
                 "images whose files are whole are not fetched again"
             ) from None
         self._on_damage(manifest, number, error)
+
+
+def _rank(exported: ExportedImage) -> _Rank:
+    return exported.data is not None or exported.incomplete is None, exported.exported_at
 
 
 def opened(path: Path) -> BinaryIO:

@@ -21,7 +21,7 @@ from osc_image_v1.transfer.drafts import (
     has_data,
     state_of,
 )
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
@@ -32,6 +32,9 @@ LOG = logging.getLogger(__name__)
 
 # From so many images on it takes fewer requests to list what the target has than to ask for each.
 _WORTH_A_LIST = 20
+
+#: What is said of images that were left when a service was gone.
+NOT_TRIED = "not tried"
 
 _SKIPPED = {
     "saving": "its data is still being stored here: run the command again later",
@@ -60,9 +63,9 @@ class Outcome:
     """What came of an image, or is to come.
 
     :ivar action: ``copied``, ``recorded`` (without data), ``finished`` (an earlier run had brought
-        its data), ``present`` (nothing was to be done), ``skipped`` or ``failed``; in a plan
-        ``copy``, ``record``, ``finish``, ``present``, ``wait`` (another run is at it), ``skip`` or
-        ``fail``
+        its data), ``present`` (nothing was to be done), ``skipped``, ``failed`` or ``not tried``
+        (a service was gone); in a plan ``copy``, ``record``, ``finish``, ``present``, ``wait``
+        (another run is at it), ``skip``, ``fail`` or ``not tried``
     :ivar notes: what is not as it was, and what failed
     """
 
@@ -75,7 +78,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether the image is not, or could not come, to the target."""
-        return self.action in ("failed", "fail")
+        return self.action in ("failed", "fail", NOT_TRIED)
 
 
 @dataclass(frozen=True, order=True)
@@ -85,6 +88,10 @@ class _Entry:
     size: int
     image_id: str
     offset: int
+
+
+class _ReferenceFailed(ImageV1Error):
+    """The kernel or ramdisk of an image could not be copied; nothing was asked of a service."""
 
 
 _Work = Callable[[ImageDetail, Advance], Outcome]
@@ -112,6 +119,7 @@ class Job(abc.ABC):
         self._shard = shard or Shard()
         self._parallel = parallel
         self._stop = threading.Event()
+        self._outage = Outage(parallel)
         self._there: dict[str, Found] | None = None
         self._seen: set[str] = set()
         self._failed: set[str] = set()
@@ -146,10 +154,13 @@ class Job(abc.ABC):
 
                 for wave in (first, then):
                     workers: Workers[_Entry, Outcome] = Workers(one, self._parallel, self._stop)
-                    for outcomes in workers.results(wave):
+                    left = iter(wave)
+                    for outcomes in workers.results(self._outage.until(left)):
                         overall.done(len(outcomes))
                         yield from outcomes
                     self._stop.clear()
+                    for entry in left:
+                        yield _not_tried(ImageDetail.from_record(spool.read(entry.offset)))
 
     def _collect(
         self, records: Iterable[Record], spool: Spool
@@ -186,12 +197,17 @@ class Job(abc.ABC):
         if reason is not None:
             return Outcome(image.id, image.name, image.size, skipped, (reason,))
         try:
-            return work(image, advance)
+            outcome = work(image, advance)
         except TransferStopped:
             raise
         except ImageV1Error as error:
+            if not isinstance(error, _ReferenceFailed):
+                self._outage.failed(error)
             self._failed.add(image.id)
             return Outcome(image.id, image.name, image.size, failed, (str(error),))
+        if outcome.action != "present":
+            self._outage.worked()
+        return outcome
 
     def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
         notes: tuple[str, ...] = ()
@@ -256,7 +272,7 @@ class Job(abc.ABC):
                 continue
             shown = f"{name} {printable(other)}"
             if other in self._failed:
-                raise ImageV1Error(f"its {shown} could not be copied")
+                raise _ReferenceFailed(f"its {shown} could not be copied")
             if not self._plan.new_ids or other in self._plan.image_ids:
                 continue
             found = self._target.copy_of(other)
@@ -297,6 +313,10 @@ class Copy(Job):
 
     def _data(self, image: ImageDetail) -> ImageSource | None:
         return from_service(self._client, image)
+
+
+def _not_tried(image: ImageDetail) -> Outcome:
+    return Outcome(image.id, image.name, image.size, NOT_TRIED, ("a service was gone before it",))
 
 
 def _reason_to_skip(image: ImageDetail) -> str | None:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +20,6 @@ from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import (
     FileFailed,
     Forbidden,
-    ImageHasNoData,
     ImageNotFound,
     ImageV1Error,
     TransferStopped,
@@ -34,7 +33,7 @@ from osc_image_v1.transfer.archive import (
 )
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.part import file_errors, part_of, shown
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.shards import Shard
@@ -45,6 +44,8 @@ LOG = logging.getLogger(__name__)
 # Of these there is nothing to fetch, and nothing is missing without it.
 WITHOUT_DATA = frozenset(("queued", "saving", "killed", "deleted", "pending_delete"))
 _GONE = frozenset(("deleted", "pending_delete"))
+
+_ANNOUNCED_AT_ONCE = 256
 
 #: Returns the name of a project by its ID, None where nobody knows.
 ProjectName = Callable[[str], "str | None"]
@@ -60,6 +61,7 @@ class Summary:
     :ivar kept: images whose data was there already
     :ivar without_data: images that are recorded without data
     :ivar failed: images that could not be exported
+    :ivar not_tried: those of them that were not tried, since the service was gone
     """
 
     images: int = 0
@@ -68,6 +70,7 @@ class Summary:
     kept: int = 0
     without_data: int = 0
     failed: int = 0
+    not_tried: int = 0
 
     def add(self, kind: str, size: int) -> None:
         """Count an image.
@@ -78,6 +81,15 @@ class Summary:
         self.images += 1
         self.size += size
         setattr(self, kind, getattr(self, kind) + 1)
+
+    def leave(self, images: int) -> None:
+        """Count images that were not tried.
+
+        :param images: how many
+        """
+        self.images += images
+        self.failed += images
+        self.not_tried += images
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,10 @@ class _Entry:
 class Export:
     """An export of many images to one directory.
 
-    An image is recorded in the directory's manifest when its data is in place and verified. So an
-    export that was interrupted, in whatever way, goes on when it is run again. In memory are the
-    IDs and sizes of the images, but not their metadata.
+    First all images are recorded in the directory's manifest as incomplete, as far as nothing is
+    known of them; then each again, when its data is in place and verified. So an export that was
+    interrupted, in whatever way, goes on when it is run again, and does not look whole until then.
+    In memory are the IDs and sizes of the images, but not their metadata.
 
     :param client: the service
     :param directory: the directory; it is made if need be
@@ -171,6 +184,8 @@ class Export:
         ):
             images = self._images(Archive(self._directory))
             entries = self._collect(records, images, spool)
+            for batch in _batches(entries):
+                manifest.add(images.announced(spool.read(entry.offset) for entry in batch))
             summary = Summary()
             with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
                 workers: Workers[_Entry, _Outcome] = Workers(
@@ -178,16 +193,22 @@ class Export:
                     self._parallel,
                     images.stop,
                 )
-                for outcomes in workers.results(entries):
+                for outcomes in workers.results(images.outage.until(entries)):
                     manifest.add(outcome.exported for outcome in outcomes if outcome.exported)
                     for outcome in outcomes:
                         summary.add(outcome.kind, outcome.size)
                     overall.done(len(outcomes))
+        summary.leave(len(entries) - summary.images)
         return summary
 
     def _images(self, archive: Archive | None) -> _Images:
         return _Images(
-            self._client, self._directory, archive, self._metadata_only, self._project_name
+            self._client,
+            self._directory,
+            archive,
+            self._metadata_only,
+            self._project_name,
+            Outage(self._parallel),
         )
 
     def _chosen(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -234,8 +255,10 @@ class _Images:
         archive: Archive | None,
         metadata_only: bool,
         project_name: ProjectName,
+        outage: Outage,
     ) -> None:
         self.stop = threading.Event()
+        self.outage = outage
         self._client = client
         self._directory = directory
         self._archive = archive
@@ -258,25 +281,64 @@ class _Images:
         """Bring an image's data into its place, and return what is to be recorded."""
         image = ImageDetail.from_record(record)
         known = self._known(image)
+        data: StoredData | None = None
         try:
             kind, data = self._data(image, record, known, advance)
-            exported = ExportedImage(
-                record=record,
-                members=self._members(image),
-                owner_name=self._owner_name(image, known),
-                data=data,
-                endpoint=self._client.http.endpoint,
-                exported_at=datetime.now(timezone.utc),
-            )
+            members = self._members(image)
         except TransferStopped:
             raise
         except ImageV1Error as error:
             LOG.error("Cannot export image %s: %s", _shown(image), error)
-            return _Outcome("failed")
+            self.outage.failed(error)
+            return _Outcome("failed", _if_new(self._failed(record, known, data, str(error)), known))
+        if kind == "fetched" or not image.is_public:
+            self.outage.worked()
+        exported = replace(
+            self._incomplete(record),
+            members=members,
+            owner_name=self._owner_name(image, known),
+            data=data,
+        )
         size = data.size if data and kind == "fetched" else 0
-        if known is not None and replace(exported, exported_at=known.exported_at) == known:
-            return _Outcome(kind, None, size)
-        return _Outcome(kind, exported, size)
+        return _Outcome(kind, _if_new(exported, known), size)
+
+    def announced(self, records: Iterable[Record]) -> Iterator[ExportedImage]:
+        """Yield what is to be recorded before the images are fetched."""
+        for record in records:
+            image = ImageDetail.from_record(record)
+            known = self._known(image)
+            if known is None:
+                yield self._incomplete(record, "not exported yet")
+            elif known.incomplete is None and self.kind(image, record) == "fetched":
+                if known.data is None:
+                    yield self._incomplete(record, "its data is not exported yet")
+                elif known.record != record:
+                    yield _outdated(known, "what has changed since is not exported yet")
+
+    def _failed(
+        self, record: Record, known: ExportedImage | None, data: StoredData | None, reason: str
+    ) -> ExportedImage:
+        """Return what is to be recorded of an image that could not be exported."""
+        image = ImageDetail.from_record(record)
+        name = self._owner_name(image, known)
+        failed = replace(self._incomplete(record, reason), owner_name=name)
+        if known is None:
+            return replace(failed, data=data)
+        if data is None and known.data and _size_of(self._path(known.image)) == known.data.size:
+            # What was exported once is better than nothing.
+            return _outdated(known, f"what has changed since could not be exported: {reason}")
+        return replace(failed, data=data, members=known.members)
+
+    def _incomplete(self, record: Record, reason: str | None = None) -> ExportedImage:
+        return ExportedImage(
+            record=record,
+            members=None,
+            owner_name=None,
+            data=None,
+            endpoint=self._client.http.endpoint,
+            exported_at=datetime.now(timezone.utc),
+            incomplete=reason,
+        )
 
     def _path(self, image: ImageDetail) -> Path:
         return self._directory / file_name(image.id)
@@ -313,12 +375,7 @@ class _Images:
         adopted = self._adopt(image, advance)
         if adopted is not None:
             return "kept", adopted
-        try:
-            return "fetched", self._fetch(image, advance)
-        except ImageHasNoData as error:
-            # There is data, but nobody gets it: better its metadata than nothing.
-            LOG.error("%s; its metadata alone is exported", error)
-            return "failed", None
+        return "fetched", self._fetch(image, advance)
 
     def _adopt(self, image: ImageDetail, advance: Advance) -> StoredData | None:
         """Return the data in the file that a run has left which was killed before it recorded it.
@@ -366,6 +423,21 @@ class _Images:
         if name is None and known is not None and known.record.get("owner") == image.owner:
             return known.owner_name
         return name
+
+
+def _outdated(known: ExportedImage, reason: str) -> ExportedImage:
+    return replace(known, incomplete=reason, exported_at=datetime.now(timezone.utc))
+
+
+def _if_new(exported: ExportedImage, known: ExportedImage | None) -> ExportedImage | None:
+    """Return what is to be recorded, None where that is what the manifest says already."""
+    same = known is not None and replace(exported, exported_at=known.exported_at) == known
+    return None if same else exported
+
+
+def _batches(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+    for start in range(0, len(entries), _ANNOUNCED_AT_ONCE):
+        yield entries[start : start + _ANNOUNCED_AT_ONCE]
 
 
 def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:

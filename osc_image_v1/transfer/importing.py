@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from osc_image_v1.api.data import CHUNK_SIZE
 from osc_image_v1.api.models import ImageDetail, Member
@@ -67,17 +68,39 @@ class Import(Job):
 
         return ImageSource(exported.data.size, exported.data.md5, read)
 
+    def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
+        exported = self._exported(image)
+        try:
+            return _with_note(super()._copy(image, advance), exported)
+        except ImageHasNoData as error:
+            raise _no_data(exported) from error
+
     def _foresee(self, image: ImageDetail, advance: Advance) -> Outcome:
+        exported = self._exported(image)
         outcome = super()._foresee(image, advance)
-        if outcome.action == "copy" and self._exported(image).data is None:
-            raise ImageHasNoData("it was exported without its data")
-        return outcome
+        if outcome.action == "copy" and exported.data is None:
+            raise _no_data(exported)
+        return _with_note(outcome, exported)
 
     def _exported(self, image: ImageDetail) -> ExportedImage:
         exported = self._archive.find(image.id)
         if exported is None:
             raise ImageNotFound(f"No image {printable(image.id)} was exported")
         return exported
+
+
+def _no_data(exported: ExportedImage) -> ImageHasNoData:
+    if exported.incomplete is None:
+        return ImageHasNoData("it was exported without its data")
+    return ImageHasNoData(f"its export is incomplete: {printable(exported.incomplete)}")
+
+
+def _with_note(outcome: Outcome, exported: ExportedImage) -> Outcome:
+    """Say so where not all of an image was exported."""
+    if exported.incomplete is None:
+        return outcome
+    note = f"its export is incomplete: {printable(exported.incomplete)}"
+    return replace(outcome, notes=(*outcome.notes, note))
 
 
 def exported_records(archive: Archive, names_or_ids: Iterable[str] = ()) -> Iterator[Record]:

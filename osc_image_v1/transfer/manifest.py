@@ -77,6 +77,7 @@ class ExportedImage:
     :ivar data: its data in the directory, None where there is none
     :ivar endpoint: URL of the service that it comes from
     :ivar exported_at: aware, UTC
+    :ivar incomplete: why not all of it was exported, None where all was
     """
 
     record: Record
@@ -85,6 +86,7 @@ class ExportedImage:
     data: StoredData | None
     endpoint: str
     exported_at: datetime
+    incomplete: str | None = None
 
     @property
     def id(self) -> str:
@@ -141,6 +143,7 @@ def image_line(exported: ExportedImage) -> bytes:
                 "sha256": data.sha256,
                 "verified": data.verified,
             },
+            "incomplete": exported.incomplete,
             "source": exported.endpoint,
             "exported_at": format_time(exported.exported_at),
         }
@@ -227,6 +230,7 @@ def _exported(document: Mapping[str, Any]) -> ExportedImage:
         data=_data(document.get("data"), image_id),
         endpoint=_text(document, "source") or "",
         exported_at=moment,
+        incomplete=_text(document, "incomplete"),
     )
 
 

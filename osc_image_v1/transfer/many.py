@@ -11,6 +11,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from osc_image_v1.exceptions import ConnectionFailed, HttpError, Unauthorized
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -21,6 +23,11 @@ _PATIENCE = 10.0
 _BETWEEN_LINES = 10.0
 # What an image takes whatever its size, in bytes that could be transferred meanwhile.
 _COST = 2**20
+
+
+# So many images in a row fail for the service's sake before the others are not tried.
+_LEAST_IN_A_ROW = 10
+_GATEWAY_ERRORS = frozenset((502, 503, 504))
 
 
 class _Raised:
@@ -104,6 +111,63 @@ class Workers(Generic[_T, _R]):
                 while not self._results.empty():
                     self._results.get_nowait()
                 thread.join(0.05)
+
+
+class Outage:
+    """Notices that a service is gone, so that not each of many images waits for it.
+
+    It is gone where image after image fails since there is no answer, a proxy before it answers in
+    its place, or it does not know the user any more. Workers may call it at the same time.
+
+    :param parallel: how many images are worked on at a time, which one short silence may hit
+    """
+
+    def __init__(self, parallel: int) -> None:
+        self.in_a_row = 0
+        self._most = max(_LEAST_IN_A_ROW, 2 * parallel)
+        self._lock = threading.Lock()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the service is gone."""
+        return self.in_a_row >= self._most
+
+    def until(self, items: Iterable[_T]) -> Iterator[_T]:
+        """Yield items as long as the service is there."""
+        source = iter(items)
+        while not self.certain:
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            yield item
+
+    def worked(self) -> None:
+        """Learn that the service has done what it was asked to."""
+        with self._lock:
+            if not self.certain:
+                self.in_a_row = 0
+
+    def failed(self, error: BaseException) -> None:
+        """Learn of an image's failure.
+
+        :param error: what failed; an error that is the image's own shows that the service is there
+        """
+        if _is_of_the_service(error):
+            with self._lock:
+                self.in_a_row += 1
+        else:
+            self.worked()
+
+
+def _is_of_the_service(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, (ConnectionFailed, Unauthorized)):
+            return True
+        if isinstance(error, HttpError):
+            return error.status in _GATEWAY_ERRORS
+        error = error.__cause__
+    return False
 
 
 class Overall:

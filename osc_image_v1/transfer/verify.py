@@ -32,8 +32,8 @@ class Finding:
     """A file, and what is wrong with it.
 
     :ivar file: its name in the directory
-    :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``; None for a
-        file that is as it was
+    :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``,
+        ``incomplete`` (the export of the image is); None for a file that is as it was
     :ivar detail: more about that
     :ivar image_id: the image whose data it is
     :ivar name: that image's name
@@ -107,8 +107,9 @@ class Verification:
 
     def _count(self, exported: ExportedImage, finding: Finding | None) -> None:
         if exported.data is None:
-            self.without_data += 1
-            self.active_without_data += exported.image.status not in WITHOUT_DATA
+            self.without_data += exported.incomplete is None
+            if exported.incomplete is None:
+                self.active_without_data += exported.image.status not in WITHOUT_DATA
         elif finding is not None and (finding.problem is None or finding.repaired):
             self.whole += 1
             self.size += exported.data.size
@@ -128,7 +129,7 @@ class Verification:
     def _check(self, exported: ExportedImage, advance: Advance) -> Finding | None:
         """Return what is found of an image, None where it has no data and no file."""
         if exported.data is None:
-            return self._stray(exported)
+            return self._stray(exported) if exported.incomplete is None else _incomplete(exported)
         problem, detail = self._problem(exported, exported.data, advance)
         repaired = False
         if problem is not None and self._client is not None:
@@ -139,6 +140,8 @@ class Verification:
                 raise
             except ImageV1Error as error:
                 detail += f"; not repaired: {error}"
+        if exported.incomplete is not None and (problem is None or repaired):
+            return _incomplete(exported)
         return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
 
     def _stray(self, exported: ExportedImage) -> Finding | None:
@@ -182,6 +185,11 @@ class Verification:
             raise ContentMismatch(
                 f"the service has other data by now (SHA-256 {got.sha256}): export the image again"
             )
+
+
+def _incomplete(exported: ExportedImage) -> Finding:
+    detail = f"{exported.incomplete}; export it again"
+    return Finding(exported.file, "incomplete", detail, exported.id, exported.image.name)
 
 
 def _guess(name: str, expected: set[str]) -> str:

@@ -130,6 +130,25 @@ def test_a_failure_keeps_none_of_the_others(copy: Any, store: Store, glance: Gla
     assert image_id(1) not in glance.records
 
 
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_service_that_is_gone_is_not_asked_for_each_image(
+    copy: Any, store: Store, glance: GlanceV2, dry: bool
+) -> None:
+    for number in range(15):
+        store.add(number, properties={"kernel_id": image_id(number + 15)} if number < 3 else {})
+    for number in range(15, 18):
+        store.add(number)
+    glance.before["GET "] = [failing(503)] * 1000
+    outcomes = copy(dry=dry)
+    assert len(outcomes) == 18
+    assert [one.failed for one in outcomes.values()] == [True] * 18
+    # Of three more it is clear without a request that they cannot be copied.
+    failed = ["fail"] * 10 if dry else ["failed"] * 13
+    assert [one.action for one in outcomes.values()] == (failed + ["not tried"] * 8)[:18]
+    glance.before.clear()
+    assert set(actions(copy())) == {"copied"}
+
+
 def test_members_are_copied(copy: Any, store: Store, glance: GlanceV2) -> None:
     store.add(0)
     store.members[image_id(0)] = [{"member_id": "p9", "can_share": True}]

@@ -179,7 +179,7 @@ def test_deactivated_images_are_handed_out_to_nobody(
     store.add(2, status="deactivated", size=0, checksum=None)
     assert run() == Summary(images=2, fetched=1, failed=1)
     assert [image.data is None for image in Archive(directory)] == [True, False]
-    assert "its metadata alone is exported" in caplog.text
+    assert f"Cannot export image {image_id(1)}" in caplog.text
     before = (directory / "manifest.jsonl").read_bytes()
     assert run() == Summary(images=2, kept=1, failed=1)
     assert (directory / "manifest.jsonl").read_bytes() == before
@@ -213,13 +213,115 @@ def test_a_failure_does_not_end_the_rest(
     store.refused[f"/images/{gone}"] = 404
     store.add(3)
     assert run() == Summary(images=3, size=6, fetched=1, failed=2)
-    assert [image.id for image in Archive(directory)] == [image_id(3)]
+    exported = {image.id: image for image in Archive(directory)}
+    assert exported[image_id(3)].incomplete is None
+    for one in (wrong, gone):
+        assert exported[one].data is None
+        assert exported[one].record == store.records[one]
+        assert exported[one].incomplete in caplog.text.replace("\\\\", "\\")
     assert f"Cannot export image {wrong} (image 1): " in caplog.text
     assert f"Cannot export image {gone} (bad\\x1bname): " in caplog.text
     assert sorted(path.name for path in directory.iterdir()) == [
         f"{image_id(3)}.img",
         "manifest.jsonl",
     ]
+
+
+def test_what_is_not_exported_yet_is_recorded_as_that(
+    store: Store, directory: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever kills a run, the directory does not look whole after it."""
+    one, two = store.add(1), store.add(2)
+    store.add(3, status="queued", size=None, checksum=None)
+
+    def dies(*_args: Any) -> Any:
+        raise MemoryError
+
+    def killed() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(module._Images, "export", dies)
+            with pytest.raises(MemoryError):
+                run()
+
+    killed()
+    assert {image.incomplete for image in Archive(directory)} == {"not exported yet"}
+    assert len(Archive(directory)) == 3
+    assert run() == Summary(images=3, size=12, fetched=2, without_data=1)
+    assert {image.incomplete for image in Archive(directory)} == {None}
+    store.records[one].update(checksum="0" * 32, name="changed")
+    # So it is with what has changed, and what is there stays recorded.
+    killed()
+    incomplete = Archive(directory).find(one)
+    assert incomplete is not None
+    assert incomplete.data is not None
+    assert incomplete.image.name == "image 1"
+    assert incomplete.incomplete == "what has changed since is not exported yet"
+    assert run().failed == 1
+    incomplete = Archive(directory).find(one)
+    assert incomplete is not None
+    assert incomplete.data is not None
+    assert str(incomplete.incomplete).startswith("what has changed since could not be exported: ")
+    store.add(1)
+    assert run() == Summary(images=3, kept=2, without_data=1)
+    assert {image.incomplete for image in Archive(directory)} == {None}
+    assert store.downloads() == 3
+    # An image that was queued before has data now.
+    store.add(3)
+    (directory / f"{two}.img").unlink()
+    killed()
+    assert {image.incomplete for image in Archive(directory)} == {
+        None,
+        "its data is not exported yet",
+    }
+
+
+def test_members_that_fail_leave_the_data_recorded(store: Store, directory: Path, run: Any) -> None:
+    one = store.add(1)
+    store.members[one] = [{"member_id": "p2", "can_share": False}]
+    store.refused[f"/images/{one}/members"] = 400
+    assert run() == Summary(images=1, failed=1)
+    exported = next(iter(Archive(directory)))
+    assert (exported.members, exported.data is None) == (None, False)
+    assert "400" in str(exported.incomplete)
+    del store.refused[f"/images/{one}/members"]
+    assert run() == Summary(images=1, kept=1)
+    store.refused[f"/images/{one}/members"] = 400
+    assert run() == Summary(images=1, failed=1)
+    exported = next(iter(Archive(directory)))
+    # What was known is not forgotten.
+    assert exported.members == (Member("p2", False),)
+    assert exported.incomplete is not None
+
+
+def test_another_manifest_that_has_it_counts(
+    store: Store, client: ImageClient, directory: Path, run: Any, tmp_path: Path
+) -> None:
+    one = store.add(1)
+    run()
+    store.refused[f"/images/{one}"] = 404
+    shard = Shard(1, 2) if one in Shard(1, 2) else Shard(2, 2)
+    other = tmp_path / "other"
+    assert Export(client, other, shard=shard).run(store.records.values()).failed == 1
+    for path in other.iterdir():
+        path.rename(directory / path.name)
+    exported = Archive(directory).find(one)
+    assert exported is not None
+    assert exported.incomplete is None
+
+
+def test_a_service_that_is_gone_is_not_asked_for_each_image(
+    store: Store, directory: Path, run: Any
+) -> None:
+    for number in range(100):
+        one = store.add(number, is_public=True)
+        if number >= 20:
+            store.refused[f"/images/{one}"] = 503
+    summary = run(parallel=2)
+    assert (summary.images, summary.fetched, summary.failed) == (100, 20, 80)
+    assert 60 <= summary.not_tried <= 70
+    assert len(Archive(directory)) == 100
+    store.refused.clear()
+    assert run(parallel=2) == Summary(images=100, fetched=80, kept=20, size=80 * 7)
 
 
 def test_nothing_vouches_for_it(
@@ -343,7 +445,7 @@ def test_a_failing_list_raises(store: Store, client: ImageClient, directory: Pat
 
 def test_stopping(store: Store, client: ImageClient, directory: Path) -> None:
     store.add(1, b"x" * 2**20)
-    images = module._Images(client, directory, None, False, lambda _id: None)
+    images = module._Images(client, directory, None, False, lambda _id: None, many.Outage(1))
     directory.mkdir()
     images.stop.set()
     with pytest.raises(TransferStopped):
@@ -427,6 +529,20 @@ def test_the_command_fails_after_its_summary(
     with pytest.raises(ImageV1Error, match="1 of 1 images could not be exported"):
         export_shell.run(ExportImage, "-f", "json", str(directory))
     assert json.loads(export_shell.stdout.getvalue())["failed"] == 1
+
+
+def test_the_command_tells_what_it_has_not_tried(
+    export_shell: Shell, store: Store, directory: Path
+) -> None:
+    for number in range(30):
+        store.refused[f"/images/{store.add(number, is_public=True)}"] = 502
+    with pytest.raises(ImageV1Error) as raised:
+        export_shell.run(ExportImage, "-f", "json", "--parallel", "1", str(directory))
+    assert str(raised.value) == (
+        "10 of 30 images could not be exported, and 20 more were not tried, since a service does "
+        "not answer any more: when it is back, run the same command again, and it goes on"
+    )
+    assert json.loads(export_shell.stdout.getvalue())["failed"] == 30
 
 
 def test_named_images_and_the_plan(export_shell: Shell, store: Store, directory: Path) -> None:

@@ -187,6 +187,24 @@ def test_metadata_alone_cannot_be_brought(
     assert brought(tmp_path / "export", Memory())[one].action == "failed"
 
 
+def test_an_incomplete_export_is_told(tmp_path: Path, store: Store, client: ImageClient) -> None:
+    old, wrong = store.add(1), store.add(2, checksum="0" * 32)
+    directory = tmp_path / "export"
+    Export(client, directory).run(store.records.values())
+    store.records[old].update(checksum="1" * 32)
+    Export(client, directory).run(store.records.values())
+    archive = Archive(directory)
+    for outcomes in (
+        Import(archive, Memory(), Plan()).preview(exported_records(archive)),
+        brought(directory, Memory()).values(),
+    ):
+        found = {outcome.image_id: outcome for outcome in outcomes}
+        assert found[old].action in ("copy", "copied")
+        assert found[wrong].action in ("fail", "failed")
+        for one in (old, wrong):
+            assert found[one].notes[0].startswith("its export is incomplete: ")
+
+
 def test_what_was_not_exported(directory: Path, store: Store) -> None:
     job = Import(Archive(directory), Memory(), Plan())
     outcomes = list(job.run([store.records[store.add(9)]]))

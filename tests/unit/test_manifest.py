@@ -81,6 +81,7 @@ records = st.builds(
         ),
         endpoint=texts,
         exported_at=st.datetimes(timezones=st.just(timezone.utc)),
+        incomplete=st.none() | texts,
     )
 )
 def test_what_is_written_is_read(image: ExportedImage) -> None:

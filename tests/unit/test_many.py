@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
+from osc_image_v1.exceptions import (
+    ConnectionFailed,
+    ContentMismatch,
+    ImageV1Error,
+    TlsFailed,
+    http_error,
+)
 from osc_image_v1.transfer import many, progress
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.many import Outage, Overall, Workers
 
 
 def test_all_is_done_once() -> None:
@@ -66,6 +73,40 @@ def test_a_worker_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(results) == [1]
     results.close()  # type: ignore[attr-defined]
     release.set()
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 401)]
+)
+def test_a_service_that_is_gone(error: ImageV1Error) -> None:
+    outage = Outage(parallel=3)
+    wrapped = ImageV1Error("around it")
+    wrapped.__cause__ = error
+    source = iter(range(1000))
+    tried = 0
+    for tried in outage.until(source):
+        outage.failed(error if tried % 2 else wrapped)
+    assert tried == 9
+    assert len(list(source)) == 990
+    # What was under way may still come to its end.
+    outage.worked()
+    assert outage.certain
+
+
+@pytest.mark.parametrize(
+    "error", [ContentMismatch("x"), http_error("x", 404), http_error("x", 500)]
+)
+def test_images_that_fail_for_themselves(error: ImageV1Error) -> None:
+    outage = Outage(parallel=3)
+    for _ in outage.until(range(9)):
+        outage.failed(ConnectionFailed("x"))
+    outage.failed(error)
+    for _ in outage.until(range(9)):
+        outage.failed(ConnectionFailed("x"))
+    outage.worked()
+    for _ in range(1000):
+        outage.failed(error)
+        assert not outage.certain
 
 
 class Terminal(io.StringIO):

@@ -148,13 +148,41 @@ def test_unknown_files(directory: Path) -> None:
 
 def test_a_damaged_line(directory: Path) -> None:
     manifest = directory / "manifest.jsonl"
-    manifest.write_bytes(manifest.read_bytes().replace(b"image 1", b"image 7"))
+    begin, name, end = manifest.read_bytes().rpartition(b"image 1")
+    assert name
+    manifest.write_bytes(begin + b"image 7" + end)
     found = broken(directory)
     assert [(finding.file, finding.problem) for finding in found] == [
-        (f"{image_id(1)}.img", "unknown"),
+        # It says again what was said before the data came.
+        (f"{image_id(1)}.img", "incomplete"),
         ("manifest.jsonl", "altered"),
     ]
     assert "has been altered" in found[1].detail
+
+
+def test_what_could_not_be_exported_is_told(
+    tmp_path: Path, store: Store, client: ImageClient
+) -> None:
+    whole, wrong = store.add(1), store.add(2, checksum="0" * 32)
+    assert Export(client, tmp_path).run(store.records.values()).failed == 1
+    verification = Verification(tmp_path)
+    found = [finding for finding in verification.findings() if finding.problem]
+    assert [(finding.image_id, finding.problem) for finding in found] == [(wrong, "incomplete")]
+    assert "is damaged, in the service or on the way" in found[0].detail
+    assert found[0].detail.endswith("; export it again")
+    assert (verification.whole, verification.without_data) == (1, 0)
+    del store.records[wrong]
+    store.records[whole].update(checksum="1" * 32)
+    Export(client, tmp_path).run(store.records.values())
+    # Its file is as it was, but it is not what the service has now.
+    found = [finding for finding in Verification(tmp_path).findings() if finding.problem]
+    assert {finding.image_id: finding.problem for finding in found} == {
+        whole: "incomplete",
+        wrong: "incomplete",
+    }
+    (tmp_path / f"{whole}.img").unlink()
+    found = [finding for finding in Verification(tmp_path).findings() if finding.image_id == whole]
+    assert [finding.problem for finding in found] == ["missing"]
 
 
 @pytest.mark.parametrize(
