@@ -9,7 +9,7 @@ from typing import Any
 from osc_lib.cli import parseractions
 from osc_lib.command import command
 
-from osc_image_v1.cli import columns, many, options, output
+from osc_image_v1.cli import columns, options, output
 from osc_image_v1.i18n import _
 
 
@@ -155,6 +155,7 @@ class DeleteComputeImage(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""
+        from osc_image_v1.cli import many
         from osc_image_v1.cli.clients import compute_image_client
         from osc_image_v1.exceptions import Forbidden
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from osc_lib.cli import parseractions
 from osc_lib.command import command
 
-from osc_image_v1.cli import columns, many, options, output
+from osc_image_v1.cli import columns, options, output
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
@@ -387,6 +387,8 @@ class DeleteImage(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""
+        from osc_image_v1.cli import many
+
         client = self.app.client_manager.image_v1
 
         def reason(name_or_id: str, error: Exception) -> str:

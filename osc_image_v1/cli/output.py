@@ -1,21 +1,13 @@
-"""Lists that leave row by row while they come in.
-
-cliff streams csv and value; it collects json, encodes it slowly, and copies each row of csv. The
-bytes that come out here are the same.
-"""
+"""Commands that write lists and single things."""
 
 from __future__ import annotations
 
-import csv
 import gc
 import io
 import itertools
-import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from cliff.formatters import base, commaseparated
 from osc_lib.command import command
 
 _T = TypeVar("_T")
@@ -31,77 +23,15 @@ def started(items: Iterator[_T]) -> Iterator[_T]:
     return iter(())
 
 
-class StreamedJson(base.ListFormatter):
-    """JSON as cliff writes it, a row at a time."""
-
-    def add_argument_group(self, parser: Any) -> None:
-        """Add nothing: cliff's own formatter has added its options."""
-
-    def emit_list(
-        self, column_names: Sequence[str], data: Iterable[Any], stdout: Any, parsed_args: Any
-    ) -> None:
-        """Write rows as a list of objects."""
-        indent = not parsed_args.noindent
-        lead, comma, end = ("\n  {\n    ", ",\n    ", "\n  }") if indent else ("{", ", ", "}")
-        # The encoder in C knows no indentation: flat rows get theirs by way of its separator.
-        flat = json.JSONEncoder(separators=(comma, ": ")).encode
-        names = tuple(column_names)
-        between = "," if indent else ", "
-        stdout.write("[")
-        separator = ""
-        for row in data:
-            if _NESTED.isdisjoint(map(type, row)):
-                pairs = flat(dict(zip(names, row, strict=True)))[1:-1]
-            else:
-                pairs = comma.join(
-                    f"{json.dumps(name)}: {_nested(cell, indent)}"
-                    for name, cell in zip(names, row, strict=True)
-                )
-            stdout.write(separator + lead + pairs + end)
-            separator = between
-        stdout.write(("\n" if indent and separator else "") + "]\n")
-
-
-_NESTED = frozenset((dict, list, tuple))
-
-
-def _nested(value: Any, indent: bool) -> str:
-    if type(value) not in _NESTED:
-        return json.dumps(value)
-    return json.dumps(value, indent=2).replace("\n", "\n    ") if indent else json.dumps(value)
-
-
-class StreamedCsv(base.ListFormatter):
-    """csv as cliff writes it, without a copy of each row."""
-
-    def add_argument_group(self, parser: Any) -> None:
-        """Add nothing: cliff's own formatter has added its options."""
-
-    def emit_list(
-        self, column_names: Sequence[str], data: Iterable[Any], stdout: Any, parsed_args: Any
-    ) -> None:
-        """Write a header and rows."""
-        writer = csv.writer(
-            stdout,
-            quoting=commaseparated.CSVLister.QUOTE_MODES[parsed_args.quote_mode],
-            lineterminator=os.linesep,
-            escapechar="\\",
-        )
-        writer.writerow(column_names)
-        writer.writerows(data)
-
-
-_STREAMED: dict[str, type[base.ListFormatter]] = {"csv": StreamedCsv, "json": StreamedJson}
-
-
 class Lister(command.Lister):
     """A list command whose rows leave while they come in."""
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the list."""
-        streamed = _STREAMED.get(parsed_args.formatter)
-        if streamed is not None:
-            self.formatter = streamed()
+        if parsed_args.formatter in ("csv", "json", "table"):
+            from osc_image_v1.cli import streams
+
+            self.formatter = streams.FORMATTERS[parsed_args.formatter]()
         if parsed_args.sort_columns:
             # What cannot be sorted is listed unsorted: an iterator would be used up by then.
             data = list(data)

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 from hypothesis import given
@@ -44,11 +45,29 @@ def test_absurd_sizes():
     assert columns.human_size(10**400).endswith(" EiB")
 
 
+@given(st.datetimes(), st.sampled_from(["T", " "]), st.sampled_from(["auto", "microseconds"]))
+def test_a_time_is_the_same_one_whatever_its_form(moment, separator, timespec):
+    assert columns.utc(moment.isoformat(separator, timespec)) == moment.isoformat() + "Z"
+
+
+@given(st.recursive(JSON, lambda inner: st.dictionaries(st.text(), inner)))
+def test_objects_are_json(value):
+    if isinstance(value, (dict, list)):
+        assert columns.as_json(value) == json.dumps(value, ensure_ascii=False, sort_keys=True)
+    else:
+        assert columns.as_json(value) is value
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         ("2026-11-22T13:32:06.003166", "2026-11-22T13:32:06.003166Z"),
+        ("2026-11-22T13:32:06.000000", "2026-11-22T13:32:06Z"),
+        ("2026-11-22T13:32:06", "2026-11-22T13:32:06Z"),
+        ("2026-11-22 13:32:06.003166", "2026-11-22T13:32:06.003166Z"),
+        ("2026-11-22T13:32:06.003166Z", "2026-11-22T13:32:06.003166Z"),
         ("2026-11-22T13:32:06+02:00", "2026-11-22T11:32:06Z"),
+        ("2026-13-22T13:32:06.003166", "2026-13-22T13:32:06.003166"),
         ("0000-00-00", "0000-00-00"),
         (None, None),
         ({"a": 1}, {"a": 1}),

@@ -1,70 +1,10 @@
-import argparse
-import csv
 import gc
 import io
 
 import pytest
-from cliff.formatters import commaseparated, json_format
-from hypothesis import given
-from hypothesis import strategies as st
 
 from osc_image_v1.cli import output
 from tests.unit.conftest import SORT_FAILS
-from tests.unit.test_models import JSON
-
-_NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
-_TABLES = _NAMES.flatmap(
-    lambda names: st.tuples(
-        st.just(names),
-        st.lists(st.tuples(*[JSON] * len(names)), max_size=4),
-    )
-)
-
-
-def emitted(formatter, names, rows, **options):
-    stdout = io.StringIO()
-    failed = ""
-    try:
-        formatter.emit_list(names, iter(rows), stdout, argparse.Namespace(**options))
-    except csv.Error as error:
-        # Python writes no row of one empty cell without quotes.
-        failed = str(error)
-    return stdout.getvalue(), failed
-
-
-@given(_TABLES, st.booleans())
-def test_json_is_what_cliff_writes(table, noindent):
-    ours = emitted(output.StreamedJson(), *table, noindent=noindent)
-    assert ours == emitted(json_format.JSONFormatter(), *table, noindent=noindent)
-
-
-@given(_TABLES, st.sampled_from(["all", "minimal", "nonnumeric", "none"]))
-def test_csv_is_what_cliff_writes(table, quote_mode):
-    ours = emitted(output.StreamedCsv(), *table, quote_mode=quote_mode)
-    assert ours == emitted(commaseparated.CSVLister(), *table, quote_mode=quote_mode)
-
-
-@pytest.mark.parametrize("formatter", [output.StreamedJson, output.StreamedCsv])
-def test_rows_leave_one_by_one(formatter):
-    stdout = io.StringIO()
-    lengths = []
-
-    def rows():
-        for number in range(3):
-            lengths.append(len(stdout.getvalue()))
-            yield (number,)
-
-    formatter().emit_list(
-        ["N"], rows(), stdout, argparse.Namespace(noindent=False, quote_mode="all")
-    )
-    assert lengths == sorted(set(lengths))
-
-
-@pytest.mark.parametrize("formatter", [output.StreamedJson, output.StreamedCsv])
-def test_options_are_those_of_cliff(formatter):
-    parser = argparse.ArgumentParser()
-    formatter().add_argument_group(parser)
-    assert vars(parser.parse_args([])) == {}
 
 
 def test_the_first_item_is_made_at_once():
