@@ -103,12 +103,12 @@ class FileHashes:
     """What a file turned out to be.
 
     :ivar size: bytes
-    :ivar md5: hexadecimal
+    :ivar md5: hexadecimal, None where it was not asked for
     :ivar sha256: hexadecimal
     """
 
     size: int
-    md5: str
+    md5: str | None
     sha256: str
 
 
@@ -116,25 +116,30 @@ def hash_file(
     path: Path,
     advance: Advance = lambda _count: None,
     stop: threading.Event | None = None,
+    *,
+    md5: bool = True,
 ) -> FileHashes:
     """Hash a file.
 
     :param path: its path
     :param advance: is told how many more bytes are hashed
     :param stop: ends it when it is set
+    :param md5: whether MD5 is wanted beside SHA-256
     :raises FileFailed: if it cannot be read
     :raises TransferStopped: if ``stop`` was set
     """
-    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    sha256, size = hashlib.sha256(), 0
+    wanted = hashlib.md5(usedforsecurity=False) if md5 else None
     with open(open_regular(path), "rb", buffering=0) as file, file_errors("read", path):
         while chunk := file.read(_HASHED_AT_ONCE):
             if stop is not None and stop.is_set():
                 raise TransferStopped(f"Hashing {shown(path)} was stopped")
-            md5.update(chunk)
             sha256.update(chunk)
+            if wanted:
+                wanted.update(chunk)
             size += len(chunk)
             advance(len(chunk))
-    return FileHashes(size, md5.hexdigest(), sha256.hexdigest())
+    return FileHashes(size, wanted.hexdigest() if wanted else None, sha256.hexdigest())
 
 
 class Archive:

@@ -383,13 +383,13 @@ class _Images:
         Only a checksum of the service's can tell that the file is this image's.
         """
         path, checksum = self._path(image), as_md5(image.checksum)
-        if checksum is None or _size_of(path) != image.size:
+        if checksum is None or image.size is None or _size_of(path) != image.size:
             return None
         hashes = hash_file(path, advance, self.stop)
         if hashes.md5 != checksum:
             advance(-hashes.size)
             return None
-        return StoredData(hashes.size, hashes.md5, hashes.sha256, verified=True)
+        return StoredData(hashes.size, checksum, hashes.sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
         download = Download(

@@ -15,6 +15,7 @@ from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
 from osc_image_v1.transfer import archive as module
 from osc_image_v1.transfer.archive import (
     Archive,
+    FileHashes,
     ManifestWriter,
     hash_file,
     is_manifest,
@@ -240,6 +241,7 @@ def test_hashes(tmp_path: Path) -> None:
     assert hashes.size == sum(counted) == 4
     assert hashes.md5 == "8d777f385d3dfec8815d20f7496026dc"
     assert hashes.sha256.startswith("3a6eb0790f39ac87c94f3856b2dd2c5d")
+    assert hash_file(tmp_path / "file", md5=False) == FileHashes(4, None, hashes.sha256)
     with pytest.raises(FileFailed):
         hash_file(tmp_path / "nothing")
 

@@ -112,7 +112,7 @@ def test_a_pipe_is_left_alone(directory: Path, client: ImageClient) -> None:
 
 
 def test_what_cannot_be_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_args: Any) -> Any:
+    def refused(*_args: Any, **_kwargs: Any) -> Any:
         raise FileFailed("Cannot read it: Input/output error")
 
     monkeypatch.setattr("osc_image_v1.transfer.verify.hash_file", refused)
