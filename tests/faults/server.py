@@ -93,15 +93,16 @@ class Answer:
             self.length = len(self.body)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
-    """A request that came."""
+    """A request that came, and the status of its answer."""
 
     kind: str
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    status: int = 0
 
     def __str__(self) -> str:
         wanted = self.headers.get("range")
@@ -498,6 +499,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers, body)
         answer = self.service.answer(asked, fault)
+        asked.status = answer.status
         with contextlib.suppress(ConnectionError):
             self._send(answer)
             self.wfile.flush()
@@ -635,6 +637,16 @@ def lost(ending: str = "close") -> Fault:
 def midway(fault: Fault, after: int = 2**18, status: str | None = "killed") -> Fault:
     """The service breaks an upload off after so many bytes."""
     return Undone(fault, after, status)
+
+
+def stores(**fields: Any) -> Fault:
+    """The Image API v2 has stored the last image otherwise."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        list(service.v2_images.values())[-1].update(fields)
+        return answer
+
+    return fault
 
 
 def chunked(fault: Fault | None = None) -> Fault:

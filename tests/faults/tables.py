@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, TARGETS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
 
 _NOTHING = "nothing"
+_LEFT = ("What happens", "What one reads", "Exit status", "What is left")
 
 
 def _table(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -20,6 +22,19 @@ def _table(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -
 
 def _literal(says: str) -> str:
     return f"``{says}``" if says else _NOTHING
+
+
+def _many(command: str, rows: Sequence[ManyRow]) -> list[tuple[str, ...]]:
+    """The lines of a command's table, with what a test of its own plays."""
+    lines = [
+        (row.name, " ".join(map(_literal, row.says or [""])), str(row.status), row.left)
+        for row in rows
+    ]
+    return lines + [
+        (row.name, _literal(row.says), _status(row.status), row.left)
+        for row in ALONE
+        if row.command == command
+    ]
 
 
 def _status(status: int) -> str:
@@ -45,13 +60,20 @@ def tables() -> str:
         (
             _table(
                 "``image v1 save --file <directory>/x <image>``",
-                ("What happens", "What one reads", "Exit status", "What is left"),
+                _LEFT,
                 saves,
             ),
             _table(
                 "``image v1 create --file <directory>/source <name>``",
                 ("What happens", "What one reads", "Exit status", "What is left on the service"),
                 uploads,
+            ),
+            _table("``image v1 export <directory>``", _LEFT, _many("export", EXPORTS)),
+            _table("``image v1 copy --to-cloud <cloud>``", _LEFT, _many("copy", COPIES)),
+            _table(
+                "``image v1 import <directory>``",
+                _LEFT,
+                _many("import", [row for row in IMPORTS if row not in TARGETS]),
             ),
             _table(
                 "Lists of five images, two a page",

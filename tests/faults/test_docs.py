@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.tables import tables
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
@@ -23,12 +25,15 @@ _TABLES = {
     "test_save_alone.py": (SAVE, SAVE_ALONE),
     "test_upload.py": (UPLOADS, UPLOADS_ALONE),
     "test_lists.py": (LISTS, ()),
+    "test_many.py": (EXPORTS, ()),
+    "test_many_alone.py": ((), ALONE),
 }
 
 
 @pytest.mark.parametrize("module", _TABLES)
 def test_rows_have_names_of_their_own(module: str) -> None:
-    names = [row.name for rows in _TABLES[module] for row in rows]
+    rows = [row for table in _TABLES[module] for row in table]
+    names = [(getattr(row, "command", None), row.name) for row in rows]
     assert len(names) == len(set(names))
 
 
@@ -36,3 +41,8 @@ def test_rows_have_names_of_their_own(module: str) -> None:
 def test_each_row_is_played(module: str) -> None:
     tests = Path(__file__).with_name(module).read_text()
     assert [row.name for row in _TABLES[module][1] if f'"{row.name}"' not in tests] == []
+
+
+@pytest.mark.parametrize("rows", [COPIES, IMPORTS])
+def test_rows_of_many_images_have_names_of_their_own(rows: Sequence[ManyRow]) -> None:
+    assert len(rows) == len({row.name for row in rows})

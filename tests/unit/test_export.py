@@ -365,6 +365,12 @@ def test_an_image_that_is_listed_twice(store: Store, client: ImageClient, direct
     assert Export(client, directory).run(records).images == 1
 
 
+def test_a_size_that_is_not_known(store: Store, run: Any, directory: Path) -> None:
+    store.add(1, b"data", size=None)
+    assert run().fetched == 1
+    assert (directory / f"{image_id(1)}.img").read_bytes() == b"data"
+
+
 @given(st.lists(st.uuids(), max_size=20, unique=True), st.integers(1, 6))
 def test_parts_cover_all_images_once(ids: list[Any], count: int) -> None:
     found: list[str] = []

@@ -1,0 +1,225 @@
+"""Many images with full disks, signals, pipes, and two runs at once, in processes of their own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.faults import many_rows
+from tests.faults.conftest import Result
+from tests.faults.many_rows import IDS, IMAGES, OtherRow, alone
+from tests.faults.server import FakeImage, Service, cut, dripping
+from tests.faults.test_many import (
+    COPY,
+    EXPORT,
+    IMPORT,
+    Shell,
+    clouds,
+    command_of,
+    directory,
+    exported,
+    on_target,
+    plain,
+    whole_files,
+)
+from tests.faults.test_save_alone import Start, ended, nobody, small_disk
+
+__all__ = ["directory", "small_disk"]
+_TWICE = "Two runs at once into the same cloud: each image comes once, the later run waits for it"
+_SIGNALS = [
+    ("Control-C", signal.SIGINT),
+    ("SIGTERM", signal.SIGTERM),
+    ("SIGKILL, power loss", signal.SIGKILL),
+]
+
+
+def patient(words: Sequence[str], directory: Path) -> list[str]:
+    """A command that does not give up on a silent service before it gets its signal."""
+    return ["--os-image-v1-timeout", "3", *command_of(words, directory)[2:]]
+
+
+def check(row: OtherRow, result: Result, service: Service, directory: Path) -> None:
+    """Check the exit status, and that the row's line is among those that were said."""
+    lines = [plain(line, service, directory) for line in result.err.splitlines()]
+    assert result.status == row.status
+    assert (row.says in lines) if row.says else "Traceback" not in result.err
+
+
+def test_no_room(shell: Shell, directory: Path) -> None:
+    with Service([FakeImage(data=b"x", size=2**60)]) as service:
+        result = shell(service, *command_of(EXPORT, directory))
+    check(alone("export", "The disk has no room for all images"), result, service, directory)
+    assert "data" not in service.kinds
+
+
+def test_disk_full(shell: Shell, small_disk: Path) -> None:
+    """The first image's size is not known beforehand, and it is larger than the disk."""
+    large = FakeImage(id=IDS[0], name="image 0", data=b"x" * 2**20, more={"size": None})
+    small = FakeImage(id=IDS[1], data=b"small")
+    with Service([large, small]) as service:
+        result = shell(service, *command_of(EXPORT, small_disk))
+    check(alone("export", "The disk fills up: the others go on"), result, service, small_disk)
+    assert (small_disk / f"{IDS[1]}.img").read_bytes() == b"small"
+    assert not (small_disk / f"{IDS[0]}.img").exists()
+
+
+def test_directory_not_writable(shell: Shell, directory: Path) -> None:
+    with Service(IMAGES) as service:
+        shell(service, *command_of(EXPORT, directory), "--dry-run")
+        directory.chmod(0o555)
+        for parent in (directory.parent, directory.parent.parent, directory.parent.parent.parent):
+            parent.chmod(0o755)
+        service.asked.clear()
+        with nobody():
+            result = shell(service, *command_of(EXPORT, directory))
+    check(alone("export", "The directory cannot be written to"), result, service, directory)
+    assert "data" not in service.kinds
+
+
+def test_two_exports(start: Start, shell: Shell, directory: Path) -> None:
+    faults = {"data": [dripping(10, 0.03)] * 6}
+    row = alone("export", "Another run exports to the same directory")
+    with Service(IMAGES, faults) as service:
+        command = command_of(EXPORT, directory)
+        results = [ended(process) for process in [start(service, *command) for _ in range(2)]]
+        assert min(result.status for result in results) == 0
+        for result in results:
+            if result.status:
+                check(row, result, service, directory)
+    assert whole_files(directory) == IDS
+    with Service() as silent:
+        assert shell(silent, "image", "v1", "verify", str(directory)).status == 0
+
+
+@pytest.mark.parametrize(("name", "number"), _SIGNALS)
+def test_export_is_ended(
+    name: str, number: int, start: Start, shell: Shell, directory: Path
+) -> None:
+    with Service(IMAGES, {"data": [None, cut(100_000, "stall")]}) as service:
+        process = start(service, *patient(EXPORT, directory))
+        assert service.reached.wait(60)
+        time.sleep(0.3)
+        process.send_signal(number)
+        result = ended(process)
+    check(alone("export", name), result, service, directory)
+    assert whole_files(directory) == IDS[:1]
+    with Service(IMAGES) as service:
+        assert shell(service, *command_of(EXPORT, directory)).status == 0
+    assert whole_files(directory) == IDS
+    # What was whole is not fetched again.
+    fetched = [asked.path for asked in service.asked if asked.kind in ("data", "rest")]
+    assert [IDS[0] in path for path in fetched] == [False] * len(fetched)
+
+
+def _nobody_reads(process: subprocess.Popen[bytes]) -> Result:
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    return ended(process)
+
+
+def test_export_to_nobody(start: Start, directory: Path) -> None:
+    with Service(IMAGES) as service:
+        result = _nobody_reads(start(service, *command_of(EXPORT, directory)))
+    row = alone("export", "Nobody reads the summary (closed pipe)")
+    check(row, result, service, directory)
+    assert whole_files(directory) == IDS
+
+
+Clouds = Callable[[Service], None]
+
+
+@pytest.fixture
+def to_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clouds:
+    return lambda target: clouds(monkeypatch, tmp_path / "clouds.yaml", target)
+
+
+def check_once(results: Sequence[Result], target: Service) -> None:
+    """Both runs are content, and each image is there, whole, and was made and filled once."""
+    assert [result.status for result in results] == [0, 0], [result.err for result in results]
+    assert on_target(target) == IDS
+    stored = [
+        asked.path for asked in target.asked if asked.kind == "upload2" and asked.status < 300
+    ]
+    assert sorted(stored) == [f"/v2/images/{image_id}/file" for image_id in IDS]
+
+
+def test_two_copies(start: Start, directory: Path, to_cloud: Clouds) -> None:
+    with Service(IMAGES, {"data": [dripping(10, 0.03)] * 6}) as service, Service() as target:
+        to_cloud(target)
+        command = command_of(COPY, directory)
+        results = [ended(process) for process in [start(service, *command) for _ in range(2)]]
+        for result in results:
+            check(alone("copy", _TWICE), result, service, directory)
+        check_once(results, target)
+
+
+def test_two_imports(start: Start, shell: Shell, directory: Path) -> None:
+    exported(shell, directory)
+    with Service() as target:
+        command = command_of(IMPORT, directory)
+        results = [ended(process) for process in [start(target, *command) for _ in range(2)]]
+        for result in results:
+            check(alone("import", _TWICE), result, target, directory)
+        check_once(results, target)
+
+
+@pytest.mark.parametrize(("name", "number"), _SIGNALS)
+def test_copy_is_ended(
+    name: str, number: int, start: Start, shell: Shell, directory: Path, to_cloud: Clouds
+) -> None:
+    with (
+        Service(IMAGES, {"data": [None, cut(290_000, "stall")]}) as service,
+        Service() as target,
+    ):
+        to_cloud(target)
+        process = start(service, *patient(COPY, directory))
+        assert service.reached.wait(60)
+        time.sleep(0.3)
+        process.send_signal(number)
+        result = ended(process)
+        check(alone("copy", name), result, service, directory)
+        assert on_target(target) == IDS[:1]
+        assert {record["status"] for record in target.v2_images.values()} == {"active", "queued"}
+        assert shell(service, *command_of(COPY, directory)).status == 0
+        assert on_target(target) == IDS
+
+
+def test_copy_to_nobody(start: Start, shell: Shell, directory: Path, to_cloud: Clouds) -> None:
+    with Service(IMAGES) as service, Service() as target:
+        to_cloud(target)
+        command = [word if word != "json" else "csv" for word in command_of(COPY, directory)]
+        result = _nobody_reads(start(service, *command))
+        row = alone("copy", "Nobody reads the rows (closed pipe)")
+        check(row, result, service, directory)
+        assert shell(service, *command).status == 0
+        assert on_target(target) == IDS
+
+
+@pytest.mark.parametrize(
+    ("name", "manifest"),
+    [
+        ("The manifest is damaged", None),
+        ("The manifest is none", b"\x7fELF" + bytes(100) + b"\n"),
+        ("The directory is not there", b""),
+    ],
+)
+def test_import_of_what_is_none(
+    name: str, manifest: bytes | None, shell: Shell, directory: Path
+) -> None:
+    if name == "The directory is not there":
+        directory.rmdir()
+    elif manifest is None:
+        exported(shell, directory)
+        many_rows._damage_manifest(directory)
+    else:
+        (directory / "manifest.jsonl").write_bytes(manifest)
+    with Service() as target:
+        result = shell(target, *command_of(IMPORT, directory))
+    check(alone("import", name), result, target, directory)
+    assert target.v2_images == {}
