@@ -17,7 +17,7 @@ from osc_image_v1.api.models import ComputeImage, ImageDetail
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
-from osc_image_v1.exceptions import Forbidden, ImageNotFound, InvalidInput
+from osc_image_v1.exceptions import Forbidden, ImageNotFound
 from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.archive import Archive
 from osc_image_v1.transfer.drafts import IMAGE_REFERENCES, Plan, has_data, md5_of
@@ -347,12 +347,7 @@ class CloudPeer(Peer):
         """Return what a copy of an image ought to be."""
         if image.status not in _COPIED:
             return None
-        try:
-            draft = self._target.draft(image, (), self._plan)
-        except InvalidInput:
-            # Its owner is not in the map, and so cannot be compared.
-            draft = self._target.draft(replace(image, owner=None), (), self._plan)
-            draft = replace(draft, owned=False)
+        draft = self._target.draft(image, (), self._plan, strict=False)
         fields = fields_of_v1(replace(image, properties=draft.properties))
         del fields["created_at"], fields["updated_at"]
         fields.pop(_PROPERTY + renames.SOURCE_ID, None)

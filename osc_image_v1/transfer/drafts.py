@@ -126,16 +126,21 @@ def _same_data(image: ImageDetail, found: Found) -> bool:
     return image.size == found.size and (None in (md5, there) or md5 == there)
 
 
-def owner_of(image: ImageDetail, plan: Plan, notes: list[str]) -> tuple[str | None, bool]:
+def owner_of(
+    image: ImageDetail, plan: Plan, notes: list[str], strict: bool = True
+) -> tuple[str | None, bool]:
     """Return the owner in the target, and whether one is chosen; notes get what changes."""
     if image.owner is None:
-        return None, plan.keep_projects
+        if plan.keep_projects or plan.projects:
+            return None, True
+        notes.append("no project here, your own there")
+        return None, False
     if image.owner in plan.projects:
         return plan.projects[image.owner], True
     if plan.keep_projects:
         return image.owner, True
     shown = printable(image.owner)
-    if plan.projects:
+    if plan.projects and strict:
         raise InvalidInput(f"the project map has nothing for project {shown}, which owns the image")
     notes.append(f"project {shown} here, your own there")
     return None, False

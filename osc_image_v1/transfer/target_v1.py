@@ -31,10 +31,13 @@ class V1Target(Target):
         super().__init__(attempts, patience)
         self.client = client
 
-    def draft(self, image: ImageDetail, members: Sequence[Member], plan: Plan) -> Draft:
+    def draft(
+        self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True
+    ) -> Draft:
         """Return the image as it is to be in the target."""
-        draft = super().draft(image, members, plan)
-        _v1_fields(draft, unfinished=True)
+        draft = super().draft(image, members, plan, strict)
+        if strict:
+            _v1_fields(draft, unfinished=True)
         if image.status == "deactivated":
             return replace(draft, notes=(*draft.notes, "deactivated here, active there"))
         return draft

@@ -115,16 +115,20 @@ class Target(abc.ABC):
         # The checksum that the service shows where it shows no MD5.
         self._algorithm: str | None = None
 
-    def draft(self, image: ImageDetail, members: Sequence[Member], plan: Plan) -> Draft:
+    def draft(
+        self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True
+    ) -> Draft:
         """Return the image as it is to be in the target; nothing is asked of anyone.
 
         :param image: the image here
         :param members: the projects that it is shared with
         :param plan: how images are written
-        :raises InvalidInput: if the target cannot have such an image
+        :param strict: whether it is an error where the target cannot have such an image, or the
+            plan has no owner for it
+        :raises InvalidInput: in these cases, and for a visibility that the target does not have
         """
         notes: list[str] = []
-        owner, owned = owner_of(image, plan, notes)
+        owner, owned = owner_of(image, plan, notes, strict)
         visibility = self._visibility(image, members, plan, notes)
         properties = {
             name: plan.image_ids.get(value or "", value) if name in IMAGE_REFERENCES else value

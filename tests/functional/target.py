@@ -13,6 +13,18 @@ from typing import Any
 
 from tests.cloud import SEEDS, Cloud
 
+#: What cannot go to a newer service: what its data is not is seen there, or it is damaged here; and
+#: one whose ID is another image's there.
+STAY = {
+    seed.id
+    for seed in SEEDS
+    if seed.region == "RegionOne"
+    and (
+        seed.key in ("format-iso", "format-vhd", "format-vhdx", "cirros")
+        or seed.accident in ("missing", "truncated", "corrupt")
+    )
+}
+
 SEEDED = frozenset(seed.id for seed in SEEDS if seed.region == "RegionTwo")
 
 

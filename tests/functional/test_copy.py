@@ -15,22 +15,10 @@ from typing import Any
 import pytest
 
 from tests.cloud import BY_KEY, SEEDS, Cloud
-from tests.functional.target import Target, kept_clean, purge
+from tests.functional.target import STAY, Target, kept_clean, purge
 
 # The services of the cloud keep their records in SQLite, which refuses many a write at a time.
 FOUR = ("--parallel", "4")
-
-#: What cannot go: the target looks into the data of these formats; what is damaged here; and one
-#: whose ID is another image's there.
-STAY = {
-    seed.id
-    for seed in SEEDS
-    if seed.region == "RegionOne"
-    and (
-        seed.key in ("format-iso", "format-vhd", "format-vhdx", "cirros")
-        or seed.accident in ("missing", "truncated", "corrupt")
-    )
-}
 
 
 @pytest.fixture(scope="module")

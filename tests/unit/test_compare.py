@@ -238,6 +238,15 @@ def test_a_cloud_with_v1(client: ImageClient, store: Store) -> None:
     assert found(client, store, peer, listed=False) == {("status", "active", "deactivated")}
 
 
+def test_what_v1_cannot_carry_is_missing_there(client: ImageClient, store: Store) -> None:
+    store.add(0, properties={"Two words": "x"})
+    again = ImageClient(adapter_at(IMAGE_URL))
+    peer = CloudPeer(V1Target(again), again, Plan())
+    assert found(client, store, peer) == set()
+    store.unlisted.add(image_id(0))
+    assert found(client, store, peer) == {("missing", "active", None)}
+
+
 # A directory
 
 

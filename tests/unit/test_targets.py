@@ -191,7 +191,7 @@ def test_another_run_may_have_added_the_member(glance: GlanceV2) -> None:
             [Member("m")],
             Plan(keep_projects=False),
             "shared",
-            ("not shared with project m",),
+            ("no project here, your own there", "not shared with project m"),
         ),
     ],
 )
@@ -216,6 +216,7 @@ def test_visibility(
         ("p1", Plan(keep_projects=False), "me"),
         (None, Plan(), None),
         (None, Plan(keep_projects=False), "me"),
+        (None, Plan(projects={"p1": "p2"}, keep_projects=False), None),
     ],
 )
 def test_owner(glance: GlanceV2, owner: str | None, plan: Plan, there: str | None) -> None:
