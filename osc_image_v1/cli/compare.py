@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.cli import bulk, columns, helping, image, options, output
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -38,6 +38,12 @@ class CompareImage(output.Lister):
         "v1 list', those that are named, or all that this user may see. Lists what is missing, "
         "what is extra, and each field that differs, as far as the other side can know it. The "
         "exit status is 0 if all is the same, else 1."
+    )
+    _epilog = helping.examples(
+        "openstack image v1 compare --all --with cloud:new --members \\",
+        "    --project-map projects.csv",
+        "openstack image v1 compare --all --with compute -f json",
+        "openstack image v1 compare --with directory:archive --ignore-extra ubuntu",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

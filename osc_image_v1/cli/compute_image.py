@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from osc_lib.cli import parseractions
-from osc_lib.command import command
 
-from osc_image_v1.cli import columns, options, output
+from osc_image_v1.cli import columns, helping, options, output
 from osc_image_v1.i18n import _
 
 
@@ -37,6 +36,11 @@ _LONG = (
 
 class ListComputeImage(output.Lister):
     _description = _("List images as the Compute service reports them")
+    _epilog = helping.examples(
+        "openstack compute image list --type snapshot --changes-since 36h --long",
+        "openstack compute image list -f json \\",
+        "    --server 2b762698-5f25-587d-b981-91a1de9efa07",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -111,6 +115,9 @@ class ListComputeImage(output.Lister):
 
 class ShowComputeImage(output.ShowOne):
     _description = _("Show an image as the Compute service reports it")
+    _epilog = helping.examples(
+        "openstack compute image show ubuntu -f json -c id -c server_id",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -135,10 +142,13 @@ class ShowComputeImage(output.ShowOne):
         )
 
 
-class DeleteComputeImage(command.Command):
+class DeleteComputeImage(helping.Helped):
     _description = _(
         "Delete images through the Compute service. An image that cannot be deleted keeps none of "
         "the others from being deleted, but the exit status is 1 then"
+    )
+    _epilog = helping.examples(
+        "openstack compute image delete backup-a-daily backup-b-daily",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -176,7 +186,7 @@ _UNSHARES = _(
 )
 
 
-class SetComputeImage(command.Command):
+class SetComputeImage(helping.Helped):
     _description = (
         _(
             "Set properties of an image through the Compute service, which can change nothing else "
@@ -184,6 +194,9 @@ class SetComputeImage(command.Command):
         )
         + " "
         + _UNSHARES
+    )
+    _epilog = helping.examples(
+        "openstack compute image set --property os_distro=debian debian",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -227,7 +240,7 @@ class SetComputeImage(command.Command):
         client.set_metadata(image.id, parsed_args.properties, parsed_args.purge_properties)
 
 
-class UnsetComputeImage(command.Command):
+class UnsetComputeImage(helping.Helped):
     _description = (
         _(
             "Remove properties of an image through the Compute service, exactly those that are "
@@ -235,6 +248,9 @@ class UnsetComputeImage(command.Command):
         )
         + " "
         + _UNSHARES
+    )
+    _epilog = helping.examples(
+        "openstack compute image unset --property os_version --property arch debian",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.cli import bulk, columns, helping, image, options, output
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
@@ -134,6 +134,12 @@ class CopyImage(OutcomeLister):
         "public images and those of the own project."
     )
     failure = _("%(failed)d of %(total)d images could not be copied")
+    _epilog = helping.examples(
+        "openstack image v1 copy --to-cloud new --all --dry-run",
+        "openstack image v1 copy --to-cloud new --all --project-map projects.csv \\",
+        "    --accept-members --parallel 8",
+        "openstack image v1 copy --to-cloud new --visibility private ubuntu debian",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""

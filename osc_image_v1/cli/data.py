@@ -6,19 +6,21 @@ import argparse
 import logging
 from typing import Any
 
-from osc_lib.command import command
-
-from osc_image_v1.cli import options
+from osc_image_v1.cli import helping, options
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
 
 
-class SaveImage(command.Command):
+class SaveImage(helping.Helped):
     _description = _(
         "Save an image's data to a file or to standard output. Size and MD5 are checked; the file "
         "appears under its name only when both are right."
+    )
+    _epilog = helping.examples(
+        "openstack image v1 save --file ubuntu.qcow2 --keep-partial ubuntu",
+        "openstack image v1 save ubuntu | gzip > ubuntu.qcow2.gz",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

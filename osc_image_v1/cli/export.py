@@ -6,7 +6,7 @@ import argparse
 import logging
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, image, options, output
+from osc_image_v1.cli import bulk, columns, helping, image, options, output
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
@@ -24,6 +24,11 @@ class ExportImage(output.ShowOne):
         "again, the command goes on where it was interrupted, and fetches only what is missing "
         "or has changed. Without --all an admin exports public images and those of the own "
         "project."
+    )
+    _epilog = helping.examples(
+        "openstack image v1 export --all --dry-run --human-readable archive",
+        "openstack image v1 export --all --parallel 8 archive",
+        "openstack image v1 export --all --shard 3/16 archive",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -117,6 +122,10 @@ class VerifyExport(output.Lister):
     )
     # Only --repair asks a service.
     auth_required = False
+    _epilog = helping.examples(
+        "openstack image v1 verify archive -f json",
+        "openstack image v1 verify --repair archive",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, options, output
+from osc_image_v1.cli import columns, helping, options, output
 from osc_image_v1.i18n import _
 
 _BRIEF = (
@@ -175,6 +175,11 @@ class ListImage(output.Lister):
         "List images of the Image API v1: all of them, or those that the options choose. Without "
         "--all an admin sees public images and those of the own project."
     )
+    _epilog = helping.examples(
+        "openstack image v1 list --all --long --sort size:desc --limit 20",
+        "openstack image v1 list --all --changes-since 7d -f json",
+        "openstack image v1 list --property os_distro=debian --min-size 1G -c ID",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -223,6 +228,10 @@ class ShowImage(output.ShowOne):
     _description = _(
         "Show an image of the Image API v1. By ID, the service leaves out properties without a "
         "value and gives property names in lower case."
+    )
+    _epilog = helping.examples(
+        "openstack image v1 show ubuntu --human-readable",
+        "openstack image v1 show ubuntu -f json -c id -c properties",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -9,9 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from osc_lib.cli import parseractions
-from osc_lib.command import command
 
-from osc_image_v1.cli import columns, options, output
+from osc_image_v1.cli import columns, helping, options, output
 from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
@@ -208,6 +207,14 @@ class CreateImage(output.ShowOne):
         "standard input or from a URL. The service's MD5 and size of the data are compared with "
         "what was sent. If it fails, the last line says what is left of the image"
     )
+    _epilog = helping.examples(
+        "openstack image v1 create --file disk.qcow2 --disk-format qcow2 \\",
+        "    --container-format bare --property os_distro=debian debian",
+        "zcat disk.raw.gz | openstack image v1 create --stdin --disk-format raw \\",
+        "    --container-format bare --clean-up debian",
+        "openstack image v1 create --copy-from http://files.example/disk --wait \\",
+        "    --disk-format raw --container-format bare --public debian",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -276,10 +283,16 @@ class CreateImage(output.ShowOne):
         )
 
 
-class SetImage(command.Command):
+class SetImage(helping.Helped):
     _description = _(
         "Change an image of the Image API v1. Properties are added to those that it has. A queued "
         "image can be given its data"
+    )
+    _epilog = helping.examples(
+        "openstack image v1 set --name debian-12 --property os_version=12 debian",
+        "openstack image v1 set --purge-properties --property arch=aarch64 debian",
+        "openstack image v1 set --file disk.raw --disk-format raw \\",
+        "    --container-format bare queued",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -332,12 +345,15 @@ class SetImage(command.Command):
                 manager.image_v1.update(image.id, fields, purge)
 
 
-class UnsetImage(command.Command):
+class UnsetImage(helping.Helped):
     _description = _(
         "Remove properties of an image of the Image API v1, exactly those that are named and no "
         "others. Where the service has the Image API v2 as well, that removes them; v1 can only "
         "write all the others anew, which is refused where it would change one. Through v1, what "
         "someone else changes in the image's properties at the same moment is lost"
+    )
+    _epilog = helping.examples(
+        "openstack image v1 unset --property os_version --property os_distro debian",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -367,10 +383,13 @@ class UnsetImage(command.Command):
         client.remove_properties(image, list(dict.fromkeys(parsed_args.properties)))
 
 
-class DeleteImage(command.Command):
+class DeleteImage(helping.Helped):
     _description = _(
         "Delete images of the Image API v1. An image that cannot be deleted keeps none of the "
         "others from being deleted, but the exit status is 1 then"
+    )
+    _epilog = helping.examples(
+        "openstack image v1 delete debian ubuntu",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

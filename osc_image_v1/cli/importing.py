@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from osc_image_v1.cli import bulk, options
+from osc_image_v1.cli import bulk, helping, options
 from osc_image_v1.cli.copy import OutcomeLister, add_plan
 from osc_image_v1.i18n import _
 
@@ -19,6 +19,10 @@ class ImportImage(OutcomeLister):
         "only what is missing. The exit status is 1 if an image could not be imported."
     )
     failure = _("%(failed)d of %(total)d images could not be imported")
+    _epilog = helping.examples(
+        "openstack --os-cloud new image v1 import --dry-run archive",
+        "openstack --os-cloud new image v1 import --project-map projects.csv archive",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""

@@ -6,9 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_lib.command import command
-
-from osc_image_v1.cli import columns, options, output
+from osc_image_v1.cli import columns, helping, options, output
 from osc_image_v1.i18n import _
 
 _MEMBER = (("Project", "member_id", None), ("Can Share", "can_share", None))
@@ -28,6 +26,9 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
 
 class ListMember(output.Lister):
     _description = _("List the projects that an image of the Image API v1 is shared with")
+    _epilog = helping.examples(
+        "openstack image v1 member list debian -f value -c Project",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -47,8 +48,11 @@ class ListMember(output.Lister):
         return tuple(header for header, _field, _render in _MEMBER), rows
 
 
-class AddProjectToImage(command.Command):
+class AddProjectToImage(helping.Helped):
     _description = _("Share an image of the Image API v1 with a project")
+    _epilog = helping.examples(
+        "openstack image v1 add project --can-share debian demo",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -78,8 +82,11 @@ class AddProjectToImage(command.Command):
         manager.image_v1.add_member(image.id, project, parsed_args.can_share)
 
 
-class RemoveProjectFromImage(command.Command):
+class RemoveProjectFromImage(helping.Helped):
     _description = _("End that an image of the Image API v1 is shared with a project")
+    _epilog = helping.examples(
+        "openstack image v1 remove project debian demo",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
@@ -101,10 +108,14 @@ class RemoveProjectFromImage(command.Command):
         client.remove_member(image.id, project)
 
 
-class SetMember(command.Command):
+class SetMember(helping.Helped):
     _description = _(
         "Share an image of the Image API v1 with exactly these projects; all others lose it. "
         "Without a project, it is shared with none"
+    )
+    _epilog = helping.examples(
+        "openstack image v1 member set --can-share debian demo other",
+        "openstack image v1 member set debian",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from osc_lib.command import command
 
+from osc_image_v1.cli import helping
+
 _T = TypeVar("_T")
 
 
@@ -23,7 +25,7 @@ def started(items: Iterator[_T]) -> Iterator[_T]:
     return iter(())
 
 
-class Lister(command.Lister):
+class Lister(helping.Helped, command.Lister):
     """A list command whose rows leave while they come in."""
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
@@ -47,7 +49,7 @@ class Lister(command.Lister):
                 gc.enable()
 
 
-class ShowOne(command.ShowOne):
+class ShowOne(helping.Helped, command.ShowOne):
     """A command that shows one thing."""
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:

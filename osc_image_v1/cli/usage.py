@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, image, options, output
+from osc_image_v1.cli import columns, helping, image, options, output
 from osc_image_v1.i18n import _
 
 _GROUPS = ("project", "status", "disk-format", "container-format", "visibility", "year")
@@ -24,6 +24,10 @@ class UsageOfImages(output.Lister):
     _description = _(
         "Count images and their bytes, or list what is wrong with them: those that the options "
         "choose, as for 'image v1 list', or all that this user may see"
+    )
+    _epilog = helping.examples(
+        "openstack image v1 usage --all --by year --human-readable",
+        "openstack image v1 usage --all --problems -f csv",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
