@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +100,16 @@ def find(uv: str | None) -> Interpreter:
         )
         + "Name one with OSC_IMAGE_V1_CLOUD_PYTHON=/path/to/python."
     )
+
+
+def of_versions(versions: Sequence[str], uv: str | None) -> Interpreter | None:
+    """The first Python of some versions that makes virtual environments; None if there is none."""
+    for version in versions:
+        for path in _candidates(version, uv):
+            answer = ask(path)
+            if answer and answer.version == version and (uv or answer.has_pip):
+                return answer
+    return None
 
 
 def _candidates(version: str, uv: str | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from osc_image_v1 import plugin
 from osc_image_v1.api.models import ComputeImage, ImageDetail
 from osc_image_v1.cli import compute_image, image
 from tests import demo, examples
+from tests.walk import clients
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = ROOT / "doc" / "source"
@@ -104,6 +105,22 @@ def test_the_options_of_the_plugin_are_told_of() -> None:
         assert f"Env: {variable.upper()}" in str(action.help)
 
 
+def helped_lines(name: str) -> list[str]:
+    """The lines of the examples at the end of a command's help, as a terminal shows them."""
+    text = parser_of(name).format_help()
+    return text.split("\nExamples:\n\n", 1)[1].split("\n\n", 1)[0].splitlines()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_in_examples_of_the_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = helped_lines(name)
+    assert all(line.startswith("    ") and len(line) < 80 for line in lines)
+    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
+    for line in joined:
+        assert re.search(rf"\bopenstack (--os-cloud new )?{name} ", line), line
+
+
 def command_lines() -> Iterator[tuple[str, list[str]]]:
     """Every use of one of the commands in an example: where, and its words."""
     lines = [("tests/demo.py", line) for line in demo.WALK]
@@ -115,6 +132,9 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
             joined = joined.replace("$id", "11111111-2222-4333-8444-555555555555")
             mine = [line.strip() for line in joined.splitlines() if "openstack " in line]
             lines += [(page.name, line) for line in mine]
+    for name in COMMANDS:
+        text = "\n".join(helped_lines(name)).replace("\\\n", " ")
+        lines += [(f"help {name}", line) for line in text.splitlines()]
     for page, line in lines:
         lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars="|;&<>()")
         lexer.whitespace_split = True
@@ -148,7 +168,7 @@ def test_every_example_is_a_line_that_its_command_takes() -> None:
             parser_of(name).parse_args(rest[len(name.split()) :])
         except SystemExit:
             pytest.fail(f"{page}: {' '.join(words)}")
-    assert {"image v1 list", "image v1 show", "compute image list"} <= seen
+    assert seen == set(COMMANDS)
 
 
 #: Options of the shell itself, and of what starts many of it.
@@ -259,6 +279,23 @@ def test_the_command_for_all_tests_is_the_one_that_ci_runs() -> None:
     pattern = re.search(r"sed -n 's/\^(.*?)\$/\\1/p' README", (ROOT / ".ci" / "run").read_text())
     assert pattern
     assert re.fullmatch(re.sub(r"\\([()/])", r"\1", pattern[1]), f"    {line}")
+
+
+def test_the_versions_that_were_walked_with_are_those_of_the_sets() -> None:
+    text = (REFERENCE / "versions.rst").read_text()
+    table = text.split("\nClient ")[1].split("\n====")[1].splitlines()[1:]
+    told = {row[0]: row for row in (line.replace(" (", "(").split() for line in table)}
+    assert set(told) == {*clients.RELEASES, "debian"}
+    libraries = ("osc-lib", "cliff", "keystoneauth1", "openstacksdk", "python-dateutil", "requests")
+    for release, pythons in clients.RELEASES.items():
+        text = (clients.SETS / f"{release}.txt").read_text()
+        there = dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
+        assert there["python-openstackclient"] == release
+        assert told[release][1] in pythons
+        for library, version in zip(libraries, told[release][2:], strict=False):
+            assert version == there.get(library, version), (release, library)
+            assert version.endswith("(came)") == (library not in there), (release, library)
+    assert told["debian"][2:-1] == told["6.0.0"][2:-1]
 
 
 def test_the_oldest_releases_are_the_lower_bounds() -> None:
