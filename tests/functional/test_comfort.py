@@ -1,0 +1,109 @@
+"""Daily comfort: completion in a real bash, and what a mistyped command is answered."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.test_docs import COMMANDS, actions_of
+
+#: What bash-completion brings along, and a function that completes the words it is given.
+BASH = """
+_get_comp_words_by_ref() {
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD-1]}
+    words=("${COMP_WORDS[@]}")
+}
+completed() {
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _openstack openstack
+    printf '%s\\n' "${COMPREPLY[*]}"
+}
+. "$1"
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``openstack complete`` prints."""
+    path = tmp_path_factory.mktemp("completion") / "openstack.bash"
+    command = [sys.executable, "-m", "openstackclient.shell", "complete", "--name", "openstack"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, stdin=subprocess.DEVNULL)
+    path.write_bytes(done.stdout)
+    return path
+
+
+@pytest.fixture(scope="module")
+def complete(script: Path) -> Callable[[list[list[str]]], list[list[str]]]:
+    """Complete some lines in one bash: the words of each, the last one unfinished."""
+
+    def run(lines: list[list[str]]) -> list[list[str]]:
+        calls = "\n".join("completed " + " ".join(f"'{word}'" for word in line) for line in lines)
+        command = ["bash", "--norc", "-c", BASH + calls, "bash", str(script)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert not done.stderr
+        return [line.split() for line in done.stdout.splitlines()]
+
+    return run
+
+
+def test_every_command_is_completed(complete: Callable[..., list[list[str]]]) -> None:
+    beginnings: dict[tuple[str, ...], set[str]] = {}
+    for name in COMMANDS:
+        words = name.split()
+        for place in range(1, len(words)):
+            beginnings.setdefault(("openstack", *words[:place]), set()).add(words[place])
+    found = complete([[*words, ""] for words in beginnings])
+    for (words, wanted), offered in zip(beginnings.items(), found, strict=True):
+        assert wanted <= set(offered), words
+    # openstackclient has `image` and `compute` of its own.
+    assert (
+        set(found[list(beginnings).index(("openstack", "image", "v1"))])
+        == beginnings[("openstack", "image", "v1")]
+    )
+
+
+def test_a_beginning_is_completed(complete: Callable[..., list[list[str]]]) -> None:
+    lines = [
+        "image v1 l",
+        "image v1 member s",
+        "compute image u",
+        "image v1 list --page",
+        "image v",
+    ]
+    found = complete([["openstack", *line.split()] for line in lines])
+    assert found == [["list"], ["set"], ["unset"], ["--page-size"], ["v1"]]
+
+
+def test_every_option_is_completed(complete: Callable[..., list[list[str]]]) -> None:
+    found = complete([["openstack", *name.split(), "--"] for name in COMMANDS])
+    for name, offered in zip(COMMANDS, found, strict=True):
+        options = {option for action in actions_of(name) for option in action.option_strings}
+        assert {option for option in options if option.startswith("--")} <= set(offered), name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("image v1 lst", "image v1 list"),
+        ("image v1 download", "image v1 save"),
+        ("image v1 update", "image v1 set"),
+        ("compute image lsit", "compute image list"),
+        ("image v1", "image v1 list"),
+    ],
+)
+def test_a_wrong_command_is_answered_with_the_right_ones(
+    openstack: Callable[..., Any], wrong: str, right: str
+) -> None:
+    result = openstack(*wrong.split())
+    assert result.status == 2
+    said = result.out + result.err
+    assert re.search(rf"'{wrong}' is not an? \w+ command", said)
+    assert re.search(rf"^  {right}$", said, re.MULTILINE)
+    assert "Traceback" not in said
