@@ -228,19 +228,6 @@ def _images(manifest: Path) -> set[str]:
     return {json.loads(line)["image"]["id"] for line in manifest.read_text().splitlines()[1:]}
 
 
-def test_two_machines_with_directories_of_their_own(openstack: Openstack, tmp_path: Path) -> None:
-    both = tmp_path / "both"
-    both.mkdir()
-    for index in (1, 2):
-        directory = tmp_path / str(index)
-        argv = ("--shard", f"{index}/2", "--status", "active", "--max-size", "100")
-        assert openstack("image", "v1", "export", *argv, str(directory)).status == 0
-        shutil.copytree(directory, both, dirs_exist_ok=True)
-    result = openstack("image", "v1", "verify", "--all", str(both), "-f", "json", cloud=None)
-    names = {row["Name"] for row in result.json}
-    assert {f"page-{n:02}" for n in range(16)} <= names
-
-
 def test_named_images_and_a_plan(openstack: Openstack, tmp_path: Path) -> None:
     directory = tmp_path / "named"
     names = ("name-umlauts", "name-slash", "name-up", "no-name", "queued")
