@@ -79,10 +79,13 @@ class ComputeImageClient:
         for page in self.pages(query):
             yield from map(ComputeImage.from_record, page)
 
-    def pages(self, query: ComputeImageQuery | None = None) -> Iterator[list[Record]]:
+    def pages(
+        self, query: ComputeImageQuery | None = None, action: str = _LISTING
+    ) -> Iterator[list[Record]]:
         """Yield records as the service sent them, page by page along its links, filtered.
 
         :param query: what to list, by default all that the service lists
+        :param action: what is being done, as the beginning of an error's sentence
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         :raises ApiNotAvailable: if the service has no image proxy
@@ -91,11 +94,11 @@ class ComputeImageClient:
         query = query or ComputeImageQuery()
         left = query.limit
         keep = query.predicate()
-        guard = PageGuard(_LISTING)
+        guard = PageGuard(action)
         params = _first_params(query)
         while params and left != 0:
-            document = self._page(params)
-            page = records_of(document, _LISTING)
+            document = self._page(params, action)
+            page = records_of(document, action)
             fresh = guard.fresh(page)
             kept = list(filter(keep, fresh)) if keep else fresh
             rows = kept[:left]
@@ -103,7 +106,7 @@ class ComputeImageClient:
                 left -= len(rows)
             if rows:
                 yield rows
-            following = _next_params(document)
+            following = _next_params(document, action)
             guard.onward(following.get("marker"))
             # The service's link drops parameters that it does not know.
             params = {**params, **following} if following else {}
@@ -111,9 +114,9 @@ class ComputeImageClient:
             if params and len(kept) < len(fresh):
                 params["limit"] = str(query.page_size)
 
-    def _page(self, params: dict[str, str]) -> Any:
+    def _page(self, params: dict[str, str], action: str) -> Any:
         try:
-            return self.http.get_json("/images/detail", _LISTING, params)
+            return self.http.get_json("/images/detail", action, params)
         except NotFound as error:
             raise ApiNotAvailable(
                 f"The Compute service at {self.http.endpoint} has no image proxy "
@@ -162,7 +165,8 @@ class ComputeImageClient:
             except ImageNotFound:
                 pass
         query = ComputeImageQuery(name=name_or_id, limit=MAX_PAGE_SIZE)
-        found = [record for page in self.pages(query) for record in page]
+        action = f"Cannot look up image '{printable(name_or_id)}' of the Compute service"
+        found = [record for page in self.pages(query, action) for record in page]
         if not found and not like_an_id and _ID.fullmatch(name_or_id):
             with contextlib.suppress(ImageNotFound):
                 return self.get(name_or_id)
@@ -284,7 +288,7 @@ def _first_params(query: ComputeImageQuery) -> dict[str, str]:
     return {**query.params(), "limit": str(size), **marker}
 
 
-def _next_params(document: Any) -> dict[str, str]:
+def _next_params(document: Any, action: str) -> dict[str, str]:
     """Return the parameters of the link to the next page, {} where there is none.
 
     The link's host, and the path before it, may be those behind a proxy, or anyone's: only its
@@ -301,6 +305,6 @@ def _next_params(document: Any) -> dict[str, str]:
             except ValueError:
                 following = {}
             if "marker" not in following:
-                raise BadAnswer(f"{_LISTING}: the service's link to the next page has no marker")
+                raise BadAnswer(f"{action}: the service's link to the next page has no marker")
             return following
     return {}

@@ -56,6 +56,7 @@ _PORTS = {"http": 80, "https": 443}
 _T = TypeVar("_T")
 
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
+_NUMBER = re.compile(r"\d+", re.ASCII)
 _VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
 
 
@@ -175,12 +176,20 @@ class ServiceClient:
             region = f" in region {adapter.region_name}" if adapter.region_name else ""
             raise ApiNotAvailable(
                 f"The catalog has no {adapter.service_type} service{region}: choose another region "
-                "or interface, or give its URL"
+                f"or interface, or give its URL with {self._override_setting}"
             )
         if _origin(url) is None:
             shown = printable(_without_secrets(url))
             raise ApiNotAvailable(f"The {adapter.service_type} endpoint '{shown}' is no http URL")
         return str(url)
+
+    @property
+    def _override_setting(self) -> str:
+        """How a person gives the service's URL."""
+        if self._version == "v1":
+            return "--os-image-v1-endpoint-override or in clouds.yaml"
+        service = str(self.adapter.service_type).replace("-", "_")
+        return f"{service}_endpoint_override in clouds.yaml"
 
     def _versioned(self, url: str) -> str:
         base = url.rstrip("/")
@@ -224,10 +233,11 @@ class ServiceClient:
 
         def read_once() -> bytes:
             with self._once("GET", path, action, (200,), options) as response:
-                return self.read(response, action)
+                body = self.read(response, action)
+            LOG.debug("Body: %r", _without_token(response, body[:_LOGGED].decode("latin-1")))
+            return body
 
         body = self._persist("GET", read_once)
-        LOG.debug("Body: %r", body[:_LOGGED])
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
@@ -308,10 +318,11 @@ class ServiceClient:
             target = urljoin(url, location)
             # keystoneauth1 would send the token along to wherever the redirect points.
             if _origin(target) != _origin(url) or method not in ("GET", "HEAD"):
+                shown = printable(_without_token(response, _without_secrets(target)))[:200]
                 raise BadAnswer(
-                    f"{action}: the service redirects to {printable(target)[:200]}, which is not "
+                    f"{action}: the service redirects to {shown}, which is not "
                     "followed; if that is the service, give its URL with "
-                    "--os-image-v1-endpoint-override or in clouds.yaml"
+                    f"{self._override_setting}"
                 )
             url = target
             options.pop("params", None)
@@ -340,7 +351,7 @@ class ServiceClient:
                 **{**kwargs, "headers": headers},
             )
         shown = {name: text for name, text in response.headers.items() if name != "Set-Cookie"}
-        _log("HTTP %s %s", response.status_code, shown)
+        _log("HTTP %s %s", response.status_code, _without_token(response, str(shown)))
         return response
 
     def _fail(self, method: str, response: requests.Response, action: str) -> NoReturn:
@@ -348,7 +359,9 @@ class ServiceClient:
         status = response.status_code
         with response:
             body = _beginning(response)
-        LOG.debug("Body: %r", body[:_LOGGED])
+        text = _without_token(response, body.decode("latin-1"))
+        LOG.debug("Body: %r", text[:_LOGGED])
+        body = text.encode("latin-1")
         if status == HTTPStatus.MULTIPLE_CHOICES:
             if method == "HEAD":
                 with self._send("GET", response.url, action, {}) as listed:
@@ -370,6 +383,7 @@ class ServiceClient:
             versions = [str(entry["id"]) for entry in json.loads(body)["versions"]]
         except (ValueError, LookupError, TypeError, RecursionError):
             versions = []
+        versions.sort(key=lambda name: [part.zfill(9) for part in _NUMBER.findall(name)])
         offered = printable(", ".join(versions))[:200] or "other versions"
         where = _without_secrets(self.endpoint)
         if any(version.partition(".")[0] == self._version for version in versions):
@@ -391,6 +405,14 @@ def _log(text: str, *values: object) -> None:
 def _without_secrets(text: str) -> str:
     """Return the text with the user and password of each URL in it left out."""
     return _USER_INFO.sub("//***@", text)
+
+
+def _without_token(response: requests.Response, text: str) -> str:
+    """Return text of an answer without the token, which a service may have put into it."""
+    token = response.request.headers.get("X-Auth-Token")
+    if isinstance(token, bytes):
+        token = token.decode("latin-1")
+    return text.replace(token, "***") if token else text
 
 
 def _beginning(response: requests.Response) -> bytes:

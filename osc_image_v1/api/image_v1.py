@@ -34,7 +34,6 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 
-_LISTING = "Cannot list images"
 # How many images of one name an error names.
 _MOST_CANDIDATES = 20
 # How many images before a deleted one are tried as the marker in its place.
@@ -93,7 +92,10 @@ class ImageClient(ImageWrites):
             yield from map(ImageDetail.from_record, page)
 
     def pages(
-        self, query: ImageQuery | None = None, detail: bool = False
+        self,
+        query: ImageQuery | None = None,
+        detail: bool = False,
+        action: str = "Cannot list images",
     ) -> Iterator[list[Record]]:
         """Yield records as the service sent them, page by page, filtered.
 
@@ -106,6 +108,7 @@ class ImageClient(ImageWrites):
 
         :param query: what to list, by default all that the service lists
         :param detail: whether to ask for all metadata
+        :param action: what is being done, as the beginning of an error's sentence
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         :raises ApiNotAvailable: if the service has no Image API v1
@@ -116,16 +119,16 @@ class ImageClient(ImageWrites):
             return
         if is_sorted_here(query):
             whole = replace(query, sort_key=None, sort_dir=None, marker=None, limit=None)
-            records = [record for page in self.pages(whole, detail) for record in page]
+            records = [record for page in self.pages(whole, detail, action) for record in page]
             yield from pages_in_order(records, query)
             return
-        pager = _Pager(self.http, query, detail)
+        pager = _Pager(self.http, query, detail, action)
         try:
             first = pager.page(query.marker)
         except ServerError as error:
             if not query.has_delicate_text or error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            pager = _Pager(self.http, query, detail, texts=False)
+            pager = _Pager(self.http, query, detail, action, texts=False)
             first = pager.page(query.marker)
         yield from pager.follow(first)
 
@@ -153,14 +156,14 @@ class ImageClient(ImageWrites):
                 f"No image has the ID {printable(image_id)} ({error.where})"
             ) from error
         if not whole:
-            record = self._listed(image_id) or {}
+            record = self._listed(image_id, action) or {}
         if not record.get("id"):
             raise BadAnswer(f"{action}: the service's answer has no image metadata")
         return ImageDetail.from_record(record)
 
-    def _listed(self, image_id: str) -> Record | None:
+    def _listed(self, image_id: str, action: str) -> Record | None:
         """Return the record that lists have of an image."""
-        for page in self.pages(ImageQuery(visibility="all"), detail=True):
+        for page in self.pages(ImageQuery(visibility="all"), True, action):
             for record in page:
                 if record["id"] == image_id:
                     return record
@@ -184,9 +187,20 @@ class ImageClient(ImageWrites):
                 return self.get(name_or_id.lower())
             except ImageNotFound:
                 pass
-        query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
-        found = [record for page in self.pages(query, detail=True) for record in page]
-        return ImageDetail.from_record(one_of(name_or_id, found))
+        return ImageDetail.from_record(self.record_by_name(name_or_id))
+
+    def record_by_name(self, name: str) -> Record:
+        """Return the record that lists have of the image of a name.
+
+        :param name: the image's name, exactly
+        :raises ImageNotFound: if there is none, or this user may not see it
+        :raises AmbiguousName: if several images have the name
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        query = ImageQuery(name=name, visibility="all", limit=MAX_PAGE_SIZE)
+        action = f"Cannot look up image '{printable(name)}'"
+        return one_of(name, [record for page in self.pages(query, True, action) for record in page])
 
     def data(self, image_id: str) -> ImageData:
         """Return an image's data, which is still to be read, and the metadata that comes with it.
@@ -288,11 +302,17 @@ def one_of(name_or_id: str, found: list[Record]) -> Record:
 class _Pager:
     """One list in progress.
 
+    :param action: what is being done, as the beginning of an error's sentence
     :param texts: whether the service compares text
     """
 
     def __init__(
-        self, http: ServiceClient, query: ImageQuery, detail: bool, texts: bool = True
+        self,
+        http: ServiceClient,
+        query: ImageQuery,
+        detail: bool,
+        action: str,
+        texts: bool = True,
     ) -> None:
         self._http = http
         self._query = query
@@ -300,7 +320,8 @@ class _Pager:
         self._params = query.params(texts)
         self._keep = query.predicate(texts)
         self._whole_pages = query.narrows_here(texts)
-        self._guard = PageGuard(_LISTING)
+        self._action = action
+        self._guard = PageGuard(action)
         self._left = query.limit
         self._asked = 0
 
@@ -312,8 +333,8 @@ class _Pager:
         params = {**self._params, "limit": str(self._asked)}
         if marker is not None:
             params["marker"] = marker
-        document: Any = self._http.get_json(self._path, _LISTING, params)
-        return records_of(document, _LISTING)
+        document: Any = self._http.get_json(self._path, self._action, params)
+        return records_of(document, self._action)
 
     def follow(self, page: list[Record]) -> Iterator[list[Record]]:
         """Yield the page and all after it, filtered, up to the limit."""

@@ -58,7 +58,10 @@ class ImageWrites(abc.ABC):
 
     @abc.abstractmethod
     def pages(
-        self, query: ImageQuery | None = None, detail: bool = False
+        self,
+        query: ImageQuery | None = None,
+        detail: bool = False,
+        action: str = "Cannot list images",
     ) -> Iterator[list[Record]]:
         """Yield records page by page."""
 
@@ -91,7 +94,8 @@ class ImageWrites(abc.ABC):
             visibility="all",
             limit=MAX_PAGE_SIZE,
         )
-        for page in self.pages(query, detail=True):
+        action = f"Cannot show image {printable(image.id)}"
+        for page in self.pages(query, True, action):
             for record in page:
                 if record["id"] == image.id:
                     return record

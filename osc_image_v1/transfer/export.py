@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from osc_image_v1.api.data import as_md5
-from osc_image_v1.api.image_v1 import ImageClient, one_of
+from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
+from osc_image_v1.api.queries import is_uuid
 from osc_image_v1.api.records import Record
 from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import (
@@ -458,9 +458,7 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
             else:
                 yield _record(client, image)
                 continue
-        query = ImageQuery(name=name_or_id, visibility="all", limit=MAX_PAGE_SIZE)
-        found = [record for page in client.pages(query, detail=True) for record in page]
-        yield one_of(name_or_id, found)
+        yield client.record_by_name(name_or_id)
 
 
 def _record(client: ImageClient, image: ImageDetail) -> Record:

@@ -374,3 +374,10 @@ def test_an_empty_name_is_refused(compute_client, requests_mock):
     with pytest.raises(InvalidInput, match="name or ID is empty"):
         compute_client.find("")
     assert requests_mock.call_count == 0
+
+
+def test_a_lookup_that_fails_names_the_image(requests_mock, compute_client):
+    requests_mock.get(COMPUTE_URL + "/images/detail", status_code=500, text="Oops")
+    said = r"^Cannot look up image 'my image' of the Compute service: Oops \(HTTP"
+    with pytest.raises(ServerError, match=said):
+        compute_client.find("my image")

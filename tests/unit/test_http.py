@@ -23,6 +23,7 @@ from osc_image_v1.api import http as api_http
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.http import RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import ImageV2Client
 from tests.unit import captures, loopback
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, adapter_at
 
@@ -152,6 +153,23 @@ def test_a_catalog_without_the_service(requests_mock):
         list(ImageClient(adapter).images())
     with pytest.raises(exceptions.ApiNotAvailable, match=r"has no image service: choose"):
         list(ImageClient(ksa_adapter.Adapter(session, service_type="image")).images())
+
+
+@pytest.mark.parametrize(
+    ("kind", "service_type", "setting"),
+    [
+        (ImageClient, "image", "--os-image-v1-endpoint-override or in clouds.yaml"),
+        (ImageV2Client, "image", "image_endpoint_override in clouds.yaml"),
+        (ComputeImageClient, "compute", "compute_endpoint_override in clouds.yaml"),
+    ],
+)
+def test_a_catalog_without_the_service_says_how_to_give_its_url(
+    requests_mock, kind, service_type, setting
+):
+    session = catalog_session(requests_mock, ("network", "R", "http://network"))
+    client = kind(ksa_adapter.Adapter(session, service_type=service_type))
+    with pytest.raises(exceptions.ApiNotAvailable, match=f"or give its URL with {setting}$"):
+        client.get("x")
 
 
 @pytest.mark.parametrize(
@@ -375,23 +393,39 @@ def test_an_error_whose_body_breaks_off_is_that_error():
         image_client(url).http.get_json("/images", "X")
 
 
+def test_a_token_that_the_service_repeats_is_not_shown(requests_mock, service, caplog):
+    caplog.set_level("DEBUG")
+    shows = {"text": "wrong token secret-token", "headers": {"X-Debug": "secret-token"}}
+    requests_mock.get(URL, [{"status_code": 400, **shows}, {**shows, "status_code": 302}, shows])
+    with pytest.raises(exceptions.BadRequest, match=r"^X: wrong token \*\*\* \(HTTP 400\)$"):
+        service.get_json("/images", "X")
+    shows["headers"]["Location"] = "http://192.0.2.1/secret-token"
+    with pytest.raises(exceptions.BadAnswer, match=r"redirects to http://192.0.2.1/\*\*\*, which"):
+        service.get_json("/images", "X")
+    with pytest.raises(exceptions.BadAnswer):
+        service.get_json("/images", "X")
+    ours = [record for record in caplog.records if record.name.startswith("osc_image_v1")]
+    assert len(ours) > 6
+    assert not [record for record in ours if "secret-token" in record.getMessage()]
+
+
 # A service without the API
 
 
 def test_a_service_with_other_versions(requests_mock):
-    body = {"versions": [{"id": "v2.9"}, {"id": "v2.0"}]}
+    body = {"versions": [{"id": "v2.10"}, {"id": "v2.9"}, {"id": "v2.0"}]}
     requests_mock.get(URL, status_code=300, json=body)
     with pytest.raises(exceptions.ApiNotAvailable) as caught:
         list(image_client(IMAGE_URL).images())
     assert str(caught.value) == (
-        f"The service at {IMAGE_URL}/v1 has no API v1, it offers v2.9, v2.0: use 'openstack image' "
-        "for the Image API v2"
+        f"The service at {IMAGE_URL}/v1 has no API v1, it offers v2.0, v2.9, v2.10: use "
+        "'openstack image' for the Image API v2"
     )
 
 
 def test_a_recorded_list_of_versions(requests_mock):
     requests_mock.get(URL, **captures.image_v1("01-versions", "GET /v3/images").mock)
-    with pytest.raises(exceptions.ApiNotAvailable, match=r"offers v1\.1, v1\.0: is the path"):
+    with pytest.raises(exceptions.ApiNotAvailable, match=r"offers v1\.0, v1\.1: is the path"):
         list(image_client(IMAGE_URL).images())
 
 

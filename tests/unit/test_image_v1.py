@@ -535,3 +535,9 @@ def test_a_list_by_size_is_read_in_the_service_s_own_order_and_sorted_here(reque
 def test_an_id_in_upper_case_is_an_id(requests_mock, client):
     requests_mock.head(f"{BRIEF}/{UUID}", headers={"X-Image-Meta-Id": UUID})
     assert client.find(UUID.upper()).id == UUID
+
+
+def test_a_lookup_that_fails_names_the_image(requests_mock, client):
+    requests_mock.get(DETAIL, status_code=500, text="Oops")
+    with pytest.raises(ServerError, match=r"^Cannot look up image 'my .x1b image': Oops \(HTTP"):
+        client.find("my \x1b image")
