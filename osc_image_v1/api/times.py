@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from dateutil import parser
-
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
 
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
 _AGE_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TIME_HELP = "use ISO 8601 (2026-11-22T13:32:06Z, 2026-11-22) or an age (7d, 36h)"
+
+
+def _isoparse(text: str) -> datetime:
+    # Most commands meet only times that datetime reads itself.
+    from dateutil import parser
+
+    return parser.isoparse(text)
 
 
 def parse_server_time(value: object) -> datetime | None:
@@ -27,7 +32,7 @@ def parse_server_time(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         try:
-            moment = parser.isoparse(value)
+            moment = _isoparse(value)
         except (ValueError, OverflowError):
             return None
     try:
@@ -63,7 +68,7 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
             problem = "too long ago"
             span = timedelta(**{_AGE_UNITS[age[2]]: int(age[1])})
             return (now or datetime.now(timezone.utc)) - span
-        moment = parser.isoparse(text)
+        moment = _isoparse(text)
         if moment.tzinfo is None:
             return moment.replace(tzinfo=timezone.utc)
         return moment.astimezone(timezone.utc)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.exceptions import InvalidInput
 
 if TYPE_CHECKING:
+    from osc_image_v1.api.compute_images import ComputeImageClient
+    from osc_image_v1.api.image_v2 import ImageV2Client
     from osc_image_v1.transfer.targets import Target
 
 # An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
@@ -43,6 +43,8 @@ def image_v2_client(manager: Any) -> ImageV2Client:
 
     :param manager: the shell's client manager
     """
+    from osc_image_v1.api.image_v2 import ImageV2Client
+
     override = _settings(manager).get("image_v1_endpoint_override") or None
     return ImageV2Client(
         _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
@@ -69,6 +71,8 @@ def compute_image_client(manager: Any) -> ComputeImageClient:
 
     :param manager: the shell's client manager
     """
+    from osc_image_v1.api.compute_images import ComputeImageClient
+
     return ComputeImageClient(_adapter(manager, "compute"), timeout=_timeout(manager))
 
 

@@ -42,6 +42,14 @@ def _keeping_lines(formatter: Any) -> Any:
 class Helped(command.Command):
     """A command whose help may have examples."""
 
+    def get_epilog(self) -> str:
+        """Return the end of the command's help."""
+        # cliff would look for the plugin's name in the metadata of all that is installed, each time
+        # a command runs: that takes longer than a request.
+        hooked = (hook.obj.get_epilog() for hook in self._hooks if hook.obj is not None)
+        provided = _("This command is provided by the osc-image-v1 plugin.")
+        return "\n\n".join((self._epilog or "", *filter(None, hooked), provided))
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the command's parser."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

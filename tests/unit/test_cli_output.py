@@ -42,6 +42,15 @@ class Number(output.ShowOne):
         return ("N", "T"), (1, "\ud800")
 
 
+def test_a_parser_is_made_without_a_look_at_all_that_is_installed(shell, monkeypatch):
+    """It takes cliff longer than a request."""
+    looked = []
+    monkeypatch.setattr("cliff.command._get_distribution_for_module", looked.append)
+    parser = Numbers(shell, None).get_parser("numbers")
+    assert parser.epilog.endswith("This command is provided by the osc-image-v1 plugin.")
+    assert not looked
+
+
 def test_columns_are_chosen(shell):
     assert shell.run(Numbers, "-f", "json", "--noindent", "-c", "T") == '[{"T": "a"}, {"T": "b"}]\n'
     assert shell.run(Numbers, "-f", "csv", "-c", "N") == '"N"\n1\n2\n'
