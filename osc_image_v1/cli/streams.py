@@ -16,7 +16,9 @@ from typing import Any
 
 import prettytable
 import wcwidth
-from cliff.formatters import base, commaseparated, table
+from cliff.formatters import base, commaseparated
+
+from osc_image_v1.cli import tables
 
 
 class StreamedJson(base.ListFormatter):
@@ -97,7 +99,7 @@ class StreamedTable(base.ListFormatter):
         if first is None or parsed_args.max_width > 0 or parsed_args.fit_width or _on_terminal():
             # Cells that are to be wrapped, or no row.
             kept = () if first is None else itertools.chain((first,), rows)
-            table.TableFormatter().emit_list(column_names, kept, stdout, parsed_args)
+            tables.FittingTable().emit_list(column_names, kept, stdout, parsed_args)
             return
         columns = [_Column(name, cell) for name, cell in zip(column_names, first, strict=True)]
         rows = itertools.chain((first,), rows)
