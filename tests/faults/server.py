@@ -23,7 +23,7 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 IMAGE_ID = "9137e9cc-c0aa-4faf-a056-3df6f3245fdc"
 PASSWORD = "pass-word-of-nobody"
@@ -181,6 +181,7 @@ class Service:
     :param v2: whether it has the Image API v2
     :param keystone: whether requests need a token of its Keystone
     :param page: the most images of a page
+    :param every: the fault of each request that is not for Keystone
     :param certificate: a file with a key and a certificate, for TLS
     :ivar v2_images: records of the Image API v2; what it makes is there alone
     :ivar v2_data: their data
@@ -195,10 +196,12 @@ class Service:
         keystone: bool = False,
         page: int = 1000,
         certificate: Path | None = None,
+        every: Fault | None = None,
     ) -> None:
         self.v2_images: dict[str, dict[str, Any]] = {}
         self.v2_data: dict[str, bytes] = {}
         self._certificate = certificate
+        self._every = every
         self.images = {image.id: image for image in images}
         self.asked: list[Asked] = []
         self.closing = threading.Event()
@@ -251,7 +254,9 @@ class Service:
         """Take the fault that a request of this kind meets."""
         with self._lock:
             row = self._faults.get(kind)
-            return row.pop(0) if row else None
+            if row:
+                return row.pop(0)
+        return None if kind in ("token", "identity") else self._every
 
     def answer(self, asked: Asked, fault: Fault | None) -> Answer:
         """Return the answer to a request, broken as the fault has it."""
@@ -281,7 +286,7 @@ class Service:
         return as_json({"versions": versions}, 300)
 
     def _image(self, asked: Asked) -> FakeImage | None:
-        return self.images.get(asked.path.split("/")[3])
+        return self.images.get(unquote(asked.path.split("/")[3]))
 
     def _head(self, asked: Asked) -> Answer:
         image = self._image(asked)

@@ -120,3 +120,87 @@ def test_an_id_is_no_path(identifier: str, shell: Callable[..., Result], tmp_pat
     assert result.err.count("\n") == result.status
     assert [path.name for path in tmp_path.iterdir()] in ([], ["x"])
     assert all(asked.path.startswith("/v1/images") for asked in service.asked)
+
+
+@pytest.mark.parametrize(
+    "identifier", ["../../evil", "/tmp/evil", "a\x00b", "con", "nul.txt", "-rf", "x" * 1000]
+)
+def test_an_id_is_no_path_in_an_export(
+    identifier: str, shell: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Neither on the way out nor back in: each file is in the directory, under a safe name."""
+    directory = tmp_path / "a" / "b" / "export"
+    directory.parent.mkdir(parents=True)
+    image = FakeImage(id=identifier, name="../../name", data=b"data")
+    with Service([image]) as service:
+        result = shell(service, "image", "v1", "export", str(directory))
+    assert result.status == 0
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    names = sorted(path.name for path in files)
+    assert {path.parent for path in files} == {Path("a/b/export")}
+    assert len(names) == 2
+    assert re.fullmatch(r"id-[0-9a-f]{64}\.img", names[0])
+    assert names[1] == "manifest.jsonl"
+
+
+def test_an_export_is_its_users_alone(shell: Callable[..., Result], tmp_path: Path) -> None:
+    with Service([FakeImage(data=b"data")]) as service:
+        assert shell(service, "image", "v1", "export", str(tmp_path / "export")).status == 0
+    assert (tmp_path / "export").stat().st_mode & 0o777 == 0o700
+
+
+_INJECTED = "x\r\nX-Auth-Token: evil"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("create", _INJECTED),
+        ("create", "--property", f"p={_INJECTED}", "new"),
+        ("create", "--property", f"{_INJECTED}=v", "new"),
+        ("create", "--copy-from", f"http://{_INJECTED}", "new"),
+        ("create", "--store", _INJECTED, "--location", "http://x", "new"),
+        ("set", "--name", _INJECTED, IMAGE_ID),
+        ("set", "--property", f"p={_INJECTED}", IMAGE_ID),
+        ("set", "--disk-format", _INJECTED, IMAGE_ID),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_no_header_is_injected(command: tuple[str, ...], shell: Callable[..., Result]) -> None:
+    with Service([FakeImage()]) as service:
+        result = shell(service, "image", "v1", *command)
+    assert result.status == 1
+    assert result.err.count("\n") == 1
+    assert "\r" not in result.err
+    assert [asked for asked in service.asked if asked.kind not in ("head", "list")] == []
+
+
+@pytest.mark.parametrize("text", [_INJECTED, "a/../../v2", "?x=y", "#f", "a b", "%2e%2e"])
+@pytest.mark.parametrize("command", ["show", "delete", "member list", "add project"])
+def test_what_a_person_gives_leads_to_no_other_url(
+    command: str, text: str, shell: Callable[..., Result]
+) -> None:
+    words = [text, text] if "project" in command else [text]
+    with Service([FakeImage()]) as service:
+        assert shell(service, "image", "v1", *command.split(), *words).status == 1
+    assert {asked.path for asked in service.asked} <= {"/", "/v1/images/detail", "/v1/images"}
+
+
+@pytest.mark.parametrize("auth_type", ["v3token", "admin_token", "token"])
+def test_no_token_of_the_environment_is_shown(
+    auth_type: str, shell: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Service([FakeImage()]) as service:
+        monkeypatch.setenv("OS_TOKEN", "token-of-the-environment")
+        monkeypatch.setenv("OS_AUTH_URL", f"{service.url}/v3")
+        monkeypatch.setenv("OS_ENDPOINT", service.url)
+        if auth_type != "admin_token":
+            monkeypatch.setenv("OS_PROJECT_NAME", "none")
+            monkeypatch.setenv("OS_PROJECT_DOMAIN_ID", "default")
+        monkeypatch.setattr(service, "options", lambda: ["--os-auth-type", auth_type])
+        result = shell(service, "--debug", "image", "v1", "list")
+    assert result.status == 0
+    assert set(service.kinds) == {"list"}
+    output = result.out.decode() + result.err
+    assert "token-of-the-environment" not in output
+    assert "token-of-nobody" not in output
