@@ -107,7 +107,7 @@ class ExportImage(output.ShowOne):
 _FINDING = (
     ("Problem", "problem", None),
     ("File", "file", None),
-    ("Image", "image_id", None),
+    ("ID", "image_id", None),
     ("Name", "name", None),
     ("Detail", "detail", None),
     ("Repaired", "repaired", None),

@@ -9,7 +9,7 @@ from typing import Any
 from cliff.formatters import table
 
 #: Columns of IDs: in two lines they cannot be copied.
-_WHOLE = frozenset(("ID", "Server", "Project", "Project ID"))
+_WHOLE = frozenset(("ID", "Server", "Project"))
 
 #: No text column is made narrower.
 _LEAST = 8

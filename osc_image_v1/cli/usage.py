@@ -75,11 +75,12 @@ class UsageOfImages(output.Lister):
         from osc_image_v1.cli.projects import all_projects
         from osc_image_v1.transfer.usage import count, share
 
+        by_project = parsed_args.by == "project"
         groups = count(records, parsed_args.by)
         size = sum(group.size for group in groups)
-        names = (all_projects(self.app.client_manager) if parsed_args.by == "project" else {}) or {}
+        names = (all_projects(self.app.client_manager) if by_project else {}) or {}
         person = parsed_args.formatter == "table"
-        title = parsed_args.by.replace("-", " ").title()
+        title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
         rows = [
             {
                 "key": names.get(group.key or "", group.key),
@@ -91,13 +92,13 @@ class UsageOfImages(output.Lister):
             for group in groups
         ]
         shown = [(title, "key"), ("Images", "images"), ("Size", "size"), ("Share", "share")]
-        if parsed_args.by == "project" and not person:
+        if by_project and not person:
             # Names need not be unique.
             for row, group in zip(rows, groups, strict=True):
                 row["id"] = group.key
-            shown.insert(1, ("Project ID", "id"))
+            shown.insert(0, ("Project", "id"))
         if person:
-            shown.append(("", "bar"))
+            shown.append(("Bar", "bar"))
         return tuple(title for title, _name in shown), columns.rows(
             rows,
             [(name, _percent if person and name == "share" else None) for _title, name in shown],

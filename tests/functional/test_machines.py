@@ -102,7 +102,7 @@ def test_a_slurm_task_and_a_kubernetes_index(
     for directory in (one, two):
         shutil.copytree(directory, both, dirs_exist_ok=True)
     result = openstack("image", "v1", "verify", "--all", str(both), "-f", "json", cloud=None)
-    assert {row["Image"] for row in result.json} >= {
+    assert {row["ID"] for row in result.json} >= {
         seed.id for seed in SEEDS if seed.id in _SMALL and seed.status == "active"
     }
 

@@ -16,7 +16,7 @@ USAGE = ("image", "v1", "usage", "-f", "json")
 @pytest.mark.parametrize(
     ("by", "column"),
     [
-        ("project", "Project ID"),
+        ("project", "Project"),
         ("status", "Status"),
         ("disk-format", "Disk Format"),
         ("container-format", "Container Format"),

@@ -143,9 +143,9 @@ def test_numbers_for_programs(shell: Shell, store: Store) -> None:
     store.add(2, b"", owner=None)
     found = json.loads(shell.run(UsageOfImages, "-f", "json"))
     assert found == [
-        {"Project": "first", "Project ID": "p2", "Images": 1, "Size": 18, "Share": 75.0},
-        {"Project": "first", "Project ID": "p1", "Images": 1, "Size": 6, "Share": 25.0},
-        {"Project": None, "Project ID": None, "Images": 1, "Size": 0, "Share": 0.0},
+        {"Project": "p2", "Project Name": "first", "Images": 1, "Size": 18, "Share": 75.0},
+        {"Project": "p1", "Project Name": "first", "Images": 1, "Size": 6, "Share": 25.0},
+        {"Project": None, "Project Name": None, "Images": 1, "Size": 0, "Share": 0.0},
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_table_for_people(shell: Shell, store: Store) -> None:
     store.add(1, b"x", owner="p2")
     store.add(2, b"", owner="p3")
     lines = shell.run(UsageOfImages, "--human-readable").splitlines()
-    assert "| Project | Images |    Size | Share  |" in lines[1] or "Share" in lines[1]
+    assert "| Project Name | Images |" in lines[1]
     bars = [line.split("|")[5].strip() for line in lines[3:6]]
     assert bars == ["█" * 29 + "▉", "▏", ""]
     assert "100.0 %" in lines[3]

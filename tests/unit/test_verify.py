@@ -287,7 +287,7 @@ def test_the_command(shell: Shell, directory: Path, caplog: pytest.LogCaptureFix
     assert "Whole files: 3 (18 B); images without data: 1" in caplog.text
     rows = json.loads(shell.run(VerifyExport, "-f", "json", "--all", str(directory)))
     assert [row["Problem"] for row in rows] == [None] * 3
-    assert [row["Image"] for row in rows] == [image_id(number) for number in range(3)]
+    assert [row["ID"] for row in rows] == [image_id(number) for number in range(3)]
 
 
 def test_the_command_fails_after_its_list(shell: Shell, directory: Path) -> None:
@@ -299,7 +299,7 @@ def test_the_command_fails_after_its_list(shell: Shell, directory: Path) -> None
         {
             "Problem": "missing",
             "File": f"{image_id(1)}.img",
-            "Image": image_id(1),
+            "ID": image_id(1),
             "Name": "image 1",
             "Detail": "there is no such file",
             "Repaired": False,
