@@ -10,12 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cloud import BY_KEY, SEEDS, Cloud
 from tests.functional.target import STAY, Target, kept_clean, purge
+from tests.functional.writing import Beside
+
+DATA = {
+    "Content-Type": "application/octet-stream",
+    "x-image-meta-disk-format": "raw",
+    "x-image-meta-container-format": "bare",
+}
 
 # The services of the cloud keep their records in SQLite, which refuses many a write at a time.
 FOUR = ("--parallel", "4")
@@ -177,6 +185,56 @@ def test_a_plain_user_copies_own_images(
     assert record is not None
     assert (record["owner"], record["visibility"]) == (cloud.projects["demo"], "private")
     purge(cloud)
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_owners_by_a_map(
+    cloud: Cloud, openstack: Callable[..., Any], target: Target, tmp_path: Path, by: str
+) -> None:
+    """CSV of names, YAML of IDs; owners and members."""
+    demo, other, admin = (cloud.projects[name] for name in ("demo", "other", "admin"))
+    if by == "name":
+        projects = tmp_path / "map.csv"
+        projects.write_text("old,new\ndemo,other\nother,demo\n")
+    else:
+        projects = tmp_path / "map.yaml"
+        projects.write_text(f"{demo}: {other}\n{other}: {demo}\n")
+    image = BY_KEY["demo-shared-on"].id
+    copy = ("image", "v1", "copy", "--to-cloud", "target", "--project-map", str(projects), image)
+    with kept_clean(cloud):
+        assert openstack(*copy).status == 0
+        record = target.get(image)
+        assert record is not None
+        assert record["owner"] == other
+        assert target.members(image) == {demo: "pending", admin: "pending"}
+        mapped = ("--project-map", str(projects))
+        assert compare(openstack, *CLOUD, *mapped, image) == (0, set())
+        assert compare(openstack, *CLOUD, image) == (1, {(image, "owner"), (image, "members")})
+
+
+def test_reserved_names_and_another_visibility(
+    cloud: Cloud, openstack: Callable[..., Any], target: Target, beside: Beside
+) -> None:
+    properties = {"tags": "a,b", "visibility": "odd", "os_glance_x": "y", "kernel_id": "none"}
+    headers = {f"x-image-meta-property-{name}": value for name, value in properties.items()}
+    headers |= {"x-image-meta-name": beside.name(), "x-image-meta-protected": "true"}
+    answer = beside.v1("POST", "/images", headers={**headers, **DATA}, data=b"some data")
+    image = answer.json()["image"]["id"]
+    copy = ("image", "v1", "copy", "--to-cloud", "target", "--visibility", "community", image)
+    with kept_clean(cloud):
+        (row,) = openstack(*copy, "-f", "json").json
+        notes = set(row["Notes"].split("; "))
+        assert notes == {
+            "private here, community there",
+            *(f"property {name} is v1_{name} there" for name in properties),
+        }
+        record = target.get(image)
+        assert record is not None
+        assert (record["visibility"], record["protected"]) == ("community", True)
+        assert {name: record[f"v1_{name}"] for name in properties} == properties
+        assert target.data(image) == b"some data"
+        visible = ("--visibility", "community")
+        assert compare(openstack, *CLOUD, *visible, image) == (0, set())
 
 
 def test_killed_at_any_moment_it_goes_on(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.cloud import BY_KEY
+from tests.cloud import BY_KEY, Cloud
+from tests.functional.writing import Beside
 
 USAGE = ("image", "v1", "usage", "-f", "json")
 
@@ -78,6 +82,45 @@ def test_problems(openstack: Callable[..., Any]) -> None:
     # Of different projects, and of a volume.
     others = {"shared-name-demo", "shared-name-other", "snapshot-volume", "machine"}
     assert not {BY_KEY[key].id for key in others} & {one for _kind, one in found}
+
+
+def test_each_kind_of_problem(cloud: Cloud, openstack: Callable[..., Any], beside: Beside) -> None:
+    fields = {"disk-format": "raw", "container-format": "bare"}
+    gone, nowhere = uuid.uuid4().hex, str(uuid.uuid4())
+
+    def make(name: str, data: bytes | None = None, **more: str) -> str:
+        headers = {"name": beside.name(name), **fields, **more}
+        metadata = {f"x-image-meta-{key}": value for key, value in headers.items()}
+        if data is not None:
+            metadata["Content-Type"] = "application/octet-stream"
+        answer = beside.v1("POST", "/images", headers=metadata, data=data)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["image"]["id"])
+
+    made = {
+        # Lists have the newest first: this one is named as the copy of the next.
+        "duplicate data": make("first", b"data"),
+        "": make("second", b"data"),
+        "active without data": make("nothing", b"", size="0"),
+        "owner is gone": make("gone", b"of nobody", owner=gone),
+        "missing kernel": make("kernel", b"no kernel", **{"property-kernel_id": nowhere}),
+        "missing ramdisk": make("ramdisk", b"no ramdisk", **{"property-ramdisk_id": nowhere}),
+        "queued for over a day": make("queued"),
+        "saving for over a day": make("saving"),
+        "no checksum": make("checksum", b"without a checksum"),
+    }
+    # What only time, and services that end, would make.
+    with closing(sqlite3.connect(cloud.places.databases / "glance.sqlite", timeout=30)) as glance:
+        for problem, change in {
+            "queued for over a day": "updated_at = '2026-01-01 00:00:00'",
+            "saving for over a day": "status = 'saving', updated_at = '2026-01-01 00:00:00'",
+            "no checksum": "checksum = NULL",
+        }.items():
+            glance.execute(f"UPDATE images SET {change} WHERE id = ?", (made[problem],))
+        glance.commit()
+    rows = openstack(*USAGE, "--problems").json
+    found = {(row["Problem"], row["ID"]) for row in rows if row["ID"] in made.values()}
+    assert found == {(problem, one) for problem, one in made.items() if problem}
 
 
 def test_plain_users_may_not_list_projects(openstack: Callable[..., Any]) -> None:
