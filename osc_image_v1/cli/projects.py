@@ -24,7 +24,6 @@ def project_id(manager: Any, name_or_id: str) -> str:
         where it does not look like one
     :raises InvalidInput: if the Identity service has no such project, or several
     """
-    from keystoneauth1 import exceptions as ksa_exceptions
     from openstack import exceptions as sdk_exceptions
 
     try:
@@ -33,12 +32,19 @@ def project_id(manager: Any, name_or_id: str) -> str:
         raise InvalidInput(
             f"Several projects have the name '{printable(name_or_id)}', use an ID instead"
         ) from None
-    except (sdk_exceptions.SDKException, ksa_exceptions.ClientException, AttributeError):
-        # AttributeError: openstacksdk's face of a cloud without an Identity service.
+    except _out_of_reach():
         return _unchecked(manager, name_or_id)
     if project is None:
         raise InvalidInput(f"No project has the name or ID '{printable(name_or_id)}'")
     return str(project.id)
+
+
+def _out_of_reach() -> tuple[type[Exception], ...]:
+    from keystoneauth1 import exceptions as ksa_exceptions
+    from openstack import exceptions as sdk_exceptions
+
+    # AttributeError: openstacksdk's face of a cloud without an Identity service, or with an old one.
+    return sdk_exceptions.SDKException, ksa_exceptions.ClientException, AttributeError
 
 
 def _unchecked(manager: Any, name_or_id: str) -> str:
@@ -78,14 +84,13 @@ class ProjectNames:
             return self._names[project]
 
     def _ask(self, project: str) -> str | None:
-        from keystoneauth1 import exceptions as ksa_exceptions
         from openstack import exceptions as sdk_exceptions
 
         try:
             found = self._manager.sdk_connection.identity.get_project(project)
         except sdk_exceptions.HttpException:
             return None
-        except (sdk_exceptions.SDKException, ksa_exceptions.ClientException):
+        except _out_of_reach():
             # There is no Identity service within reach, and there will be none.
             self._reached = False
             return None
@@ -98,11 +103,8 @@ def all_projects(manager: Any) -> dict[str, str] | None:
     :param manager: the shell's client manager
     :returns: None where this user may not list them, or no Identity service is within reach
     """
-    from keystoneauth1 import exceptions as ksa_exceptions
-    from openstack import exceptions as sdk_exceptions
-
     try:
         found = list(manager.sdk_connection.identity.projects())
-    except (sdk_exceptions.SDKException, ksa_exceptions.ClientException):
+    except _out_of_reach():
         return None
     return {str(project.id): str(project.name) for project in found}

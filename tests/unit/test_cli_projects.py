@@ -10,7 +10,7 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.identity import v3
 from openstack.connection import Connection
 
-from osc_image_v1.cli.projects import project_id
+from osc_image_v1.cli.projects import ProjectNames, all_projects, project_id
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.conftest import Shell
 
@@ -104,3 +104,12 @@ def test_a_cloud_without_an_identity_service(manager, caplog):
     manager.sdk_connection = SimpleNamespace(identity=object())
     assert project_id(manager, "demo") == "demo"
     assert "'demo' is taken for a project's ID" in caplog.text
+
+
+def test_names_of_projects_on_a_cloud_with_an_old_identity_service(manager):
+    """Of its projects openstacksdk speaks as tenants."""
+    manager.sdk_connection = SimpleNamespace(identity=object())
+    names = ProjectNames(manager)
+    assert names.get("p1") is None
+    assert names.get("p2") is None
+    assert all_projects(manager) is None
