@@ -281,6 +281,51 @@ def test_the_command_for_all_tests_is_the_one_that_ci_runs() -> None:
     assert re.fullmatch(re.sub(r"\\([()/])", r"\1", pattern[1]), f"    {line}")
 
 
+#: What the older clients had: python-glanceclient 4.13, python-novaclient 6, python-openstackclient
+#: 10.5 with v1, and Glance 15's replicator.
+OLDER = {
+    "From ``glance`` with v1": """
+        image-list image-show image-create image-update image-delete image-download member-list
+        member-create member-delete --name --status --changes-since --container-format
+        --disk-format --size-min --size-max --property-filter --page-size --human-readable
+        --sort-key --sort-dir --is-public --owner --all-tenants --max-column-width --id --store
+        --size --min-disk --min-ram --location --file --checksum --copy-from --is-protected
+        --property --progress --purge-props --can-share --image-id --tenant-id
+    """,
+    "From ``nova``": """
+        image-list image-show image-meta image-delete image-create backup --limit --metadata --poll
+        --show
+    """,
+    "From ``openstack --os-image-api-version 1``": """
+        list show create set delete save --public --private --shared --property --long --page-size
+        --sort --human-readable --id --store --container-format --disk-format --size --min-disk
+        --min-ram --location --copy-from --file --volume --force --checksum --protected
+        --unprotected --project --name --stdin --chunk-size
+    """,
+    "From ``glance-replicator``": """
+        compare dump livecopy load size help --chunksize --dontreplicate --metaonly --token
+        --sourcetoken --mastertoken --targettoken --slavetoken -c -D -m -t -M -S
+    """,
+}
+
+
+@pytest.mark.parametrize("title", OLDER)
+def test_all_that_older_clients_had_is_told_of(title: str) -> None:
+    text = (DOC / "moving.rst").read_text().split(f"\n{title}\n==")[1].split("\n\nFrom ")[0]
+    told = {word for literal in re.findall(r"``([^`]+)``", text) for word in literal.split()}
+    assert set(OLDER[title].split()) <= told
+
+
+def test_what_older_clients_had_is_moved_to_what_there_is() -> None:
+    literals = re.findall(r"``openstack ([^`]+)``", (DOC / "moving.rst").read_text())
+    ours = [text for text in literals if text.startswith(("image v1 ", "compute image "))]
+    assert len(ours) > 20
+    for text in ours:
+        name = next(name for name in COMMANDS if f"{text} ".startswith(f"{name} "))
+        known = {option for action in actions_of(name) for option in action.option_strings}
+        assert set(re.findall(r"--[\w-]+", text)) <= known, text
+
+
 def test_the_versions_that_were_walked_with_are_those_of_the_sets() -> None:
     text = (REFERENCE / "versions.rst").read_text()
     table = text.split("\nClient ")[1].split("\n====")[1].splitlines()[1:]
