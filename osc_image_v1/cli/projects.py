@@ -43,7 +43,8 @@ def _out_of_reach() -> tuple[type[Exception], ...]:
     from keystoneauth1 import exceptions as ksa_exceptions
     from openstack import exceptions as sdk_exceptions
 
-    # AttributeError: openstacksdk's face of a cloud without an Identity service, or with an old one.
+    # AttributeError: openstacksdk's face of a cloud without an Identity service, or with an old
+    # one.
     return sdk_exceptions.SDKException, ksa_exceptions.ClientException, AttributeError
 
 
