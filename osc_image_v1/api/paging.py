@@ -22,6 +22,10 @@ def records_of(document: object, action: str) -> list[Record]:
     return records
 
 
+# So many pages in a row without an image lead nowhere.
+_MOST_EMPTY = 100
+
+
 class PageGuard:
     """Sees to it that each page leads on, with one page of IDs in memory.
 
@@ -33,15 +37,19 @@ class PageGuard:
         self._markers: set[str] = set()
         self._links: set[str] = set()
         self._previous: frozenset[str] = frozenset()
+        self._empty = 0
 
     def fresh(self, records: list[Record]) -> list[Record]:
         """Return the records of a page that the page before did not have.
 
-        :raises BadAnswer: if the page leads back to where the list has been
+        :raises BadAnswer: if the page leads back to where the list has been, or nowhere
         """
         ids = frozenset(record["id"] for record in records)
         overlap = ids & self._previous
         last = records[-1]["id"] if records else None
+        self._empty = 0 if records else self._empty + 1
+        if self._empty > _MOST_EMPTY:
+            raise BadAnswer(f"{self._action}: the service sends page after page without an image")
         if records and (len(overlap) == len(ids) or last in self._markers):
             raise self._repeats()
         if last is not None:

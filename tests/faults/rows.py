@@ -465,7 +465,7 @@ class ListRow:
     :ivar name: what happens
     :ivar says: the line on standard error, "" for none
     :ivar status: the exit status
-    :ivar shown: how many rows are shown before that
+    :ivar shown: how many rows are shown before that; less than 0 for images that are made up
     :ivar faults: see :class:`tests.faults.server.Service`
     :ivar asked: what the service was asked
     :ivar command: what is run
@@ -500,6 +500,17 @@ def _page_of_nova(*numbers: int, following: str = "") -> Fault:
         return server.as_json({"images": records, "images_links": links})
 
     return fault
+
+
+def _empty_page_of_nova(number: int) -> Fault:
+    return _page_of_nova(following=f"?marker={number}")
+
+
+def _page_without_end(answer: Answer, service: Service) -> Answer:
+    """Two more images, each time."""
+    count = len(service.asked)
+    records = [{"id": f"{count}-{number}", "name": "n"} for number in range(2)]
+    return server.as_json({"images": records})
 
 
 def _records(change: Callable[[dict[str, object]], object]) -> Fault:
@@ -569,6 +580,15 @@ LISTS = (
         "The last image of a page is deleted before the next page is asked for",
         *(_page(0, 1), server.instead(400, "Invalid marker")),
         asked=("list",) * 5,
+    ),
+    ListRow(
+        "A list without end: ends at ``--limit``, and with the pipe that reads it",
+        "",
+        0,
+        -1100,
+        {"list": [_page_without_end] * 2000},
+        ("list",) * 550,
+        (*_LIST, "--limit", "1100"),
     ),
     _whole("A page ends in the middle", cut(20), asked=("list",) * 4),
     ListRow(
@@ -727,6 +747,13 @@ LISTS = (
         shown=2,
         faults={"compute": [_page_of_nova(0, 1, following="http://192.0.2.1/")]},
         asked=("compute",),
+        command=_LIST_NOVA,
+    ),
+    ListRow(
+        "compute: page after page without an image",
+        f"{_NOVA}: the service sends page after page without an image",
+        faults={"compute": [_empty_page_of_nova(number) for number in range(200)]},
+        asked=("compute",) * 101,
         command=_LIST_NOVA,
     ),
     ListRow(

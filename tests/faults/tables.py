@@ -42,6 +42,8 @@ def _status(status: int) -> str:
 
 
 def _shown(count: int) -> str:
+    if count < 0:
+        return f"{-count} images"
     return {0: _NOTHING, 5: "all"}.get(count, "what came before")
 
 

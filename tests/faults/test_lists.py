@@ -10,6 +10,7 @@ import pytest
 from tests.faults.conftest import Result
 from tests.faults.rows import LIST_IMAGES, LISTS, ListRow
 from tests.faults.server import Service
+from tests.faults.test_save_alone import Start, ended
 
 
 def shown(row: ListRow, out: bytes) -> list[str]:
@@ -29,5 +30,21 @@ def test_list(row: ListRow, shell: Callable[..., Result]) -> None:
     err = result.err.replace(service.url, "<service>")
     assert (err.rstrip("\n"), result.status) == (row.says, row.status)
     assert result.err.count("\n") == bool(row.says)
-    assert shown(row, result.out) == [image.id for image in LIST_IMAGES[: row.shown]]
+    rows = shown(row, result.out)
+    if row.shown < 0:
+        assert len(rows) == -row.shown
+    else:
+        assert rows == [image.id for image in LIST_IMAGES[: row.shown]]
     assert service.kinds == list(row.asked)
+
+
+def test_a_list_without_end_and_a_reader_that_has_enough(start: Start) -> None:
+    row = next(row for row in LISTS if row.name.startswith("A list without end"))
+    with Service([], row.faults, page=2) as service:
+        process = start(service, *row.command[:-2])
+        assert process.stdout
+        assert process.stdout.readline()
+        process.stdout.close()
+        process.stdout = None
+        result = ended(process)
+    assert (result.status, result.err) == (141, "")

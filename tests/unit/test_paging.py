@@ -72,3 +72,15 @@ def test_links_that_lead_back():
         guard.onward(marker)
     with pytest.raises(BadAnswer, match="repeats a page"):
         guard.onward("a")
+
+
+def test_pages_without_images_lead_somewhere_before_long():
+    guard = PageGuard("X")
+    for number in range(3):
+        for _ in range(100):
+            assert guard.fresh([]) == []
+        assert guard.fresh([{"id": str(number)}])
+    for _ in range(100):
+        guard.fresh([])
+    with pytest.raises(BadAnswer, match="^X: the service sends page after page without an image$"):
+        guard.fresh([])
