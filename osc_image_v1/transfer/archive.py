@@ -288,16 +288,17 @@ class ManifestWriter:
         :param images: the images, their data in place
         :raises FileFailed: if the disk is full, for one; the manifest is then as it was
         """
-        lines = b"".join(map(image_line, images))
-        if lines:
-            self._append(lines)
+        self._append(map(image_line, images))
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, lines: Iterable[bytes]) -> None:
         with file_errors("write", self.path):
-            before = os.fstat(self._file.fileno()).st_size
+            before = end = os.fstat(self._file.fileno()).st_size
             try:
-                write_all(self._file.write, lines)
-                os.fsync(self._file.fileno())
+                for line in lines:
+                    write_all(self._file.write, line)
+                    end += len(line)
+                if end > before:
+                    os.fsync(self._file.fileno())
             except BaseException:
                 with contextlib.suppress(OSError):
                     self._file.truncate(before)
@@ -313,9 +314,9 @@ class ManifestWriter:
                 self._check_begun(tail)
                 self._file.truncate(end)
             else:
-                self._append(b"\n")
+                self._append((b"\n",))
         if os.fstat(self._file.fileno()).st_size == 0:
-            self._append(header_line(str(self._shard)))
+            self._append((header_line(str(self._shard)),))
             flush_directory(self.path.parent)
 
     def _check_begun(self, tail: bytes) -> None:
