@@ -7,9 +7,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,84 @@ class Sample:
         return statistics.median(getattr(run, figure) for run in self.runs)
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure that is made of others, and what it should be at most."""
+
+    name: str
+    value: float
+    target: float | None = None
+    unit: str = ""
+
+
+@dataclass
+class Section:
+    """A job, and what each contender took for it."""
+
+    title: str
+    samples: Mapping[str, Sample]
+    figures: list[Figure] = field(default_factory=list)
+
+    def wall(self, name: str, start: str | None = None) -> float:
+        """Return the median wall clock of a contender, less that of its start."""
+        return self.samples[name].median("wall") - (self.wall(start) if start else 0)
+
+    def memory(self, name: str) -> float:
+        """Return the median peak memory of a contender."""
+        return self.samples[name].median("memory")
+
+    def figure(self, name: str, value: float, target: float | None = None, unit: str = "") -> None:
+        """Add a figure."""
+        self.figures.append(Figure(name, value, target, unit))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all of it as what JSON has."""
+        return {
+            "title": self.title,
+            "runs": {name: [asdict(run) for run in s.runs] for name, s in self.samples.items()},
+            "figures": [asdict(figure) for figure in self.figures],
+        }
+
+    def __str__(self) -> str:
+        rows = [("contender", "wall s", "CPU s", "peak MiB")]
+        for name, sample in self.samples.items():
+            rows.append(
+                (
+                    name,
+                    f"{sample.median('wall'):.2f}",
+                    f"{sample.median('cpu'):.2f}",
+                    f"{sample.median('memory'):.0f}",
+                )
+            )
+        parts = [self.title, "-" * len(self.title), "", *_table(rows)] if self.samples else []
+        if self.figures:
+            parts += ["", *_table([("figure", "measured", "target"), *map(_row, self.figures)])]
+        return "\n".join([*parts, ""])
+
+
+def _row(figure: Figure) -> tuple[str, str, str]:
+    unit = f" {figure.unit}" if figure.unit else ""
+    target = "" if figure.target is None else f"{figure.target:g}{unit}"
+    return figure.name, f"{figure.value:.2f}{unit}", target
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Yield the lines of a table of reStructuredText."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "  ".join("=" * width for width in widths)
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return [rule, lines[0], rule, *lines[1:], rule]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of what is measured: installed programs have their bytecode."""
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **(more or {})}
+
+
 def run_once(contender: Contender) -> Run:
     """Run a contender; it must succeed."""
     target = contender.output or Path(os.devnull)
@@ -55,7 +134,7 @@ def run_once(contender: Contender) -> Run:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.PIPE,
-            env={**os.environ, **contender.env},
+            env=environment(contender.env),
         )
         assert process.stderr is not None
         said = process.stderr.read()
@@ -76,27 +155,3 @@ def compare(contenders: Sequence[Contender], rounds: int) -> dict[str, Sample]:
             if number:
                 samples[contender.name].runs.append(run)
     return samples
-
-
-def table(title: str, samples: Mapping[str, Sample], base: str) -> str:
-    """Return the medians as a table of reStructuredText, ratios against ``base``."""
-    reference = samples[base].median("wall")
-    rows = [("contender", "wall s", f"/ {base}", "CPU s", "peak MiB")]
-    for name, sample in samples.items():
-        wall = sample.median("wall")
-        rows.append(
-            (
-                name,
-                f"{wall:.2f}",
-                f"{wall / reference:.2f}",
-                f"{sample.median('cpu'):.2f}",
-                f"{sample.median('memory'):.0f}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    rule = "  ".join("=" * width for width in widths)
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([title, "", rule, lines[0], rule, *lines[1:], rule, ""])

@@ -81,8 +81,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(b'{"members": []}')
         elif parts.path.startswith("/v1/images/"):
             self._send_file()
+        elif parts.path in ("/", "/v1", "/v1/"):
+            self._answer(json.dumps({"versions": [self._version()]}).encode(), 300)
         else:
             self._answer(b"{}", 404)
+
+    def _version(self) -> dict[str, Any]:
+        links = [{"rel": "self", "href": f"http://{self.headers['Host']}/v1/"}]
+        return {"id": "v1.1", "status": "SUPPORTED", "links": links}
 
     def do_HEAD(self) -> None:
         self.send_response(200)

@@ -1,130 +1,155 @@
-"""Data: one large image, many small ones. ``python -m bench.transfers``.
+"""Data: one large image, many small ones, a few large ones.
 
-Beside this project: curl, md5sum and glanceclient, on the same data from the same server.
+Beside this project: curl, md5sum, glanceclient and the shell's own command for the Image API v1, on
+the same data from the same server.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import shlex
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.lists import beyond_start, glance, shell, stand_in
-from bench.measure import Contender, compare, table
+from bench.contenders import glance_at, sh, shell, stand_in
+from bench.measure import Contender, Section, compare
 from bench.stand_in import IMAGE_ID, image_id
 
 MIB = 2**20
+# openstackclient's own command takes minutes for more, and several times as much memory.
+_MOST_OWN = 64 * MIB
+_PROCESSORS = os.cpu_count() or 1
 
 
 def make_file(path: Path, size: int) -> Path:
     """Make a file of noise."""
     with path.open("wb") as file:
-        for _ in range(0, size, MIB):
-            file.write(os.urandom(min(MIB, size)))
+        for begun in range(0, size, MIB):
+            file.write(os.urandom(min(MIB, size - begun)))
     return path
 
 
-def sh(command: str) -> list[str]:
-    return ["sh", "-ec", command]
-
-
-def one_image(folder: Path, size: int, rounds: int) -> None:
-    """Save and create one image of a size, and a tiny one for the cost of the start."""
+def save(folder: Path, size: int, rounds: int) -> Iterator[Section]:
+    """Save one image; a tiny one is the cost of the start."""
     large, tiny = make_file(folder / "large", size), make_file(folder / "tiny", 1)
     out = folder / "out"
+    start = "start (save of 1 byte)"
     with stand_in(1, large) as url, stand_in(1, tiny) as small:
-        save = ("image", "v1", "save", "--file", str(out), IMAGE_ID)
-        create = ("image", "v1", "create", "--disk-format", "raw", "--container-format", "bare")
-        data = f"{url}/v1/images/{IMAGE_ID}"
-        peer = ("image-download", "--file", str(out), IMAGE_ID)
-        saved = compare(
-            [
-                Contender("start (save of 1 byte)", shell(small, *save)),
-                Contender("save", shell(url, *save)),
-                Contender("curl -o, sync", sh(f"curl -sSo {out} {data}; sync {out}")),
-                Contender("md5sum", ["md5sum", str(large)]),
-                Contender("glanceclient", glance(url, *peer)),
-            ],
-            rounds,
-        )
-        created = compare(
-            [
-                Contender(
-                    "start (create of 1 byte)", shell(small, *create, "--file", str(tiny), "n")
-                ),
-                Contender("create", shell(url, *create, "--file", str(large), "bench")),
-                Contender("curl -T", sh(f"curl -sST {large} {data}")),
-                Contender("md5sum", ["md5sum", str(large)]),
-            ],
-            rounds,
-        )
-    print(table(f"Save {size // MIB} MiB", saved, "md5sum"))
-    slower = max(saved[name].median("wall") for name in ("curl -o, sync", "md5sum"))
-    ratio = beyond_start(saved, "save", "start (save of 1 byte)") / slower
-    print(f"save beyond the start / slower of curl and md5sum: {ratio:.2f}\n")
-    print(table(f"Create {size // MIB} MiB", created, "md5sum"))
-    slower = max(created[name].median("wall") for name in ("curl -T", "md5sum"))
-    ratio = beyond_start(created, "create", "start (create of 1 byte)") / slower
-    print(f"create beyond the start / slower of curl and md5sum: {ratio:.2f}\n")
+        command = ("image", "v1", "save", "--file", str(out), IMAGE_ID)
+        own = ("--os-image-api-version", "1", "image", "save", "--file", str(out), IMAGE_ID)
+        contenders = [
+            Contender(start, shell(small, *command)),
+            Contender("save", shell(url, *command)),
+            Contender(
+                "curl -o, sync", sh(f"curl -sSo {out} {url}/v1/images/{IMAGE_ID}", f"sync {out}")
+            ),
+            Contender("md5sum", ["md5sum", str(large)]),
+            Contender(
+                "glanceclient", glance_at(url, "image-download", "--file", str(out), IMAGE_ID)
+            ),
+            # It does not find the version by itself.
+        ]
+        if size <= _MOST_OWN:
+            contenders.append(Contender("openstackclient's own", shell(f"{url}/v1", *own)))
+        section = Section(f"Save of {size // MIB:,} MiB", compare(contenders, rounds))
+    assert out.stat().st_size == size
+    slower = max(section.wall("curl -o, sync"), section.wall("md5sum"))
+    section.figure(
+        "save beyond the start / slower of curl and md5sum",
+        section.wall("save", start) / slower,
+        1.15,
+    )
+    section.figure(
+        "save beyond the start / glanceclient",
+        section.wall("save", start) / section.wall("glanceclient"),
+        1,
+    )
+    section.figure(
+        "memory beyond that of the start", section.memory("save") - section.memory(start), 5, "MiB"
+    )
+    yield section
 
 
-def many_images(folder: Path, count: int, size: int, rounds: int) -> None:
+def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
+    """Make one image from a file; a tiny one is the cost of the start."""
+    large, tiny = make_file(folder / "large", size), make_file(folder / "tiny", 1)
+    start = "start (create of 1 byte)"
+    with stand_in(1, large) as url, stand_in(1, tiny) as small:
+        formats = ("--disk-format", "raw", "--container-format", "bare")
+        command = ("image", "v1", "create", *formats, "--file")
+        contenders = [
+            Contender(start, shell(small, *command, str(tiny), "n")),
+            Contender("create", shell(url, *command, str(large), "bench")),
+            Contender("curl -T", sh(f"curl -sST {large} {url}/v1/images/{IMAGE_ID}")),
+            Contender("md5sum", ["md5sum", str(large)]),
+            Contender(
+                "glanceclient",
+                glance_at(url, "image-create", *formats, "--name", "n", "--file", str(large)),
+            ),
+        ]
+        section = Section(f"Create from {size // MIB:,} MiB", compare(contenders, rounds))
+    slower = max(section.wall("curl -T"), section.wall("md5sum"))
+    section.figure(
+        "create beyond the start / slower of curl and md5sum",
+        section.wall("create", start) / slower,
+        1.15,
+    )
+    section.figure(
+        "create beyond the start / glanceclient",
+        section.wall("create", start) / section.wall("glanceclient"),
+        1,
+    )
+    section.figure(
+        "memory beyond that of the start",
+        section.memory("create") - section.memory(start),
+        5,
+        "MiB",
+    )
+    yield section
+
+
+def export(folder: Path, count: int, size: int, rounds: int) -> Iterator[Section]:
     """Export images of one size, and verify them."""
-    batch = max(1, count // 8)
     data = make_file(folder / "data", size)
     ids = folder / "ids"
     ids.write_text("".join(image_id(number) + "\n" for number in range(count)))
-    export, fetched = folder / "export", folder / "fetched"
-    fresh = f"rm -rf {export}"
-    with stand_in(count, data) as url, stand_in(1, data) as single:
-        command = ("image", "v1", "export", "--parallel", "8", str(export))
+    single, exported, fetched = (folder / name for name in ("single", "exported", "fetched"))
+    start, start_verify = "start (export of 1)", "start (verify of 1)"
+    with stand_in(count, data) as url, stand_in(1, data) as other:
+        command = ("image", "v1", "export", "--parallel", "8")
         fetch = f"curl -sSo {fetched}/{{}} {url}/v1/images/{{}}"
-        samples = compare(
-            [
-                Contender(
-                    "start (export of 1)", sh(f"{fresh}; {shlex.join(shell(single, *command))}")
+        batch = max(1, count // 8)
+        hashing = "ls | xargs -P{} -n{} md5sum"
+        contenders = [
+            Contender(start, sh(f"rm -rf {single}", shell(other, *command, str(single)))),
+            Contender("export", sh(f"rm -rf {exported}", shell(url, *command, str(exported)))),
+            Contender(
+                "xargs -P8 curl, md5sum",
+                sh(
+                    *(f"rm -rf {fetched}", f"mkdir {fetched}"),
+                    f"xargs -P8 -I{{}} {fetch} < {ids}",
+                    *(f"cd {fetched}", "sync *", hashing.format(8, batch)),
                 ),
-                Contender("export", sh(f"{fresh}; {shlex.join(shell(url, *command))}")),
-                Contender(
-                    "xargs -P8 curl, md5sum",
-                    sh(
-                        f"rm -rf {fetched}; mkdir {fetched}; xargs -P8 -I{{}} {fetch} < {ids}; "
-                        f"cd {fetched}; sync *; ls | xargs -P8 -n {batch} md5sum"
-                    ),
-                ),
-                Contender("start (verify of 0)", shell(url, "image", "v1", "list", "--limit", "1")),
-                Contender("verify", shell(url, "image", "v1", "verify", str(export))),
-                Contender(
-                    "md5sum of all",
-                    sh(f"cd {fetched}; ls | xargs -P{os.cpu_count()} -n {batch} md5sum"),
-                ),
-            ],
-            rounds,
-        )
-    print(table(f"{count} images of {size / MIB:g} MiB", samples, "xargs -P8 curl, md5sum"))
-    ours = beyond_start(samples, "export", "start (export of 1)")
-    print(
-        "export beyond the start / curl and md5sum: "
-        f"{ours / samples['xargs -P8 curl, md5sum'].median('wall'):.2f}\n"
+            ),
+            Contender(start_verify, shell(url, "image", "v1", "verify", str(single))),
+            Contender("verify", shell(url, "image", "v1", "verify", str(exported))),
+            Contender("md5sum of all", sh(f"cd {fetched}", hashing.format(_PROCESSORS, batch))),
+        ]
+        samples = compare(contenders, rounds)
+    assert len(list(exported.glob("*.img"))) == len(list(fetched.iterdir())) == count
+    section = Section(f"Export of {count} images of {size / MIB:g} MiB", samples)
+    section.figure(
+        "export beyond the start / curl and md5sum",
+        section.wall("export", start) / section.wall("xargs -P8 curl, md5sum"),
+        1.3,
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=1024, help="MiB of the large image")
-    parser.add_argument("--small", type=int, default=500, help="number of small images")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(
-        dir=Path.cwd() if not os.environ.get("TMPDIR") else None
-    ) as name:
-        folder = Path(name)
-        one_image(folder, options.size * MIB, options.rounds)
-        many_images(folder, options.small, MIB // 16, options.rounds)
-        many_images(folder, 8, options.size * MIB // 8, options.rounds)
-
-
-if __name__ == "__main__":
-    main()
+    section.figure(
+        "verify beyond the start / md5sum on all processors",
+        section.wall("verify", start_verify) / section.wall("md5sum of all"),
+        1,
+    )
+    section.figure(
+        "memory beyond that of the start",
+        section.memory("export") - section.memory(start),
+        unit="MiB",
+    )
+    yield section

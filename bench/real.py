@@ -1,0 +1,115 @@
+"""The same on a real Glance: some thousand images, and one of them by ID and by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.contenders import glance, openstack
+from bench.measure import Contender, Section, compare, run_once
+from tests.cloud import BY_KEY, Cloud
+from tests.cloud.configuration import password_of
+
+_LIST = ("image", "v1", "list")
+
+
+def measure(count: int, rounds: int) -> Iterator[Section]:
+    """Measure on the real cloud, which is as freshly made before and after."""
+    cloud = Cloud()
+    # Everything here reads its settings from there.
+    os.environ.update(cloud.environ("admin"))
+    cloud.reset()
+    try:
+        yield _show(cloud, rounds)
+        _sow(cloud, count)
+        yield _list(cloud, count, rounds)
+    finally:
+        cloud.reset()
+        cloud.down()
+
+
+def _sow(cloud: Cloud, count: int) -> None:
+    """Make images without data."""
+    session: Any = cloud.session()
+    for number in range(count):
+        headers = {
+            "x-image-meta-name": f"bench {number}",
+            "x-image-meta-disk_format": "raw",
+            "x-image-meta-container_format": "bare",
+            "x-image-meta-property-os_distro": "debian",
+        }
+        session.post(f"{cloud.urls['image']}/v1/images", headers=headers)
+
+
+def _glance(cloud: Cloud, *command: str) -> list[str]:
+    return glance(
+        *("--os-auth-url", cloud.urls["identity"], "--os-username", "admin"),
+        *("--os-password", password_of("admin"), "--os-project-name", "admin"),
+        *("--os-user-domain-id", "default", "--os-project-domain-id", "default"),
+        *("--os-region-name", "RegionOne", *command),
+    )
+
+
+def _list(cloud: Cloud, count: int, rounds: int) -> Section:
+    ours, peer = "image v1 list", "glance image-list"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        contenders = [
+            Contender(f"{ours} --limit 1", openstack(*_LIST, "--limit", "1")),
+            Contender(ours, openstack(*_LIST, "-f", "csv"), out / "ours"),
+            Contender(f"{ours} --long", openstack(*_LIST, "--long", "-f", "csv"), out / "long"),
+            Contender(peer, _glance(cloud, "image-list", "--page-size", "1000"), out / "glance"),
+            Contender(
+                "openstack image list (v2)",
+                openstack("image", "list", "--limit", str(count * 2), "-f", "csv"),
+                out / "v2",
+            ),
+        ]
+        section = Section(f"List of {count:,} images on a real Glance", compare(contenders, rounds))
+        listed = {path.name: _made(path) for path in out.iterdir()}
+        assert len(listed["ours"]) == count
+        # Of what was there before, each lists another part by itself.
+        for name, ids in listed.items():
+            assert ids == listed["ours"], name
+        for contender in contenders:
+            requests = _requests(cloud, contender)
+            section.figure(f"{contender.name}: image requests", requests)
+    section.figure(f"{ours} / {peer}", section.wall(ours) / section.wall(peer))
+    section.figure(f"{ours} / v2", section.wall(ours) / section.wall("openstack image list (v2)"))
+    return section
+
+
+def _made(path: Path) -> set[str]:
+    """Return the IDs of the images that were made here, from a list of any form."""
+    line = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\W+bench \d+")
+    return set(line.findall(path.read_text()))
+
+
+def _show(cloud: Cloud, rounds: int) -> Section:
+    cirros = BY_KEY["cirros"]
+    contenders = []
+    for way, name_or_id in (("ID", cirros.id), ("name", cirros.name)):
+        assert name_or_id is not None
+        contenders += [
+            Contender(f"image v1 show, by {way}", openstack("image", "v1", "show", name_or_id)),
+            Contender(f"image show (v2), by {way}", openstack("image", "show", name_or_id)),
+            Contender(f"glance image-show, by {way}", _glance(cloud, "image-show", name_or_id)),
+        ]
+    section = Section("Show an image on a real Glance", compare(contenders, rounds))
+    for way in ("ID", "name"):
+        ours, theirs = f"image v1 show, by {way}", f"image show (v2), by {way}"
+        section.figure(f"{ours} / v2", section.wall(ours) / section.wall(theirs), 1)
+    for contender in contenders:
+        section.figure(f"{contender.name}: image requests", _requests(cloud, contender))
+    return section
+
+
+def _requests(cloud: Cloud, contender: Contender) -> int:
+    """Count what a contender asks of the image service."""
+    mark = cloud.mark("image")
+    run_once(contender)
+    return len(cloud.requests_since(mark, "image"))

@@ -1,0 +1,69 @@
+"""The stand-in of ``bench/`` answers in the form of a real Glance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bench.contenders import stand_in
+from tests.cloud import BY_KEY, Cloud
+
+CIRROS = BY_KEY["cirros"]
+
+
+@pytest.fixture(scope="module")
+def imitation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data: Path = tmp_path_factory.mktemp("bench") / "data"
+    data.write_bytes(b"data")
+    with stand_in(60, data) as url:
+        yield f"{url}/v1/images"
+
+
+@pytest.fixture
+def real(cloud: Cloud, session: Callable[..., Any]) -> Callable[..., Any]:
+    def ask(path: str = "", method: str = "GET") -> Any:
+        return session("admin").request(f"{cloud.urls['image']}/v1/images{path}", method)
+
+    return ask
+
+
+@pytest.mark.parametrize("detail", ["", "/detail"])
+def test_records_have_the_same_fields_of_the_same_types(
+    detail: str, real: Callable[..., Any], imitation: str
+) -> None:
+    theirs = real(f"{detail}?limit=1000")
+    ours = requests.get(f"{imitation}{detail}?limit=1000", timeout=10)
+    (record,) = (one for one in theirs.json()["images"] if one["id"] == CIRROS.id)
+    for image in ours.json()["images"]:
+        assert {name: type(value) for name, value in image.items()} == {
+            name: type(value) for name, value in record.items()
+        }
+    assert ours.json().keys() == theirs.json().keys()
+    assert ours.headers["Content-Type"] == theirs.headers["Content-Type"].partition(";")[0]
+
+
+@pytest.mark.parametrize("asked", ["", "?limit=7", "/detail?limit=0"])
+def test_pages_are_as_long(asked: str, real: Callable[..., Any], imitation: str) -> None:
+    theirs, ours = real(asked), requests.get(imitation + asked, timeout=10)
+    assert len(ours.json()["images"]) == len(theirs.json()["images"])
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_headers_are_the_same(method: str, real: Callable[..., Any], imitation: str) -> None:
+    theirs = real(f"/{CIRROS.id}", method)
+    listed = requests.get(f"{imitation}?limit=1", timeout=10).json()["images"][0]
+    ours = requests.request(method, f"{imitation}/{listed['id']}", timeout=10)
+    for answer in (theirs, ours):
+        assert answer.status_code == 200
+    names = [
+        {name.lower() for name in answer.headers if name.lower().startswith("x-image-meta-")}
+        for answer in (theirs, ours)
+    ]
+    own = {name for name in names[0] if not name.startswith("x-image-meta-property-")}
+    assert {name for name in names[1] if not name.startswith("x-image-meta-property-")} == own
+    if method == "GET":
+        assert ours.content == b"data"
