@@ -12,10 +12,14 @@ html_theme = "alabaster"
 html_theme_options = {
     "description": "OpenStack command line for the Image API v1 and the Compute image proxy",
     "fixed_sidebar": True,
-    "page_width": "1080px",
+    # A hundred characters of a console.
+    "page_width": "1260px",
+    "body_max_width": "980px",
+    "code_font_size": "0.8em",
 }
 html_show_sourcelink = False
 pygments_style = "sphinx"
+highlight_language = "none"
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
