@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import queue
 import sys
 import threading
@@ -12,6 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from osc_image_v1.exceptions import ConnectionFailed, HttpError, Unauthorized
+from osc_image_v1.transfer.progress import bar_shape
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -21,6 +24,9 @@ _MOST_WAITING = 256
 # Seconds that a worker has to come to its end, when all is to stop.
 _PATIENCE = 10.0
 _BETWEEN_LINES = 10.0
+_BETWEEN_BARS = 0.1
+# What a bar shows; the time that is left depends on the number of images, too.
+_OF_BYTES = "{percentage:3.0f}%|{bar}| {n_fmt}B of {total_fmt}B, {rate_fmt}{postfix}"
 # What an image takes whatever its size, in bytes that could be transferred meanwhile.
 _COST = 2**20
 
@@ -184,19 +190,21 @@ class Overall:
         self._images_done = self._bytes_done = 0
         self._lock = threading.Lock()
         self._bar: Any = None
+        self._aside = contextlib.ExitStack()
 
     def __enter__(self) -> Overall:
-        self._start = self._last_line = time.monotonic()
+        self._start = self._last_shown = time.monotonic()
         if sys.stderr is not None and sys.stderr.isatty():
             import tqdm
 
             unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
             self._bar = tqdm.tqdm(
                 total=self._size or self._images,
-                dynamic_ncols=True,
                 file=sys.stderr,
-                **(unit if self._size else {"unit": " images"}),
+                **({**unit, "bar_format": _OF_BYTES} if self._size else {"unit": " images"}),
+                **bar_shape(),
             )
+            self._aside.enter_context(_messages_beside(self._bar))
         return self
 
     def __exit__(
@@ -205,6 +213,7 @@ class Overall:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._aside.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -218,6 +227,7 @@ class Overall:
             if self._bar is None:
                 self._say()
             elif self._size:
+                self._bar.set_postfix_str(self._counted(), refresh=False)
                 self._bar.update(count)
 
     def done(self, count: int = 1) -> None:
@@ -230,26 +240,52 @@ class Overall:
             if self._bar is None:
                 self._say()
             elif self._size:
-                self._bar.set_postfix_str(f"{self._images_done} of {self._images} images")
+                self._bar.set_postfix_str(self._counted(), refresh=self._is_due(_BETWEEN_BARS))
             else:
                 self._bar.update(count)
 
     def _say(self) -> None:
-        now = time.monotonic()
-        if sys.stderr is None or now - self._last_line < _BETWEEN_LINES:
+        if sys.stderr is None or not self._is_due(_BETWEEN_LINES):
             return
-        self._last_line = now
-        sys.stderr.write(self._line(now - self._start) + "\n")
-        sys.stderr.flush()
-
-    def _line(self, seconds: float) -> str:
-        line = f"{self._images_done} of {self._images} images"
+        bytes_done = ""
         if self._size:
             mib = self._bytes_done / 2**20
-            line += f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {mib / seconds:.1f} MiB/s"
+            rate = mib / (time.monotonic() - self._start)
+            bytes_done = f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {rate:.1f} MiB/s"
+        sys.stderr.write(self._counted(bytes_done) + "\n")
+        sys.stderr.flush()
+
+    def _is_due(self, seconds: float) -> bool:
+        now = time.monotonic()
+        due = now - self._last_shown >= seconds
+        if due:
+            self._last_shown = now
+        return due
+
+    def _counted(self, bytes_done: str = "") -> str:
+        """Return how many images are done, and how long the others take at this rate."""
+        line = f"{self._images_done} of {self._images} images{bytes_done}"
         done = self._bytes_done + self._images_done * _COST
         total = self._size + self._images * _COST
         if 0 < done < total:
-            left = timedelta(seconds=int((total - done) * seconds / done))
-            line += f", {left} left"
+            seconds = (total - done) * (time.monotonic() - self._start) / done
+            line += f", {timedelta(seconds=int(seconds))} left"
         return line
+
+
+@contextlib.contextmanager
+def _messages_beside(bar: Any) -> Iterator[None]:
+    """Let messages begin a line of their own while there is a bar."""
+
+    def clear(_record: logging.LogRecord) -> bool:
+        bar.clear()
+        return True
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(clear)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(clear)

@@ -35,13 +35,13 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
         unit_scale=True,
         unit_divisor=1024,
         file=sys.stderr,
-        **_shape(),
+        **bar_shape(),
     ) as bar:
         yield bar.update
 
 
-def _shape() -> dict[str, Any]:
-    """Return how wide the bar is; on a terminal that does not know its size it would not show."""
+def bar_shape() -> dict[str, Any]:
+    """Return how wide a bar is; on a terminal that does not know its size it would not show."""
     try:
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -159,6 +160,25 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, size: int) -> None
     shown = sys.stderr.getvalue()
     assert "100%" in shown
     assert ("2 of 2 images" in shown) is (size > 0)
+
+
+def test_messages_have_lines_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    handler = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(handler)
+    try:
+        with Overall(2, 10) as overall:
+            overall.advance(5)
+            logging.getLogger("osc_image_v1").warning("something is odd")
+            overall.advance(5)
+        logging.getLogger("osc_image_v1").warning("the end")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    # A terminal shows what comes after the last return to the begin of a line.
+    lines = [line.rpartition("\r")[2] for line in sys.stderr.getvalue().split("\n")]
+    assert lines[0] == "something is odd"
+    assert lines[1].startswith("100%|")
+    assert lines[2:] == ["the end", ""]
 
 
 def test_a_closed_standard_error(monkeypatch):
