@@ -33,6 +33,10 @@ hypothesis.settings.register_profile("unit", deadline=None, max_examples=100, da
 hypothesis.settings.load_profile("unit")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: tries many inputs, see tests/unit/fuzz.py")
+
+
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the code wanted to sleep; it does not."""

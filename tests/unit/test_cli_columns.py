@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from osc_image_v1.api.models import ComputeImage, Image, ImageDetail
 from osc_image_v1.cli import columns
 from tests.unit.conftest import brief, detail
+from tests.unit.fuzz import thorough
 from tests.unit.test_models import JSON
 
 FORMATS = ["table", "csv", "value", "json", "yaml"]
@@ -165,6 +166,7 @@ def test_times_of_rows():
     assert row[1] == "2026-11-22T13:32:06.003166Z"
 
 
+@thorough
 @given(
     st.dictionaries(st.sampled_from([*detail(1)]), JSON), st.sampled_from(FORMATS), st.booleans()
 )

@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from osc_image_v1.api import compute_images, image_v2
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.queries import ComputeImageQuery
 from osc_image_v1.exceptions import (
@@ -18,6 +21,7 @@ from osc_image_v1.exceptions import (
 )
 from tests.unit import captures
 from tests.unit.conftest import COMPUTE_URL, adapter_at, image_id, params_of
+from tests.unit.fuzz import thorough
 
 IMAGES = COMPUTE_URL + "/images"
 DETAIL = IMAGES + "/detail"
@@ -381,3 +385,19 @@ def test_a_lookup_that_fails_names_the_image(requests_mock, compute_client):
     said = r"^Cannot look up image 'my image' of the Compute service: Oops \(HTTP"
     with pytest.raises(ServerError, match=said):
         compute_client.find("my image")
+
+
+_URLS = st.text("http:/[]@?&=#marker%.\x00\ud800 ", max_size=40) | st.text(max_size=40)
+
+
+@thorough
+@given(st.lists(st.none() | st.dictionaries(st.sampled_from(["rel", "href"]), _URLS)), _URLS)
+def test_any_link_is_a_marker_or_refused(links, link):
+    for document in ({"images_links": [*links, {"rel": "next", "href": link}]}, {"next": link}):
+        try:
+            found = compute_images._next_params(document, "X")
+            marker = image_v2._next_marker(document)
+        except BadAnswer:
+            continue
+        assert all(isinstance(part, str) for pair in found.items() for part in pair)
+        assert marker is None or isinstance(marker, str)

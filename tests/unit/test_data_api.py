@@ -1,11 +1,14 @@
 """The data of an image on its way down."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from osc_image_v1.api.data import as_md5, body_size, check_rest
 from osc_image_v1.api.models import Image
 from osc_image_v1.exceptions import ApiNotAvailable, BadAnswer, NotFound, ServerError
 from tests.unit.conftest import IMAGE_URL, image_id
+from tests.unit.fuzz import thorough
 
 ID = image_id(1)
 DATA = bytes(range(256)) * 4
@@ -140,3 +143,20 @@ def test_body_size(headers, size):
 )
 def test_as_md5(text, md5):
     assert as_md5(text) == md5
+
+
+_RANGES = st.from_regex(r"bytes [0-9]{0,25}-[0-9]{0,25}/([0-9]{0,25}|\*)", fullmatch=True)
+_HEADERS = st.text(max_size=30) | _RANGES
+
+
+@thorough
+@given(_HEADERS, st.text(max_size=30), st.integers(0, 2**63), st.none() | st.integers(0, 2**63))
+def test_any_headers_of_a_part_are_read_or_refused(content_range, md5, start, size):
+    headers = {"Content-Range": content_range, "Content-MD5": md5, "Content-Length": md5}
+    image = Image(id="x", size=size, checksum="0" * 32)
+    assert body_size(headers) is None or body_size(headers) >= 0
+    try:
+        whole = check_rest(image, start, headers, "X")
+    except BadAnswer:
+        return
+    assert size is None or whole in (None, size)

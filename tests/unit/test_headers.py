@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.headers import record_from_headers
 from osc_image_v1.api.models import ImageDetail
 from tests.unit import captures
+from tests.unit.fuzz import thorough
 
 
 def raw(text: str) -> str:
@@ -92,6 +93,7 @@ def test_unknown_fields_are_kept():
     assert record == {"store": "rbd", "properties": {}}
 
 
+@thorough
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9_.-]{0,30}", fullmatch=True),
@@ -113,8 +115,8 @@ _LINES = st.tuples(
 )
 
 
+@thorough
 @given(st.lists(_LINES))
-@settings(max_examples=150)
 @example([("x-image-meta-size", "１２")])
 def test_no_headers_break_the_reader(lines):
     image = ImageDetail.from_record(record_from_headers(lines))

@@ -26,6 +26,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
 from tests.unit import captures, loopback
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, adapter_at
+from tests.unit.fuzz import thorough
 
 KEYSTONE = "http://keystone.example:5000/v3"
 ROOT = "http://cloud.example"
@@ -521,6 +522,7 @@ def test_a_date_in_the_past_means_at_once(requests_mock, service, naps):
     assert naps == [0]
 
 
+@thorough
 @given(st.text(max_size=40) | st.text("FriDecGMT0123456789 ,:+-", max_size=40))
 @example("9" * 400)
 @example("9" * 5000)

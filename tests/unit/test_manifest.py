@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.models import Member
@@ -22,6 +22,7 @@ from osc_image_v1.transfer.manifest import (
     read_line,
 )
 from tests.unit.conftest import detail
+from tests.unit.fuzz import thorough
 
 MOMENT = datetime(2026, 11, 24, 14, 32, 44, 5, timezone.utc)
 DATA = StoredData(5, "5" * 32, "a" * 64, verified=True)
@@ -156,6 +157,7 @@ def test_file_names_are_safe_and_their_own(one: str, other: str) -> None:
     assert (name == file_name(other)) is (one == other)
 
 
+@thorough
 @given(st.integers(0, 10_000), st.integers(0, 7))
 def test_a_flipped_bit_is_found(place: int, bit: int) -> None:
     line = bytearray(image_line(exported()).rstrip(b"\n"))
@@ -164,15 +166,15 @@ def test_a_flipped_bit_is_found(place: int, bit: int) -> None:
         read_line(bytes(line))
 
 
+@thorough
 @given(st.binary(max_size=200) | st.text().map(str.encode), st.booleans())
-@settings(max_examples=1000)
 def test_any_bytes_are_refused(line: bytes, first: bool) -> None:
     with pytest.raises(BadManifest):
         read_line(line, first)
 
 
+@thorough
 @given(values, st.booleans())
-@settings(max_examples=1000)
 def test_any_document_is_refused(document: Any, first: bool) -> None:
     with pytest.raises(BadManifest):
         read_line(sealed(document), first)
@@ -189,8 +191,8 @@ PATHS = (
 )
 
 
+@thorough
 @given(st.sampled_from(PATHS), values | st.just(NASTY[0]), st.booleans())
-@settings(max_examples=1000)
 def test_a_wrong_value_anywhere(path: Any, value: Any, remove: bool) -> None:
     document = json.loads(json.dumps(GOOD))
     place = document

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from osc_image_v1.api.models import ComputeImage, Image, ImageDetail, Member
 from tests.unit import captures
 from tests.unit.conftest import brief, detail
+from tests.unit.fuzz import thorough
 
 UTC = timezone.utc
 
@@ -120,11 +121,13 @@ def check_types(image: object) -> None:
         assert isinstance(value, kinds), (field.name, value)
 
 
+@thorough
 @given(records(*brief(1)))
 def test_no_brief_record_breaks_the_model(record):
     check_types(Image.from_record(record))
 
 
+@thorough
 @given(records(*detail(1)))
 def test_no_detailed_record_breaks_the_model(record):
     image = ImageDetail.from_record(record)
@@ -132,6 +135,7 @@ def test_no_detailed_record_breaks_the_model(record):
     assert image.extra == {key: record[key] for key in record if key not in detail(1)}
 
 
+@thorough
 @given(
     records(
         "id", "name", "OS-EXT-IMG-SIZE:size", "minDisk", "created", "metadata", "server", "progress"

@@ -82,5 +82,5 @@ def test_pages_without_images_lead_somewhere_before_long():
         assert guard.fresh([{"id": str(number)}])
     for _ in range(100):
         guard.fresh([])
-    with pytest.raises(BadAnswer, match="^X: the service sends page after page without an image$"):
+    with pytest.raises(BadAnswer, match=r"^X: the service sends page after page without an image$"):
         guard.fresh([])

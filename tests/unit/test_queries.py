@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api import queries
@@ -14,6 +14,7 @@ from osc_image_v1.api.queries import (
 )
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.conftest import detail, image_id
+from tests.unit.fuzz import thorough
 
 UTC = timezone.utc
 SINCE = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
@@ -422,8 +423,8 @@ _RECORD = st.fixed_dictionaries(
 )
 
 
+@thorough
 @given(_IMAGE_FIELDS, _RECORD, st.booleans())
-@settings(max_examples=150)
 def test_any_image_query_is_whole_or_refused(fields, record, texts):
     try:
         query = ImageQuery(**fields)
@@ -457,8 +458,8 @@ _COMPUTE_FIELDS = st.fixed_dictionaries(
 )
 
 
+@thorough
 @given(_COMPUTE_FIELDS, _RECORD)
-@settings(max_examples=150)
 def test_any_compute_query_is_whole_or_refused(fields, record):
     try:
         query = ComputeImageQuery(**fields)
@@ -470,8 +471,8 @@ def test_any_compute_query_is_whole_or_refused(fields, record):
     assert not query.narrows_here() or check is not None
 
 
+@thorough
 @given(st.text(max_size=50))
-@settings(max_examples=150)
 def test_any_text_is_parsed_or_refused(text):
     assert is_uuid(text) in (True, False)
     for parse in (parse_sort, parse_server):

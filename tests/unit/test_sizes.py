@@ -1,9 +1,10 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.sizes import parse_size
 from osc_image_v1.exceptions import InvalidInput
+from tests.unit.fuzz import thorough
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,8 @@ def test_units(number, unit):
     assert parse_size(f"{number}{unit}B") == number * 1000**power
 
 
+@thorough
 @given(st.one_of(st.text(max_size=20), st.from_regex(r"[0-9. ]{0,12}[kmgtpeib]{0,4}")))
-@settings(max_examples=150)
 def test_any_text_is_a_size_or_refused(text):
     try:
         size = parse_size(text)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.compute_metadata import check_metadata
@@ -18,6 +18,7 @@ from osc_image_v1.exceptions import (
 from osc_image_v1.text import printable
 from tests.unit import captures
 from tests.unit.conftest import COMPUTE_URL, image_id
+from tests.unit.fuzz import thorough
 from tests.unit.glance import no_answer
 
 ID = image_id(1)
@@ -71,7 +72,7 @@ class TestCheck:
         check_metadata({"a-B_c:d. e": "", "mappings": "[]", "kernel_id": "abc", "x": "a\nb "})
 
     @given(st.dictionaries(st.text(st.characters(exclude_categories=())), st.text()))
-    @settings(max_examples=1000)
+    @thorough
     def test_no_other_error(self, metadata):
         try:
             check_metadata(metadata)
