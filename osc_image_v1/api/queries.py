@@ -120,7 +120,7 @@ class ImageQuery:
     :ivar deleted: only deleted, or only images that are not deleted
     :ivar ids: only images with one of these IDs
     :ivar sort_key: one of :data:`SORT_KEYS`; by default the service's order, newest first
-    :ivar sort_dir: ``asc`` or ``desc``
+    :ivar sort_dir: ``asc``, the default with a sort key, or ``desc``
     :ivar marker: ID of the image after which the list begins
     :ivar limit: the most images in all
     :ivar page_size: the most images that one request asks for, up to 1000
@@ -245,7 +245,7 @@ class ImageQuery:
             "is_public": self._is_public(),
             "changes-since": changes_since and format_time(changes_since),
             "sort_key": self.sort_key,
-            "sort_dir": self.sort_dir,
+            "sort_dir": self.sort_dir or ("asc" if self.sort_key else None),
         }
         sent = {key: str(value) for key, value in values.items() if value is not None}
         return {**sent, **(self._texts() if texts else {}), **self.extra}

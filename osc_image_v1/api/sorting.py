@@ -37,7 +37,7 @@ def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Re
     :param query: what is listed; marker and limit count here
     :raises ImageNotFound: if the marker is not among the records
     """
-    descending = query.sort_dir != "asc"
+    descending = query.sort_dir == "desc"
     ordered = records if descending else records[::-1]
     ordered = sorted(ordered, key=lambda record: _rank(query, record), reverse=descending)
     start = 0 if query.marker is None else _after(ordered, query.marker)

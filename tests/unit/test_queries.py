@@ -49,6 +49,7 @@ def passes(query, record, texts=True):
         (ImageQuery(properties={"a": "1", "b": ""}), {"property-a": "1", "property-b": ""}),
         (ImageQuery(changes_since=SINCE), {"changes-since": "2026-11-22T13:00:00Z"}),
         (ImageQuery(sort_key="size", sort_dir="desc"), {"sort_key": "size", "sort_dir": "desc"}),
+        (ImageQuery(sort_key="size"), {"sort_key": "size", "sort_dir": "asc"}),
         (ImageQuery(deleted=True), {"changes-since": "1970-01-01T00:00:00Z"}),
         (ImageQuery(deleted=False), {}),
         (
