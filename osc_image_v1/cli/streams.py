@@ -20,6 +20,26 @@ from cliff.formatters import base, commaseparated
 
 from osc_image_v1.cli import tables
 
+# As many as a page of a list has, mostly.
+_BLOCK = 1000
+
+
+def _blocks(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield rows by the thousand, and before an error those that came until then."""
+    block = []
+    try:
+        for row in rows:
+            block.append(row)
+            if len(block) == _BLOCK:
+                yield block
+                block = []
+    except Exception:
+        if block:
+            yield block
+        raise
+    if block:
+        yield block
+
 
 class StreamedJson(base.ListFormatter):
     """JSON as cliff writes it, a row at a time."""
@@ -33,21 +53,15 @@ class StreamedJson(base.ListFormatter):
         """Write rows as a list of objects."""
         indent = not parsed_args.noindent
         lead, comma, end = ("\n  {\n    ", ",\n    ", "\n  }") if indent else ("{", ", ", "}")
-        # The encoder in C knows no indentation: flat rows get theirs by way of its separator.
-        flat = json.JSONEncoder(separators=(comma, ": ")).encode
-        names = tuple(column_names)
+        names = [json.dumps(name).replace("%", "%%") for name in column_names]
+        fill = (lead + comma.join(f"{name}: %s" for name in names) + end).__mod__
         between = "," if indent else ", "
         stdout.write("[")
         separator = ""
-        for row in data:
-            if _NESTED.isdisjoint(map(type, row)):
-                pairs = flat(dict(zip(names, row, strict=True)))[1:-1]
-            else:
-                pairs = comma.join(
-                    f"{json.dumps(name)}: {_nested(cell, indent)}"
-                    for name, cell in zip(names, row, strict=True)
-                )
-            stdout.write(separator + lead + pairs + end)
+        for block in _blocks(data):
+            cells = iter(_encoded([cell for row in block for cell in row], indent))
+            filled = map(fill, zip(*[cells] * len(names), strict=True))
+            stdout.write(separator + between.join(filled))
             separator = between
         stdout.write(("\n" if indent and separator else "") + "]\n")
 
@@ -55,9 +69,19 @@ class StreamedJson(base.ListFormatter):
 _NESTED = frozenset((dict, list, tuple))
 
 
+def _encoded(cells: list[Any], indent: bool) -> list[str]:
+    """Return cells as JSON."""
+    nested = {i: _nested(cell, indent) for i, cell in enumerate(cells) if type(cell) in _NESTED}
+    for i in nested:
+        cells[i] = None
+    # One call of the encoder in C for all of them; what it makes of a text has no line break.
+    encoded = json.JSONEncoder(separators=("\n", ":")).encode(cells)[1:-1].split("\n")
+    for i, text in nested.items():
+        encoded[i] = text
+    return encoded
+
+
 def _nested(value: Any, indent: bool) -> str:
-    if type(value) not in _NESTED:
-        return json.dumps(value)
     return json.dumps(value, indent=2).replace("\n", "\n    ") if indent else json.dumps(value)
 
 
@@ -102,8 +126,7 @@ class StreamedTable(base.ListFormatter):
             tables.FittingTable().emit_list(column_names, kept, stdout, parsed_args)
             return
         columns = [_Column(name, cell) for name, cell in zip(column_names, first, strict=True)]
-        rows = itertools.chain((first,), rows)
-        while block := list(itertools.islice(rows, _BLOCK)):
+        for block in _blocks(itertools.chain((first,), rows)):
             for column, cells in zip(columns, zip(*block, strict=True), strict=True):
                 column.keep(cells)
         rule, header = _frame(columns)
@@ -114,7 +137,6 @@ class StreamedTable(base.ListFormatter):
         stdout.write(rule + "\n")
 
 
-_BLOCK = 1000
 # Text for a table has no control characters.
 _END = "\n"
 

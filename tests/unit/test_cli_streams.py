@@ -1,6 +1,7 @@
 import argparse
 import csv
 import io
+import json
 import sys
 
 import pytest
@@ -108,20 +109,40 @@ def test_an_empty_table_is_what_cliff_writes(print_empty):
     assert ours == emitted(table.TableFormatter(), ["A", "B"], [], **options)
 
 
-@pytest.mark.parametrize("formatter", [streams.StreamedJson, streams.StreamedCsv])
-def test_rows_leave_one_by_one(formatter):
+@pytest.mark.parametrize(
+    ("formatter", "rows_at_once"), [(streams.StreamedJson, 1000), (streams.StreamedCsv, 1)]
+)
+def test_rows_leave_while_others_come(formatter, rows_at_once):
     stdout = io.StringIO()
     lengths = []
 
     def rows():
-        for number in range(3):
-            lengths.append(len(stdout.getvalue()))
+        for number in range(3 * rows_at_once):
+            if number % rows_at_once == 0:
+                lengths.append(len(stdout.getvalue()))
             yield (number,)
 
     formatter().emit_list(
         ["N"], rows(), stdout, argparse.Namespace(noindent=False, quote_mode="all")
     )
     assert lengths == sorted(set(lengths))
+
+
+@pytest.mark.parametrize("before", [0, 1, 1000, 1001])
+def test_what_came_before_an_error_is_written(before):
+    stdout = io.StringIO()
+    rows = ((1 // (before - number),) for number in range(before + 1))
+    with pytest.raises(ZeroDivisionError):
+        streams.StreamedJson().emit_list(["N"], rows, stdout, argparse.Namespace(noindent=True))
+    assert len(json.loads(stdout.getvalue() + "]")) == before
+
+
+def test_long_json_is_what_cliff_writes():
+    rows = [(number, f"%s {number}\n", {"a": [1, "\n"]}, None, 1.5) for number in range(2500)]
+    for noindent in (True, False):
+        ours = emitted(streams.StreamedJson(), list("ab%cd"), rows, noindent=noindent)
+        theirs = emitted(json_format.JSONFormatter(), list("ab%cd"), rows, noindent=noindent)
+        assert ours == theirs
 
 
 @pytest.mark.parametrize("formatter", streams.FORMATTERS.values())
