@@ -26,6 +26,7 @@ from osc_image_v1.exceptions import (
     BadAnswer,
     ConnectionFailed,
     ImageNotFound,
+    ImageV1Error,
     InvalidInput,
     NotFound,
 )
@@ -207,7 +208,7 @@ class ComputeImageClient:
         :raises ImageNotFound: if there is no such image, or this user may not see it
         :raises Forbidden: if this user may not change it, or there is too much metadata
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
+        :raises ConnectionFailed: if there is no answer and it was not done
         :raises BadAnswer: if the service has not written it
 
         https://docs.openstack.org/api-ref/compute/#create-or-update-image-metadata
@@ -216,12 +217,21 @@ class ComputeImageClient:
         action = f"Cannot change the properties of image {printable(image_id)}"
         method = "PUT" if purge else "POST"
         body = {"metadata": dict(metadata)}
-        answer = self._write(method, action, "images", image_id, "metadata", json=body)
-        # What PUT answers is what it was sent.
-        written = dict(self.get(image_id).metadata) if purge else _metadata_of(answer, action)
+        failure: ConnectionFailed | None = None
+        try:
+            answer = self._write(method, action, "images", image_id, "metadata", json=body)
+        except ConnectionFailed as error:
+            failure = error
+        if purge or failure:
+            # What PUT answers is what it was sent.
+            written = self._metadata_after(image_id, failure)
+        else:
+            written = _metadata_of(answer, action)
         wrong = [key for key, value in metadata.items() if not _is(written.get(key), value)]
         if purge:
             wrong += [key for key in written if key not in metadata]
+        if wrong and failure:
+            raise failure
         if wrong:
             raise BadAnswer(
                 f"{action} as asked: the service has not written "
@@ -236,13 +246,26 @@ class ComputeImageClient:
         :raises NotFound: if the image does not have it, or there is no such image
         :raises Forbidden: if this user may not change it
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
+        :raises ConnectionFailed: if there is no answer and it was not done
 
         https://docs.openstack.org/api-ref/compute/#delete-image-metadata-item
         """
         action = f"Cannot remove property '{printable(key)}' of image {printable(image_id)}"
         path = path_of("images", image_id, "metadata", key)
-        self.http.request("DELETE", path, action, ok=_DONE).close()
+        try:
+            self.http.request("DELETE", path, action, ok=_DONE).close()
+        except ConnectionFailed as error:
+            if key in self._metadata_after(image_id, error):
+                raise
+
+    def _metadata_after(self, image_id: str, error: ConnectionFailed | None) -> dict[str, Any]:
+        """Return an image's metadata after it was written; or raise the error that this met."""
+        try:
+            return dict(self.get(image_id).metadata)
+        except ImageV1Error:
+            if error is None:
+                raise
+            raise error from None
 
     def _write(self, method: str, action: str, *segments: str, **options: Any) -> bytes:
         try:

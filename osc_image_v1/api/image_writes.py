@@ -268,14 +268,19 @@ class ImageWrites(abc.ABC):
             and a new one may not
         :raises NotFound: if there is no such image, or this user may not share it
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
+        :raises ConnectionFailed: if there is no answer and it was not done
 
         https://docs.openstack.org/api-ref/image/v1/#add-member-to-image
         """
         action = f"Cannot share image {printable(image_id)} with project {printable(project_id)}"
         body = {} if can_share is None else {"json": {"member": {"can_share": can_share}}}
         path = path_of("images", image_id, "members", project_id)
-        self.http.request("PUT", path, action, ok=_NO_CONTENT, **body).close()
+        try:
+            self.http.request("PUT", path, action, ok=_NO_CONTENT, **body).close()
+        except ConnectionFailed as error:
+            there = self._members_after(image_id, error)
+            if project_id not in there or can_share not in (None, there[project_id]):
+                raise
 
     def remove_member(self, image_id: str, project_id: str) -> None:
         """End that an image is shared with a project.
@@ -284,7 +289,7 @@ class ImageWrites(abc.ABC):
         :param project_id: the project's ID
         :raises NotFound: if there is no such image, or it is not shared with the project
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
+        :raises ConnectionFailed: if there is no answer and it was not done
 
         https://docs.openstack.org/api-ref/image/v1/#delete-member
         """
@@ -293,7 +298,11 @@ class ImageWrites(abc.ABC):
             f"{printable(project_id)}"
         )
         path = path_of("images", image_id, "members", project_id)
-        self.http.request("DELETE", path, action, ok=_NO_CONTENT).close()
+        try:
+            self.http.request("DELETE", path, action, ok=_NO_CONTENT).close()
+        except ConnectionFailed as error:
+            if project_id in self._members_after(image_id, error):
+                raise
 
     def set_members(self, image_id: str, members: Iterable[Member]) -> None:
         """Share an image with these projects and no others.
@@ -303,21 +312,33 @@ class ImageWrites(abc.ABC):
         :raises NotFound: if there is no such image, or this user may not share it
         :raises TooLarge: if these are more than the service takes
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
+        :raises ConnectionFailed: if there is no answer and it was not done
 
         https://docs.openstack.org/api-ref/image/v1/#replace-membership-list-for-an-image
         """
         action = f"Cannot set members of image {printable(image_id)}"
+        wanted = {member.member_id: member.can_share for member in members}
         memberships = [
-            {"member_id": member.member_id, "can_share": member.can_share} for member in members
+            {"member_id": project, "can_share": can_share} for project, can_share in wanted.items()
         ]
-        self.http.request(
-            "PUT",
-            path_of("images", image_id, "members"),
-            action,
-            ok=_NO_CONTENT,
-            json={"memberships": memberships},
-        ).close()
+        try:
+            self.http.request(
+                "PUT",
+                path_of("images", image_id, "members"),
+                action,
+                ok=_NO_CONTENT,
+                json={"memberships": memberships},
+            ).close()
+        except ConnectionFailed as error:
+            if self._members_after(image_id, error) != wanted:
+                raise
+
+    def _members_after(self, image_id: str, error: ConnectionFailed) -> dict[str, bool]:
+        """Return whom an image is shared with, and who may share it on; or raise the error."""
+        try:
+            return {member.member_id: member.can_share for member in self.members(image_id)}
+        except ImageV1Error:
+            raise error from None
 
     def _put(
         self,
@@ -404,7 +425,12 @@ class ImageWrites(abc.ABC):
                 f"{action}: the Image API v1 can only write all the others anew and would lose one "
                 f"({error}); the service has no Image API v2 that can"
             ) from None
-        stored = self._put(image.id, action, ImageFields(properties=kept), purge=True)
+        fields = ImageFields(properties=kept)
+        try:
+            stored = self._put(image.id, action, fields, purge=True)
+        except ConnectionFailed as error:
+            self._look_up(image.id, fields, error, purged=True)
+            return
         if stored.get("properties") != kept:
             raise BadAnswer(
                 f"{action}: the service's properties are not the ones that were to stay, compare "

@@ -102,6 +102,7 @@ class Asked:
     params: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    method: str = "GET"
     status: int = 0
 
     def __str__(self) -> str:
@@ -282,7 +283,7 @@ class Service:
             self.images[image_id] = replace(self.images[image_id], status="killed")
 
     def _other(self, asked: Asked) -> Answer:
-        versions = [{"id": "v1.1"}, {"id": "v1.0"}]
+        versions = [{"id": name, "status": "SUPPORTED", "links": []} for name in ("v1.1", "v1.0")]
         return as_json({"versions": versions}, 300)
 
     def _image(self, asked: Asked) -> FakeImage | None:
@@ -375,6 +376,21 @@ class Service:
         return as_json({"members": image.more.get("members", [])})
 
     def _share(self, asked: Asked) -> Answer:
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found")
+        document = json.loads(asked.body or b"{}")
+        members = {one["member_id"]: one for one in image.more.get("members", ())}
+        if asked.path.endswith("/members"):
+            members = {one["member_id"]: one for one in document["memberships"]}
+        elif asked.method == "PUT":
+            can_share = document.get("member", {}).get("can_share", False)
+            member_id = asked.path.split("/")[5]
+            members[member_id] = {"member_id": member_id, "can_share": can_share}
+        else:
+            members.pop(asked.path.split("/")[5], None)
+        more = {**image.more, "members": list(members.values())}
+        self.images[image.id] = replace(image, more=more)
         return Answer(204)
 
     def _shared(self, asked: Asked) -> Answer:
@@ -427,11 +443,24 @@ class Service:
         image = self._image(asked)
         if image is None:
             return text(404, "Image not found.")
-        record = {"id": image.id, "name": image.name, "status": "ACTIVE", "metadata": {"p": "v"}}
-        return as_json({"image": record})
+        record = {"id": image.id, "name": image.name, "status": "ACTIVE"}
+        return as_json({"image": {**record, "metadata": image.more.get("properties", {})}})
 
     def _nova_change(self, asked: Asked) -> Answer:
-        return Answer(204) if asked.kind == "delete" else as_json({"metadata": {"p": "v"}})
+        image = self._image(asked)
+        if image is None:
+            return text(404, "Image not found.")
+        *_, last = asked.path.split("/")
+        if last == image.id:
+            del self.images[image.id]
+            return Answer(204)
+        metadata = dict(image.more.get("properties", {}))
+        if asked.method == "DELETE":
+            metadata.pop(last, None)
+        else:
+            metadata |= json.loads(asked.body)["metadata"]
+        self.images[image.id] = replace(image, more={**image.more, "properties": metadata})
+        return Answer(204) if asked.method == "DELETE" else as_json({"metadata": metadata})
 
     def _compute(self, asked: Asked) -> Answer:
         images = [
@@ -506,7 +535,7 @@ class _Handler(BaseHTTPRequestHandler):
         if limit is not None:
             # Of the rest of the body nothing is read.
             self.close_connection = True
-        asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        asked = Asked(kind, parts.path, dict(parse_qsl(parts.query)), headers, body, self.command)
         answer = self.service.answer(asked, fault)
         asked.status = answer.status
         with contextlib.suppress(ConnectionError):

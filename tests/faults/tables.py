@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from unittest import mock
 
+from osc_image_v1.api.http import RetryPolicy
+from osc_image_v1.exceptions import ConnectionFailed, TlsFailed, http_error
+from osc_image_v1.transfer.download import _PROGRESS
+from osc_image_v1.transfer.targets import Target
 from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, TARGETS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
 
 _NOTHING = "nothing"
 _LEFT = ("What happens", "What one reads", "Exit status", "What is left")
+
+
+def retries() -> str:
+    """Return the table of retries, from the policy's own values."""
+    policy = RetryPolicy()
+    error = ConnectionFailed("")
+    with mock.patch("random.uniform", side_effect=lambda least, most: least):
+        pauses = [f"{policy.wait(n, error):g}" for n in range(1, policy.attempts)]
+    with mock.patch("random.uniform", side_effect=lambda least, most: most):
+        chance = policy.wait(1, error)
+    methods = [f"``{method}``" for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")]
+    again = [method for method in methods if policy.allows(method.strip("`"), 1, error)]
+    never = [method for method in methods if method not in again]
+    statuses = [str(n) for n in range(100, 600) if policy.allows("GET", 1, http_error("", n))]
+    final = not policy.allows("GET", 1, TlsFailed(""))
+    uploads = inspect.signature(Target.__init__).parameters["attempts"].default
+    lines = (
+        ("What is sent again", ", ".join(again)),
+        (
+            "After what",
+            "no answer: refused, reset, timed out, broken off; the statuses " + ", ".join(statuses),
+        ),
+        ("How often", f"{policy.attempts} times in all"),
+        (
+            "After how long",
+            f"{', '.join(pauses)} seconds, each with up to {chance:g} more by chance; or what "
+            f"``Retry-After`` says, in seconds or as a date, up to {policy.longest_wait:g} seconds",
+        ),
+        (
+            "Downloads",
+            f"the same; another {_PROGRESS // 2**20} MiB of data, and it counts anew",
+        ),
+        ("Never sent again", ", ".join(never) + "; after TLS failures nothing" * final),
+        (
+            "Where the answer to one of these is lost",
+            "the service is asked what became of it, and the command goes by that",
+        ),
+        (
+            "Copies and imports",
+            f"what may be done twice, and an upload that broke off and has left an empty record, "
+            f"{uploads} times in all, after a look at the image",
+        ),
+    )
+    return _table("Retries", ("Question", "Answer"), lines)
 
 
 def _table(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -60,6 +110,7 @@ def tables() -> str:
     lists = [(row.name, _literal(row.says), str(row.status), _shown(row.shown)) for row in LISTS]
     return "\n".join(
         (
+            retries(),
             _table(
                 "``image v1 save --file <directory>/x <image>``",
                 _LEFT,
