@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.records import Record
 from osc_image_v1.cli import clients
 from osc_image_v1.cli.importing import ImportImage
 from osc_image_v1.exceptions import (
@@ -20,6 +23,7 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
 )
+from osc_image_v1.transfer import many
 from osc_image_v1.transfer.archive import Archive
 from osc_image_v1.transfer.copy import Outcome
 from osc_image_v1.transfer.drafts import Draft, Found, Plan
@@ -30,7 +34,7 @@ from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.target_v1 import V1Target
 from osc_image_v1.transfer.target_v2 import V2Target
 from osc_image_v1.transfer.targets import Target
-from tests.unit.conftest import Shell, image_id
+from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.store import Store
 
 
@@ -121,6 +125,40 @@ def test_all_is_brought(directory: Path, store: Store) -> None:
     assert store.downloads() == 3
     again = brought(directory, target)
     assert {outcome.action for outcome in again.values()} == {"present"}
+
+
+class Forgetful(Memory):
+    """A target that is no part of what is measured."""
+
+    def _finish(self, draft: Draft, found: Found | None) -> None:
+        super()._finish(draft, found)
+        self.drafts.clear()
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """800 images whose metadata takes 5 MB: what is in memory are IDs and sizes."""
+    monkeypatch.setattr(many, "_MOST_WAITING", 16)
+
+    def records() -> Iterator[Record]:
+        for number in range(800):
+            properties = {f"key_{n}": f"{number} {'x' * 200}" for n in range(25)}
+            yield detail(number, is_public=True, status="queued", properties=properties)
+
+    service: Any = SimpleNamespace(http=SimpleNamespace(endpoint="http://image.example/v1"))
+    Export(service, tmp_path / "export").run(records())
+    target = Forgetful()
+    tracemalloc.start()
+    try:
+        archive = Archive(tmp_path / "export")
+        job = Import(archive, target, Plan())
+        assert {one.action for one in job.run(exported_records(archive))} == {"recorded"}
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
+        job = Import(archive, target, Plan())
+        assert {one.action for one in job.run(exported_records(archive))} == {"present"}
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(target.found) == 800
 
 
 def test_damaged_data_is_not_taken(directory: Path) -> None:
