@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,3 +47,14 @@ def test_each_row_is_played(module: str) -> None:
 @pytest.mark.parametrize("rows", [COPIES, IMPORTS])
 def test_rows_of_many_images_have_names_of_their_own(rows: Sequence[ManyRow]) -> None:
     assert len(rows) == len({row.name for row in rows})
+
+
+def test_each_promise_names_tests_that_there_are() -> None:
+    page = (_ROOT / "SECURITY.rst").read_text()
+    promises = page.partition("What is promised")[2].partition("What is not")[0].split("\n- ")[1:]
+    assert len(promises) > 5
+    for promise in promises:
+        tests = re.findall(r"``(tests/\w+/\w+\.py)::(\w+)``", promise)
+        assert tests, promise
+        for path, name in tests:
+            assert re.search(rf"^ *def {name}\(", (_ROOT / path).read_text(), re.MULTILINE), name
