@@ -10,6 +10,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
@@ -89,7 +90,7 @@ def _timeout(manager: Any) -> float:
         seconds = 0.0
     # Sockets take no more than some 292 years, in nanoseconds; a day is plenty.
     if not 0 < seconds <= 86400:
-        raise InvalidInput(f"the time-out '{text}' is no number of seconds from 0 to 86400")
+        raise InvalidInput(_("the time-out '%s' is no number of seconds from 0 to 86400") % text)
     return seconds
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.exceptions import ImageV1Error, InvalidInput
+from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
 
@@ -32,10 +33,14 @@ class OtherCloud:
             self.session = self.config.get_session()
             self.project: str | None = self.session.get_project_id()
         except sdk_exceptions.ConfigException as error:
-            raise InvalidInput(f"Cloud '{printable(name)}': {_line(error)}") from error
+            raise InvalidInput(
+                _("Cloud '%(name)s': %(reason)s")
+                % {"name": printable(name), "reason": _line(error)}
+            ) from error
         except (ksa_exceptions.ClientException, sdk_exceptions.SDKException) as error:
             raise ImageV1Error(
-                f"Cannot log in to cloud '{printable(name)}': {_line(error)}"
+                _("Cannot log in to cloud '%(name)s': %(reason)s")
+                % {"name": printable(name), "reason": _line(error)}
             ) from error
 
     def image_v2(self) -> Any:

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
 LOG = logging.getLogger(__name__)
@@ -30,12 +31,12 @@ def project_id(manager: Any, name_or_id: str) -> str:
         project = manager.sdk_connection.identity.find_project(name_or_id)
     except sdk_exceptions.DuplicateResource:
         raise InvalidInput(
-            f"Several projects have the name '{printable(name_or_id)}', use an ID instead"
+            _("Several projects have the name '%s', use an ID instead") % printable(name_or_id)
         ) from None
     except _out_of_reach():
         return _unchecked(manager, name_or_id)
     if project is None:
-        raise InvalidInput(f"No project has the name or ID '{printable(name_or_id)}'")
+        raise InvalidInput(_("No project has the name or ID '%s'") % printable(name_or_id))
     return str(project.id)
 
 
@@ -55,8 +56,10 @@ def _unchecked(manager: Any, name_or_id: str) -> str:
         return str(own.project_id)
     if not _ID.fullmatch(name_or_id):
         LOG.warning(
-            "The Identity service does not let this user look projects up: '%s' is taken for a "
-            "project's ID",
+            _(
+                "The Identity service does not let this user look projects up: '%s' is taken for "
+                "a project's ID"
+            ),
             printable(name_or_id),
         )
     return name_or_id

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -136,3 +137,20 @@ def test_each_command_has_a_class_with_words():
 def test_each_module_imports_alone():
     for name in MODULES:
         assert importlib.import_module(name).__doc__, name
+
+
+def literals(node):
+    """Yield the texts that a call says to a person without marking them for translation."""
+    said = ast.unparse(node.func)
+    if re.search(r"(Error|Input|Stopped|Failed)$", said) or said.startswith("LOG.w"):
+        yield from node.args[:1]
+    yield from (keyword.value for keyword in node.keywords if keyword.arg in ("help", "title"))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if "cli" in name or "plugin" in name])
+def test_what_the_shell_says_is_marked_for_translation(name):
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        for text in literals(node) if isinstance(node, ast.Call) else ():
+            plain = isinstance(text, ast.Constant) and " " in str(text.value)
+            assert not plain, f"{name}:{text.lineno}: {ast.unparse(text)}"
+            assert not isinstance(text, ast.JoinedStr), f"{name}:{text.lineno}"
