@@ -22,7 +22,7 @@ from osc_image_v1.transfer.archive import Archive, hash_file, is_manifest
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.export import WITHOUT_DATA
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.part import PART, file_errors, shown
 from osc_image_v1.transfer.progress import Advance
 
@@ -72,6 +72,7 @@ class Verification:
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
         self._stop = threading.Event()
+        self._outage = Outage(self._parallel)
 
     def findings(self) -> Iterator[Finding]:
         """Yield a finding for each file and each damaged line of a manifest.
@@ -133,13 +134,10 @@ class Verification:
         problem, detail = self._problem(exported, exported.data, advance)
         repaired = False
         if problem is not None and self._client is not None:
-            try:
-                self._repair(self._client, exported, exported.data)
-                repaired = True
-            except TransferStopped:
-                raise
-            except ImageV1Error as error:
-                detail += f"; not repaired: {error}"
+            failed = self._try_to_repair(self._client, exported, exported.data)
+            repaired = failed is None
+            if failed is not None:
+                detail += f"; not repaired: {failed}"
         if exported.incomplete is not None and (problem is None or repaired):
             return _incomplete(exported)
         return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
@@ -178,6 +176,22 @@ class Verification:
         if hashes.md5 not in (None, data.md5):
             return "altered", "the manifest's MD5 and SHA-256 are not of the same data"
         return None, ""
+
+    def _try_to_repair(
+        self, client: ImageClient, exported: ExportedImage, data: StoredData
+    ) -> str | None:
+        """Repair a file, unless the service is gone; return why that failed."""
+        if self._outage.certain:
+            return "the service does not answer any more"
+        try:
+            self._repair(client, exported, data)
+        except TransferStopped:
+            raise
+        except ImageV1Error as error:
+            self._outage.failed(error)
+            return str(error)
+        self._outage.worked()
+        return None
 
     def _repair(self, client: ImageClient, exported: ExportedImage, data: StoredData) -> None:
         """Fetch the data of an image again, as it was when it was exported."""

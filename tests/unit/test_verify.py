@@ -255,6 +255,21 @@ def test_repair_of_what_the_service_has_no_more(
     assert "not repaired: Image" in found[0].detail
 
 
+def test_repair_ends_where_the_service_is_gone(
+    tmp_path: Path, store: Store, client: ImageClient
+) -> None:
+    for number in range(30):
+        store.add(number, is_public=True)
+    Export(client, tmp_path).run(store.records.values())
+    for one in store.records:
+        (tmp_path / f"{one}.img").unlink()
+        store.refused[f"/images/{one}"] = 503
+    found = list(Verification(tmp_path, parallel=1, client=client).findings())
+    assert [finding.repaired for finding in found] == [False] * 30
+    gone = [finding for finding in found if "does not answer any more" in finding.detail]
+    assert len(gone) == 20
+
+
 def test_repair_of_data_that_nothing_vouches_for(
     tmp_path: Path, store: Store, client: ImageClient
 ) -> None:
