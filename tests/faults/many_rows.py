@@ -251,7 +251,7 @@ TARGETS = (
         (
             "Cannot upload the data of image <image>: the service redirects to "
             "http://192.0.2.1/, which is not followed; if that is the service, give its URL with "
-            f"--os-image-v1-endpoint-override or in clouds.yaml{_REMOVED}",
+            f"image_endpoint_override in clouds.yaml{_REMOVED}",
         ),
         target_faults={
             "upload2": [None, Undone(instead(307, "", ("Location", "http://192.0.2.1/")))]

@@ -214,6 +214,8 @@ class Service:
         self._page = page
         self._lock = threading.Lock()
         self._working = threading.Lock()
+        self._idle = threading.Event()
+        self._idle.set()
 
     def __enter__(self) -> Service:
         handler = type("Handler", (_Handler,), {"service": self})
@@ -276,7 +278,7 @@ class Service:
             right: Answer = getattr(self, f"_{asked.kind}")(asked)
         return fault(right, self) if fault else right
 
-    def given_up(self, kind: str, path: str) -> None:
+    def _give_up(self, kind: str, path: str) -> None:
         """Do as Glance does with an image whose data ends early."""
         image_id = path.split("/")[3] if path.count("/") > 2 else ""
         if kind == "upload" and image_id in self.images:
@@ -289,7 +291,21 @@ class Service:
     def _image(self, asked: Asked) -> FakeImage | None:
         return self.images.get(unquote(asked.path.split("/")[3]))
 
+    @contextlib.contextmanager
+    def receiving(self, kind: str, path: str) -> Iterator[None]:
+        """Data comes in; who looks at an image meanwhile waits for the end of that."""
+        if kind == "upload":
+            self._idle.clear()
+        try:
+            yield
+        except OSError:
+            self._give_up(kind, path)
+            raise
+        finally:
+            self._idle.set()
+
     def _head(self, asked: Asked) -> Answer:
+        self._idle.wait(5)
         image = self._image(asked)
         if image is None:
             return Answer(404)
@@ -527,11 +543,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind = _kind_of(self.command, parts.path, headers)
         fault = self.service.next_fault(kind)
         limit = fault.after if isinstance(fault, Undone) else None
-        try:
+        with self.service.receiving(kind, parts.path):
             body = b"".join(self._body(headers, limit))
-        except OSError:
-            self.service.given_up(kind, parts.path)
-            raise
         if limit is not None:
             # Of the rest of the body nothing is read.
             self.close_connection = True
