@@ -1,5 +1,6 @@
 """Writing through the Python API."""
 
+import contextlib
 import uuid
 
 import pytest
@@ -152,6 +153,34 @@ class TestRecorded:
                 {"member_id": "t6", "can_share": False},
             ]
         }
+
+    @pytest.mark.parametrize(
+        ("found", "done"),
+        [
+            ([{"member_id": "t2", "can_share": True}], {"add", "add to share", "set"}),
+            ([{"member_id": "t2", "can_share": False}], {"add"}),
+            ([], {"remove"}),
+            (None, set()),
+        ],
+    )
+    @pytest.mark.parametrize("what", ["add", "add to share", "set", "remove"])
+    def test_a_lost_answer_about_members(self, client, requests_mock, found, done, what):
+        """It is looked up; where that fails, the first error is the one that counts."""
+        path = f"{IMAGES}/{ID}/members"
+        status = 403 if found is None else 200
+        requests_mock.get(path, json={"members": found}, status_code=status)
+        for method, url in (("PUT", path), ("PUT", f"{path}/t2"), ("DELETE", f"{path}/t2")):
+            requests_mock.register_uri(method, url, text=lambda *_: no_answer())
+        calls = {
+            "add": lambda: client.add_member(ID, "t2"),
+            "add to share": lambda: client.add_member(ID, "t2", True),
+            "set": lambda: client.set_members(ID, [Member("t2", True)]),
+            "remove": lambda: client.remove_member(ID, "t2"),
+        }
+        refused = contextlib.nullcontext() if what in done else pytest.raises(ConnectionFailed)
+        with refused:
+            calls[what]()
+        assert len([sent for sent in requests_mock.request_history if sent.method != "GET"]) == 1
 
     def test_too_many_members(self, client, requests_mock):
         answer = captures.image_v1("08-members", "129 members")

@@ -1,5 +1,6 @@
 """Metadata through the Compute service's proxy."""
 
+import contextlib
 import json
 
 import pytest
@@ -177,3 +178,36 @@ class TestDelete:
         requests_mock.get(IMAGE, json=shown({}))
         with pytest.raises(ConnectionFailed):
             compute_client.delete(ID)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "done"),
+    [
+        ({"a": "1", "b": "2"}, {"set"}),
+        ({"a": "1"}, {"set", "purge"}),
+        ({"b": "2"}, {"remove"}),
+        (None, set()),
+    ],
+)
+@pytest.mark.parametrize("what", ["set", "purge", "remove"])
+def test_a_lost_answer_about_metadata(compute_client, requests_mock, metadata, done, what):
+    """It is looked up; where that fails, the first error is the one that counts."""
+    requests_mock.get(IMAGE, json=shown(metadata), status_code=403 if metadata is None else 200)
+    for method, path in (("POST", ""), ("PUT", ""), ("DELETE", "/a")):
+        requests_mock.register_uri(method, f"{IMAGE}/metadata{path}", text=reset)
+    calls = {
+        "set": lambda: compute_client.set_metadata(ID, {"a": "1"}),
+        "purge": lambda: compute_client.set_metadata(ID, {"a": "1"}, purge=True),
+        "remove": lambda: compute_client.remove_metadata(ID, "a"),
+    }
+    refused = contextlib.nullcontext() if what in done else pytest.raises(ConnectionFailed)
+    with refused:
+        calls[what]()
+    assert len([sent for sent in requests_mock.request_history if sent.method != "GET"]) == 1
+
+
+def test_metadata_that_was_written_but_cannot_be_looked_at(compute_client, requests_mock):
+    requests_mock.put(f"{IMAGE}/metadata", json={"metadata": {"a": "1"}})
+    requests_mock.get(IMAGE, status_code=403)
+    with pytest.raises(Forbidden):
+        compute_client.set_metadata(ID, {"a": "1"}, purge=True)
