@@ -147,6 +147,9 @@ def test_it_installs_beside_a_client(built: Path, tmp_path: Path, client: str) -
     run(*pip, "install", path)
     after = set(run(*pip, "freeze").splitlines())
     assert before <= after
+    new = {re.split("==| @ ", line)[0].replace("_", "-") for line in after - before}
+    assert new <= {"osc-image-v1", "tqdm"}, new
+    assert "osc-image-v1" in new
     run(*pip, "check")
     shell = tmp_path / "bin" / "openstack"
     listed = run(shell, "command", "list", "--group", "openstack.image_v1.v1")
