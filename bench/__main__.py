@@ -34,7 +34,7 @@ def parts(
         "create": lambda: transfers.create(folder, size, rounds),
         "small": lambda: transfers.export(folder, options.small, MIB // 16, rounds),
         "large": lambda: transfers.export(folder, 8, size // 8, rounds),
-        "real": lambda: real.measure(options.real, rounds),
+        "real": lambda: real.measure(options.real, size // 4, rounds),
     }
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.contenders import glance, openstack
-from bench.measure import Contender, Section, compare, run_once
+from bench.measure import Contender, Sample, Section, compare, run_once
+from bench.transfers import MIB, make_file
 from tests.cloud import BY_KEY, Cloud
 from tests.cloud.configuration import password_of
 
 _LIST = ("image", "v1", "list")
 
 
-def measure(count: int, rounds: int) -> Iterator[Section]:
+def measure(count: int, size: int, rounds: int) -> Iterator[Section]:
     """Measure on the real cloud, which is as freshly made before and after."""
     cloud = Cloud()
     # Everything here reads its settings from there.
@@ -27,6 +28,7 @@ def measure(count: int, rounds: int) -> Iterator[Section]:
         yield _show(cloud, rounds)
         _sow(cloud, count)
         yield _list(cloud, count, rounds)
+        yield _copy(size)
     finally:
         cloud.reset()
         cloud.down()
@@ -105,6 +107,22 @@ def _show(cloud: Cloud, rounds: int) -> Section:
         section.figure(f"{ours} / v2", section.wall(ours) / section.wall(theirs), 1)
     for contender in contenders:
         section.figure(f"{contender.name}: image requests", _requests(cloud, contender))
+    return section
+
+
+def _copy(size: int) -> Section:
+    """Copy a tiny and a large image from the one Glance to the other, once: for the memory."""
+    samples = {}
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        for name, bytes_ in (("1 byte", 1), (f"{size // MIB} MiB", size)):
+            data = make_file(Path(folder) / "data", bytes_)
+            formats = ("--disk-format", "raw", "--container-format", "bare", "--file", str(data))
+            run_once(Contender("create", openstack("image", "v1", "create", *formats, name)))
+            copy = openstack("image", "v1", "copy", "--to-cloud", "target", name)
+            samples[f"copy of {name}"] = Sample([run_once(Contender("copy", copy))])
+    section = Section("Copy from a real Glance to another", samples)
+    least, most = (section.memory(name) for name in samples)
+    section.figure("memory beyond that of the tiny one", most - least, unit="MiB")
     return section
 
 
