@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from osc_image_v1.cli import bulk, columns, helping, image, options, output
-from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -104,6 +103,7 @@ class OutcomeLister(output.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what came of each image, and fail after that if one could not be copied."""
+        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import ImageV1Error
 
         with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from osc_image_v1.cli import helping, options
-from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -50,6 +49,8 @@ class SaveImage(helping.Helped):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Save the image."""
+        from osc_image_v1.cli.signals import ended_by_signals
+
         with ended_by_signals(_("Interrupted: the image is not saved")):
             saved = self._save(parsed_args)
         if not saved.verified:

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from osc_image_v1.cli import bulk, columns, helping, image, options, output
-from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +62,7 @@ class ExportImage(output.ShowOne):
         from pathlib import Path
 
         from osc_image_v1.cli.projects import ProjectNames
+        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.transfer.export import Export
 
         manager = self.app.client_manager
@@ -153,6 +153,7 @@ class VerifyExport(output.Lister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.transfer.verify import Verification
 
         verification = Verification(

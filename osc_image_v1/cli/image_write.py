@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from osc_lib.cli import parseractions
 
 from osc_image_v1.cli import columns, helping, options, output
-from osc_image_v1.cli.signals import ended_by_signals
 from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
@@ -261,6 +260,7 @@ class CreateImage(output.ShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return column names and values of the new image."""
         from osc_image_v1.api.fields import check_formats
+        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.transfer.upload import create_image
 
         manager = self.app.client_manager
@@ -319,6 +319,7 @@ class SetImage(helping.Helped):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Change the image."""
         from osc_image_v1.api.fields import ImageFields
+        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.transfer.upload import check_pair, fill_image
 
