@@ -305,8 +305,14 @@ class Service:
             self._idle.set()
 
     def _head(self, asked: Asked) -> Answer:
-        self._idle.wait(5)
         image = self._image(asked)
+        # Data that a client has broken off may not have been looked at yet.
+        for _ in range(8):
+            if image is None or image.status != "queued":
+                break
+            threading.Event().wait(0.02)
+            self._idle.wait(5)
+            image = self._image(asked)
         if image is None:
             return Answer(404)
         return Answer(headers=image.headers())
