@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.contenders import floor, glance_at, shell, stand_in
-from bench.measure import Contender, Section, compare
+from bench.measure import Contender, Section, apart, compare
 
 _LIST = ("image", "v1", "list")
 _START = "start (--limit 1)"
@@ -37,7 +37,7 @@ def measure(count: int, rounds: int) -> Iterator[Section]:
             Contender("csv --long", shell(url, *_LIST, "--long", "-f", "csv"), out / "csv --long"),
         ]
         section = Section(f"List of {count:,} images", compare(contenders, rounds))
-        _check(out, count)
+        apart(_check, out, count)
     wall = section.wall
     csv_time = wall("csv", _START)
     section.figure("csv beyond the start / floor", csv_time / wall("floor"), 1.1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,22 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(more or {})}
 
 
+def apart(check: Callable[..., None], *arguments: Any) -> None:
+    """Check something in a process of its own.
+
+    What this process has in memory would count as its children's peak.
+    """
+    checking = multiprocessing.get_context("fork").Process(target=check, args=arguments)
+    checking.start()
+    checking.join()
+    if checking.exitcode:
+        sys.exit(f"{check.__name__} failed")
+
+
 def run_once(contender: Contender) -> Run:
     """Run a contender; it must succeed."""
+    # What others have left to be written is not this one's.
+    os.sync()
     target = contender.output or Path(os.devnull)
     with target.open("wb") as output:
         began = time.perf_counter()
