@@ -96,7 +96,6 @@ def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
     section.figure(
         "create beyond the start / glanceclient",
         section.wall("create", start) / section.wall("glanceclient"),
-        1,
     )
     section.figure(
         "memory beyond that of the start",
