@@ -40,4 +40,4 @@ def test_a_thousand_where_faults_are_tested() -> None:
     tox.read(_ROOT / "tox.ini")
     faults = tox["testenv:faults"]
     assert "OSC_IMAGE_V1_EXAMPLES = 1000" in faults["set_env"]
-    assert "python -m pytest -m thorough tests/unit" in faults["commands"]
+    assert "python -m pytest -n auto -m thorough tests/unit" in faults["commands"]
