@@ -87,6 +87,11 @@ def _check(archive: Any) -> None:
         raise BadManifest(
             _("%s has no manifest: nothing was exported to it") % shown(archive.directory)
         )
+    if not len(archive):
+        raise BadManifest(
+            _("the manifest in %s tells of no image: nothing was exported to it")
+            % shown(archive.directory)
+        )
 
 
 def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Mapping[str, str]:

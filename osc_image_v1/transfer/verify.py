@@ -78,7 +78,7 @@ class Verification:
         """Yield a finding for each file and each damaged line of a manifest.
 
         :raises FileFailed: if the directory cannot be read
-        :raises BadManifest: if it has no manifest
+        :raises BadManifest: if it has no manifest, or there is nothing in it
         """
         damages: list[Finding] = []
 
@@ -92,6 +92,11 @@ class Verification:
             )
         yield from damages
         unknown, size = self._look_around(archive)
+        if not (len(archive) or damages or unknown):
+            raise BadManifest(
+                f"the manifest in {shown(self._directory)} tells of no image: nothing was exported "
+                "to it"
+            )
         yield from unknown
         with Overall(len(archive), size) as overall:
             workers: Workers[ExportedImage, tuple[ExportedImage, Finding | None]] = Workers(

@@ -350,6 +350,9 @@ def test_two_projects_of_one_name(
 def test_no_export(shell: Shell, tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match="has no manifest"):
         shell.run(ImportImage, str(tmp_path))
+    (tmp_path / "manifest.jsonl").touch()
+    with pytest.raises(BadManifest, match="tells of no image: nothing was exported to it"):
+        shell.run(ImportImage, str(tmp_path))
 
 
 def test_targets(shell: Shell) -> None:

@@ -245,6 +245,19 @@ def test_no_export_at_all(tmp_path: Path) -> None:
         list(Verification(tmp_path / "nowhere").findings())
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_export_that_brought_nothing(tmp_path: Path, begun: bool) -> None:
+    if begun:
+        with ManifestWriter(tmp_path, Shard()):
+            pass
+    else:
+        (tmp_path / "manifest.jsonl").touch()
+    with pytest.raises(BadManifest, match="tells of no image"):
+        list(Verification(tmp_path).findings())
+    (tmp_path / "stray.img").touch()
+    assert [finding.problem for finding in Verification(tmp_path).findings()] == ["unknown"]
+
+
 def test_repair_of_what_the_service_has_no_more(
     directory: Path, store: Store, client: ImageClient
 ) -> None:
