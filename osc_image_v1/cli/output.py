@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -43,7 +45,8 @@ class Lister(helping.Helped, command.Lister):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            return super().produce_output(parsed_args, column_names, data)
+            with written(self.app.stdout):
+                return super().produce_output(parsed_args, column_names, data)
         finally:
             if collecting:
                 gc.enable()
@@ -55,7 +58,27 @@ class ShowOne(helping.Helped, command.ShowOne):
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the thing."""
         survive_surrogates(self.app.stdout)
-        return super().produce_output(parsed_args, column_names, data)
+        with written(self.app.stdout):
+            return super().produce_output(parsed_args, column_names, data)
+
+
+@contextlib.contextmanager
+def written(stdout: Any) -> Iterator[None]:
+    """See to it that what is written has left; that nobody reads it is noticed here.
+
+    :param stdout: a text stream
+    :raises BrokenPipeError: if nobody reads it
+    """
+    try:
+        yield
+        stdout.flush()
+    except BrokenPipeError:
+        # What is left would fail once more when the process ends.
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stdout.fileno())
+            os.close(nowhere)
+        raise
 
 
 def survive_surrogates(stdout: Any) -> None:

@@ -1,5 +1,6 @@
 import gc
 import io
+import os
 
 import pytest
 
@@ -142,3 +143,20 @@ def test_an_output_of_another_kind_is_left_alone():
     stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
     output.survive_surrogates(stream)
     assert stream.errors == "backslashreplace"
+
+
+def test_a_pipe_that_nobody_reads():
+    """Its error is one, and does not come back when the process ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError), os.fdopen(writer, "w") as stdout, output.written(stdout):
+        stdout.write("text")
+
+
+def test_an_output_without_a_descriptor_that_breaks():
+    class Broken(io.StringIO):
+        def flush(self):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), output.written(Broken()):
+        pass
