@@ -46,27 +46,31 @@ def save(folder: Path, size: int, rounds: int) -> Iterator[Section]:
             Contender(
                 "glanceclient", glance_at(url, "image-download", "--file", str(out), IMAGE_ID)
             ),
-            # It does not find the version by itself.
         ]
         if size <= _MOST_OWN:
+            # It does not find the version by itself.
             contenders.append(Contender("openstackclient's own", shell(f"{url}/v1", *own)))
         section = Section(f"Save of {size // MIB:,} MiB", compare(contenders, rounds))
     assert out.stat().st_size == size
-    slower = max(section.wall("curl -o, sync"), section.wall("md5sum"))
-    section.figure(
-        "save beyond the start / slower of curl and md5sum",
-        section.wall("save", start) / slower,
-        1.15,
-    )
-    section.figure(
-        "save beyond the start / glanceclient",
-        section.wall("save", start) / section.wall("glanceclient"),
-        1,
-    )
-    section.figure(
-        "memory beyond that of the start", section.memory("save") - section.memory(start), 5, "MiB"
-    )
+    _one_image(section, "save", start, "curl -o, sync", glanceclient=1)
     yield section
+
+
+def _one_image(
+    section: Section, job: str, start: str, curl: str, glanceclient: float | None = None
+) -> None:
+    """Add the figures of a job with one image.
+
+    :param glanceclient: how many times the whole time of glanceclient it may take
+    """
+    ours = section.wall(job, start)
+    slower = max(section.wall(curl), section.wall("md5sum"))
+    section.figure(f"{job} beyond the start / slower of curl and md5sum", ours / slower, 1.15)
+    section.figure(
+        f"{job} beyond the start / glanceclient", ours / section.wall("glanceclient"), glanceclient
+    )
+    more = section.memory(job) - section.memory(start)
+    section.figure("memory beyond that of the start", more, 5, "MiB")
 
 
 def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
@@ -87,22 +91,7 @@ def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
             ),
         ]
         section = Section(f"Create from {size // MIB:,} MiB", compare(contenders, rounds))
-    slower = max(section.wall("curl -T"), section.wall("md5sum"))
-    section.figure(
-        "create beyond the start / slower of curl and md5sum",
-        section.wall("create", start) / slower,
-        1.15,
-    )
-    section.figure(
-        "create beyond the start / glanceclient",
-        section.wall("create", start) / section.wall("glanceclient"),
-    )
-    section.figure(
-        "memory beyond that of the start",
-        section.memory("create") - section.memory(start),
-        5,
-        "MiB",
-    )
+    _one_image(section, "create", start, "curl -T")
     yield section
 
 
