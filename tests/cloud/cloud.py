@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -111,6 +112,20 @@ class Cloud:
         ours |= {"OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml), "NO_PROXY": "127.0.0.1"}
         return {**ours, "OS_CLOUD": cloud} if cloud else ours
 
+    def twin(self, name: str) -> Cloud:
+        """Another cloud on the same environments, for tests that run at the same time.
+
+        It ends with this one. This one has to be up: its environments are taken as they are.
+        """
+        twin = Cloud(self.places.twins / name)
+        twin.places.root.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            twin.places.environments.symlink_to(self.places.environments)
+        return twin
+
+    def _twins(self) -> list[Cloud]:
+        return [Cloud(folder) for folder in sorted(self.places.twins.glob("*"))]
+
     # What was asked of it
 
     def mark(self, service: str) -> int:
@@ -143,10 +158,15 @@ class Cloud:
             self._up(old_target)
 
     def down(self, *names: str) -> list[str]:
-        """End the processes, or some services' only; which were there. All else stays."""
+        """End the processes, or some services' only; which were there. All else stays.
+
+        Without names its twins are ended, too.
+        """
         unknown = set(names) - set(LISTENERS)
         if unknown:
             raise CloudError(f"no such service: {', '.join(sorted(unknown))}")
+        for twin in [] if names else self._twins():
+            twin.down()
         with self.places.locked():
             return services.stop(self.places, *names)
 
@@ -168,8 +188,11 @@ class Cloud:
 
     def destroy(self, everything: bool = False) -> None:
         """End it and delete it, with its ports; with everything, the environments too."""
+        for twin in self._twins():
+            twin.destroy()
         with self.places.locked():
             self._destroy()
+            shutil.rmtree(self.places.twins, ignore_errors=True)
             if everything:
                 shutil.rmtree(self.places.environments, ignore_errors=True)
 

@@ -7,6 +7,7 @@
     environments/   two virtual environments, pike and modern, kept until their pins change
     state/          one cloud: configuration, databases, image data, logs, clouds.yaml
     pristine/       databases and image data as they were right after the seeding
+    twins/          further clouds, each a folder like this one, with the same environments
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Places:
         self.environments = self.root / "environments"
         self.state = self.root / "state"
         self.pristine = self.root / "pristine"
+        self.twins = self.root / "twins"
         self.config = self.state / "config"
         self.databases = self.state / "databases"
         self.images = self.state / "images"

@@ -39,11 +39,20 @@ class Result:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Cloud:
-    """The cloud, up."""
+def cloud() -> Iterator[Cloud]:
+    """The cloud, up. Each of several processes that run tests has one for itself."""
     loopback = Cloud()
     loopback.up()
-    return loopback
+    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if process == "gw0":
+        yield loopback
+        return
+    twin = loopback.twin(process)
+    try:
+        twin.up()
+        yield twin
+    finally:
+        twin.down()
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +76,8 @@ def openstack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
         stdin = io.TextIOWrapper(io.BytesIO(input), "utf-8")
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)
+            # The shell takes its own name from there.
+            patch.setattr(sys, "argv", ["openstack", *chosen, *argv])
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 try:
                     status = OpenStackShell().run([*chosen, *argv])
