@@ -76,8 +76,8 @@ def openstack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
         stdin = io.TextIOWrapper(io.BytesIO(input), "utf-8")
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)
-            # The shell takes its own name from there.
-            patch.setattr(sys, "argv", ["openstack", *chosen, *argv])
+            # As the shell is called where pytest has not started it.
+            patch.setattr(OpenStackShell, "NAME", "openstack")
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 try:
                     status = OpenStackShell().run([*chosen, *argv])

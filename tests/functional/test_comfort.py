@@ -104,6 +104,6 @@ def test_a_wrong_command_is_answered_with_the_right_ones(
     result = openstack(*wrong.split())
     assert result.status == 2
     said = result.out + result.err
-    assert re.search(rf"'{wrong}' is not an? \w+ command", said)
+    assert re.search(rf"'{wrong}' is not an openstack command", said)
     assert re.search(rf"^  {right}$", said, re.MULTILINE)
     assert "Traceback" not in said
