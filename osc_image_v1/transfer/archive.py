@@ -130,15 +130,19 @@ def hash_file(
     """
     sha256, size = hashlib.sha256(), 0
     wanted = hashlib.md5(usedforsecurity=False) if md5 else None
-    with open(open_regular(path), "rb", buffering=0) as file, file_errors("read", path):
-        while chunk := file.read(_HASHED_AT_ONCE):
-            if stop is not None and stop.is_set():
-                raise TransferStopped(f"Hashing {shown(path)} was stopped")
-            sha256.update(chunk)
-            if wanted:
-                wanted.update(chunk)
-            size += len(chunk)
-            advance(len(chunk))
+    fd = open_regular(path)
+    try:
+        with file_errors("read", path):
+            while chunk := os.read(fd, _HASHED_AT_ONCE):
+                if stop is not None and stop.is_set():
+                    raise TransferStopped(f"Hashing {shown(path)} was stopped")
+                sha256.update(chunk)
+                if wanted:
+                    wanted.update(chunk)
+                size += len(chunk)
+                advance(len(chunk))
+    finally:
+        os.close(fd)
     return FileHashes(size, wanted.hexdigest() if wanted else None, sha256.hexdigest())
 
 
@@ -181,8 +185,14 @@ class Archive:
 
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
-        for image_id in sorted(self._places):
-            yield self._at(image_id)
+        with contextlib.ExitStack() as last:
+            manifest = file = None
+            for image_id in sorted(self._places):
+                if self._places[image_id][1] is not manifest or file is None:
+                    manifest = self._places[image_id][1]
+                    last.close()
+                    file = last.enter_context(opened(manifest))
+                yield self._at(image_id, file)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -194,11 +204,14 @@ class Archive:
         :param image_id: the image's ID
         :raises BadManifest: if its manifest has been changed in between
         """
-        return self._at(image_id) if image_id in self._places else None
+        if image_id not in self._places:
+            return None
+        with opened(self._places[image_id][1]) as file:
+            return self._at(image_id, file)
 
-    def _at(self, image_id: str) -> ExportedImage:
+    def _at(self, image_id: str, file: BinaryIO) -> ExportedImage:
         _rank, manifest, offset = self._places[image_id]
-        with opened(manifest) as file, file_errors("read", manifest):
+        with file_errors("read", manifest):
             file.seek(offset)
             line = file.readline(LONGEST_LINE + 2)
         exported = read_line(line)

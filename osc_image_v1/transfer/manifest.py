@@ -188,7 +188,7 @@ def _unsealed(line: bytes) -> Mapping[str, Any]:
         _bad("the line has been altered: its digest is another")
     try:
         # JSON that ends with a brace is an object.
-        document: Mapping[str, Any] = json.loads(text, parse_constant=_no_number)
+        document: Mapping[str, Any] = _DECODER.decode(text.decode())
     except (ValueError, RecursionError):
         _bad("no JSON")
     return document
@@ -196,6 +196,9 @@ def _unsealed(line: bytes) -> Mapping[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _check_header(document: Mapping[str, Any]) -> None:

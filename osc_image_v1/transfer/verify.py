@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,10 @@ from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.part import PART, file_errors, shown
 from osc_image_v1.transfer.progress import Advance
+
+# Bytes and images that one worker takes at a time.
+_BATCH_SIZE = 2**20
+_BATCH_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -99,17 +104,18 @@ class Verification:
             )
         yield from unknown
         with Overall(len(archive), size) as overall:
-            workers: Workers[ExportedImage, tuple[ExportedImage, Finding | None]] = Workers(
-                lambda exported: (exported, self._check(exported, overall.advance)),
+            workers: Workers[list[ExportedImage], list[tuple[ExportedImage, Finding | None]]]
+            workers = Workers(
+                lambda batch: [(one, self._check(one, overall.advance)) for one in batch],
                 self._parallel,
                 self._stop,
             )
-            for results in workers.results(archive):
-                for exported, finding in results:
+            for batches in workers.results(_batches(archive)):
+                for exported, finding in itertools.chain.from_iterable(batches):
                     self._count(exported, finding)
                     if finding is not None:
                         yield finding
-                overall.done(len(results))
+                overall.done(sum(map(len, batches)))
 
     def _count(self, exported: ExportedImage, finding: Finding | None) -> None:
         if exported.data is None:
@@ -206,6 +212,20 @@ class Verification:
             raise ContentMismatch(
                 f"the service has other data by now (SHA-256 {got.sha256}): export the image again"
             )
+
+
+def _batches(archive: Iterable[ExportedImage]) -> Iterator[list[ExportedImage]]:
+    """Yield images, small ones together: to hand one over takes as long as to hash it."""
+    batch: list[ExportedImage] = []
+    size = 0
+    for exported in archive:
+        batch.append(exported)
+        size += exported.data.size if exported.data else 0
+        if size >= _BATCH_SIZE or len(batch) == _BATCH_LENGTH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _incomplete(exported: ExportedImage) -> Finding:

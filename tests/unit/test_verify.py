@@ -60,6 +60,23 @@ def test_all_is_whole(directory: Path) -> None:
     assert (verification.without_data, verification.active_without_data) == (1, 0)
 
 
+def test_more_images_than_a_worker_takes_at_a_time(
+    tmp_path: Path, store: Store, client: ImageClient
+) -> None:
+    for number in range(50):
+        store.add(number, b"x" * 2**20 if number % 7 == 0 else b"small")
+    path = tmp_path / "export"
+    Export(client, path).run(list(store.records.values()))
+    file(path, 3).unlink()
+    _flipped(file(path, 49))
+    verification = Verification(path, parallel=3)
+    found = {finding.image_id: finding.problem for finding in verification.findings()}
+    assert found == {
+        image_id(number): {3: "missing", 49: "altered"}.get(number) for number in range(50)
+    }
+    assert (verification.whole, verification.size) == (48, 7 * 2**20 + 41 * 5)
+
+
 def _short(path: Path) -> None:
     path.write_bytes(b"data")
 
