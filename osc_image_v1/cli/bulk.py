@@ -1,61 +1,13 @@
-"""Options that the commands on many images share."""
+"""What the commands on many images share."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from osc_image_v1.cli import image, options, output
+from osc_image_v1.cli import base, image
 from osc_image_v1.i18n import _
-
-if TYPE_CHECKING:
-    from osc_image_v1.transfer.shards import Shard
-
-_MOST_PARALLEL = 64
-
-
-def parallel(text: str) -> int:
-    """Parse how many images are worked on at a time."""
-    number = options.count(text)
-    if not 1 <= number <= _MOST_PARALLEL:
-        raise argparse.ArgumentTypeError(
-            _("%(number)d is not from 1 to %(most)d") % {"number": number, "most": _MOST_PARALLEL}
-        )
-    return number
-
-
-def shard(text: str) -> Shard:
-    """Parse a part of the images, ``<i>/<n>``."""
-    from osc_image_v1.transfer.shards import parse_shard
-
-    try:
-        return parse_shard(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def add_parallel(parser: argparse.ArgumentParser, help_text: str, default: int | None = 4) -> None:
-    """Add ``--parallel``.
-
-    :param parser: the command's parser
-    :param help_text: what is done at a time
-    :param default: how many, None where the command decides
-    """
-    parser.add_argument("--parallel", metavar="<n>", type=parallel, default=default, help=help_text)
-
-
-def add_shard(parser: argparse.ArgumentParser) -> None:
-    """Add ``--shard``."""
-    parser.add_argument(
-        "--shard",
-        metavar="<i>/<n>",
-        type=shard,
-        help=_(
-            "Only the i-th of n parts of the images, chosen by their IDs: n machines, each with "
-            "another i, share the work without talking to each other"
-        ),
-    )
 
 
 def left_over(images: int) -> str:
@@ -88,6 +40,6 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     if parsed_args.images:
         if query != ImageQuery():
             raise InvalidInput(_("Name images, or choose them by options, but not both"))
-        return output.started(named_records(manager.image_v1, parsed_args.images))
-    pages = output.started(manager.image_v1.pages(query, detail=True))
+        return base.started(named_records(manager.image_v1, parsed_args.images))
+    pages = base.started(manager.image_v1.pages(query, detail=True))
     return (record for page in pages for record in page)

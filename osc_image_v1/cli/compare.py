@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, helping, image, options, output
+from osc_image_v1.cli import base, columns, image, options
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def _peer(text: str) -> tuple[str, str]:
     raise argparse.ArgumentTypeError(_("use %s") % _PEERS)
 
 
-class CompareImage(output.Lister):
+class CompareImage(base.Lister):
     _description = _(
         "Compare images with what the Compute service, the Image API v2, another cloud or a "
         "directory of exported images has of them: those that the options choose, as for 'image "
@@ -39,7 +39,7 @@ class CompareImage(output.Lister):
         "what is extra, and each field that differs, as far as the other side can know it. The "
         "exit status is 0 if all is the same, else 1."
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 compare --all --with cloud:new --members \\",
         "    --project-map projects.csv",
         "openstack image v1 compare --all --with compute -f json",
@@ -105,6 +105,7 @@ class CompareImage(output.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
+        from osc_image_v1.cli import bulk
         from osc_image_v1.transfer.compare import Comparison
 
         manager = self.app.client_manager
@@ -121,7 +122,7 @@ class CompareImage(output.Lister):
             extra=whole and not parsed_args.ignore_extra,
         )
         return tuple(title for title, _name in _COLUMNS), columns.rows(
-            self._counted(output.started(differences)),
+            self._counted(base.started(differences)),
             [(name, None) for _title, name in _COLUMNS],
             parsed_args.formatter,
         )

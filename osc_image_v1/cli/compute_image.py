@@ -8,7 +8,7 @@ from typing import Any
 
 from osc_lib.cli import parseractions
 
-from osc_image_v1.cli import columns, helping, options, output
+from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
 
@@ -34,9 +34,9 @@ _LONG = (
 )
 
 
-class ListComputeImage(output.Lister):
+class ListComputeImage(base.Lister):
     _description = _("List images as the Compute service reports them")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack compute image list --type snapshot --changes-since 36h --long",
         "openstack compute image list -f json \\",
         "    --server 2b762698-5f25-587d-b981-91a1de9efa07",
@@ -109,13 +109,13 @@ class ListComputeImage(output.Lister):
             page_size=parsed_args.page_size,
         )
         client = compute_image_client(self.app.client_manager)
-        pages = output.started(client.pages(query))
+        pages = base.started(client.pages(query))
         return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
 
 
-class ShowComputeImage(output.ShowOne):
+class ShowComputeImage(base.ShowOne):
     _description = _("Show an image as the Compute service reports it")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack compute image show ubuntu -f json -c id -c server_id",
     )
 
@@ -142,12 +142,12 @@ class ShowComputeImage(output.ShowOne):
         )
 
 
-class DeleteComputeImage(helping.Helped):
+class DeleteComputeImage(base.Command):
     _description = _(
         "Delete images through the Compute service. An image that cannot be deleted keeps none of "
         "the others from being deleted, but the exit status is 1 then"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack compute image delete backup-a-daily backup-b-daily",
     )
 
@@ -186,7 +186,7 @@ _UNSHARES = _(
 )
 
 
-class SetComputeImage(helping.Helped):
+class SetComputeImage(base.Command):
     _description = (
         _(
             "Set properties of an image through the Compute service, which can change nothing else "
@@ -195,7 +195,7 @@ class SetComputeImage(helping.Helped):
         + " "
         + _UNSHARES
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack compute image set --property os_distro=debian debian",
     )
 
@@ -240,7 +240,7 @@ class SetComputeImage(helping.Helped):
         client.set_metadata(image.id, parsed_args.properties, parsed_args.purge_properties)
 
 
-class UnsetComputeImage(helping.Helped):
+class UnsetComputeImage(base.Command):
     _description = (
         _(
             "Remove properties of an image through the Compute service, exactly those that are "
@@ -249,7 +249,7 @@ class UnsetComputeImage(helping.Helped):
         + " "
         + _UNSHARES
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack compute image unset --property os_version --property arch debian",
     )
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, helping, image, options, output
+from osc_image_v1.cli import base, columns, image, options
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class OutcomeLister(output.Lister):
+class OutcomeLister(base.Lister):
     """A command that does the same with many images, and lists what came of each."""
 
     #: What is said in the end if some failed.
@@ -103,6 +103,7 @@ class OutcomeLister(output.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what came of each image, and fail after that if one could not be copied."""
+        from osc_image_v1.cli import bulk
         from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import ImageV1Error
 
@@ -134,7 +135,7 @@ class CopyImage(OutcomeLister):
         "public images and those of the own project."
     )
     failure = _("%(failed)d of %(total)d images could not be copied")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 copy --to-cloud new --all --dry-run",
         "openstack image v1 copy --to-cloud new --all --project-map projects.csv \\",
         "    --accept-members --parallel 8",
@@ -160,8 +161,8 @@ class CopyImage(OutcomeLister):
         )
         add_plan(parser)
         image.add_filters(parser)
-        bulk.add_parallel(parser, _("Copy this many images at a time (default: 4)"))
-        bulk.add_shard(parser)
+        options.add_parallel(parser, _("Copy this many images at a time (default: 4)"))
+        options.add_shard(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help=_("Only show what would be done")
         )
@@ -170,6 +171,7 @@ class CopyImage(OutcomeLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
+        from osc_image_v1.cli import bulk
         from osc_image_v1.cli.clouds import OtherCloud
         from osc_image_v1.transfer.copy import Copy
 

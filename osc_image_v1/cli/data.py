@@ -6,18 +6,18 @@ import argparse
 import logging
 from typing import Any
 
-from osc_image_v1.cli import helping, options
+from osc_image_v1.cli import base, options
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
 
 
-class SaveImage(helping.Helped):
+class SaveImage(base.Command):
     _description = _(
         "Save an image's data to a file or to standard output. Size and MD5 are checked; the file "
         "appears under its name only when both are right."
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 save --file ubuntu.qcow2 --keep-partial ubuntu",
         "openstack image v1 save ubuntu | gzip > ubuntu.qcow2.gz",
     )

@@ -6,7 +6,7 @@ import argparse
 import logging
 from typing import Any
 
-from osc_image_v1.cli import bulk, columns, helping, image, options, output
+from osc_image_v1.cli import base, columns, image, options
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ def _add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("directory", metavar="<directory>", type=options.not_empty, help=help_text)
 
 
-class ExportImage(output.ShowOne):
+class ExportImage(base.ShowOne):
     _description = _(
         "Save images with all their metadata to a directory: those that the options choose, as "
         "for 'image v1 list', or those that are named. Size and MD5 of each are checked. Run "
@@ -24,7 +24,7 @@ class ExportImage(output.ShowOne):
         "or has changed. Without --all an admin exports public images and those of the own "
         "project."
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 export --all --dry-run --human-readable archive",
         "openstack image v1 export --all --parallel 8 archive",
         "openstack image v1 export --all --shard 3/16 archive",
@@ -42,8 +42,8 @@ class ExportImage(output.ShowOne):
             help=_("Image to export (name or ID; default: all that the options choose)"),
         )
         image.add_filters(parser)
-        bulk.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
-        bulk.add_shard(parser)
+        options.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
+        options.add_shard(parser)
         parser.add_argument(
             "--metadata-only", action="store_true", help=_("Export no data, only metadata")
         )
@@ -61,6 +61,7 @@ class ExportImage(output.ShowOne):
         """Return column names and values of the summary."""
         from pathlib import Path
 
+        from osc_image_v1.cli import bulk
         from osc_image_v1.cli.projects import ProjectNames
         from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.transfer.export import Export
@@ -94,6 +95,7 @@ class ExportImage(output.ShowOne):
         super().produce_output(parsed_args, column_names, data)
         summary = self._summary
         if summary.failed:
+            from osc_image_v1.cli import bulk
             from osc_image_v1.exceptions import ImageV1Error
 
             reason = _("%(failed)d of %(total)d images could not be exported") % {
@@ -114,7 +116,7 @@ _FINDING = (
 )
 
 
-class VerifyExport(output.Lister):
+class VerifyExport(base.Lister):
     _description = _(
         "Check a directory that images were exported to, without asking any service: hash all "
         "files, and list what is missing, short, altered or unknown, and images whose export is "
@@ -122,7 +124,7 @@ class VerifyExport(output.Lister):
     )
     # Only --repair asks a service.
     auth_required = False
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 verify archive -f json",
         "openstack image v1 verify --repair archive",
     )
@@ -142,7 +144,7 @@ class VerifyExport(output.Lister):
         parser.add_argument(
             "--all", action="store_true", help=_("List the files that are as they were, too")
         )
-        bulk.add_parallel(
+        options.add_parallel(
             parser,
             _("Hash this many files at a time (default: one for each processor)"),
             default=None,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, helping, options, output
+from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
 _BRIEF = (
@@ -170,12 +170,12 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
     return query
 
 
-class ListImage(output.Lister):
+class ListImage(base.Lister):
     _description = _(
         "List images of the Image API v1: all of them, or those that the options choose. Without "
         "--all an admin sees public images and those of the own project."
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 list --all --long --sort size:desc --limit 20",
         "openstack image v1 list --all --changes-since 7d -f json",
         "openstack image v1 list --property os_distro=debian --min-size 1G -c ID",
@@ -220,16 +220,16 @@ class ListImage(output.Lister):
             limit=parsed_args.limit,
             page_size=parsed_args.page_size,
         )
-        pages = output.started(manager.image_v1.pages(query, detail=parsed_args.long))
+        pages = base.started(manager.image_v1.pages(query, detail=parsed_args.long))
         return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
 
 
-class ShowImage(output.ShowOne):
+class ShowImage(base.ShowOne):
     _description = _(
         "Show an image of the Image API v1. By ID, the service leaves out properties without a "
         "value and gives property names in lower case."
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 show ubuntu --human-readable",
         "openstack image v1 show ubuntu -f json -c id -c properties",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from osc_lib.cli import parseractions
 
-from osc_image_v1.cli import columns, helping, options, output
+from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
@@ -200,13 +200,13 @@ def _data(
     return contextlib.nullcontext(Upload(sys.stdin.buffer, size, _("standard input")))
 
 
-class CreateImage(output.ShowOne):
+class CreateImage(base.ShowOne):
     _description = _(
         "Create an image with the Image API v1: its record alone, or with data from a file, from "
         "standard input or from a URL. The service's MD5 and size of the data are compared with "
         "what was sent. If it fails, the last line says what is left of the image"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 create --file disk.qcow2 --disk-format qcow2 \\",
         "    --container-format bare --property os_distro=debian debian",
         "zcat disk.raw.gz | openstack image v1 create --stdin --disk-format raw \\",
@@ -283,12 +283,12 @@ class CreateImage(output.ShowOne):
         )
 
 
-class SetImage(helping.Helped):
+class SetImage(base.Command):
     _description = _(
         "Change an image of the Image API v1. Properties are added to those that it has. A queued "
         "image can be given its data"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 set --name debian-12 --property os_version=12 debian",
         "openstack image v1 set --purge-properties --property arch=aarch64 debian",
         "openstack image v1 set --file disk.raw --disk-format raw \\",
@@ -346,14 +346,14 @@ class SetImage(helping.Helped):
                 manager.image_v1.update(image.id, fields, purge)
 
 
-class UnsetImage(helping.Helped):
+class UnsetImage(base.Command):
     _description = _(
         "Remove properties of an image of the Image API v1, exactly those that are named and no "
         "others. Where the service has the Image API v2 as well, that removes them; v1 can only "
         "write all the others anew, which is refused where it would change one. Through v1, what "
         "someone else changes in the image's properties at the same moment is lost"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 unset --property os_version --property os_distro debian",
     )
 
@@ -384,12 +384,12 @@ class UnsetImage(helping.Helped):
         client.remove_properties(image, list(dict.fromkeys(parsed_args.properties)))
 
 
-class DeleteImage(helping.Helped):
+class DeleteImage(base.Command):
     _description = _(
         "Delete images of the Image API v1. An image that cannot be deleted keeps none of the "
         "others from being deleted, but the exit status is 1 then"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 delete debian ubuntu",
     )
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from osc_image_v1.cli import bulk, helping, options
+from osc_image_v1.cli import base, options
 from osc_image_v1.cli.copy import OutcomeLister, add_plan
 from osc_image_v1.i18n import _
 
@@ -19,7 +19,7 @@ class ImportImage(OutcomeLister):
         "only what is missing. The exit status is 1 if an image could not be imported."
     )
     failure = _("%(failed)d of %(total)d images could not be imported")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack --os-cloud new image v1 import --dry-run archive",
         "openstack --os-cloud new image v1 import --project-map projects.csv archive",
     )
@@ -41,8 +41,8 @@ class ImportImage(OutcomeLister):
             help=_("Image to import (name or ID; default: all)"),
         )
         add_plan(parser)
-        bulk.add_parallel(parser, _("Import this many images at a time (default: 4)"))
-        bulk.add_shard(parser)
+        options.add_parallel(parser, _("Import this many images at a time (default: 4)"))
+        options.add_shard(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help=_("Only show what would be done")
         )

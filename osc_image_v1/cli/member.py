@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, helping, options, output
+from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
 _MEMBER = (("Project", "member_id", None), ("Can Share", "can_share", None))
@@ -24,9 +24,9 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class ListMember(output.Lister):
+class ListMember(base.Lister):
     _description = _("List the projects that an image of the Image API v1 is shared with")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 member list debian -f value -c Project",
     )
 
@@ -48,9 +48,9 @@ class ListMember(output.Lister):
         return tuple(header for header, _field, _render in _MEMBER), rows
 
 
-class AddProjectToImage(helping.Helped):
+class AddProjectToImage(base.Command):
     _description = _("Share an image of the Image API v1 with a project")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 add project --can-share debian demo",
     )
 
@@ -82,9 +82,9 @@ class AddProjectToImage(helping.Helped):
         manager.image_v1.add_member(image.id, project, parsed_args.can_share)
 
 
-class RemoveProjectFromImage(helping.Helped):
+class RemoveProjectFromImage(base.Command):
     _description = _("End that an image of the Image API v1 is shared with a project")
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 remove project debian demo",
     )
 
@@ -108,12 +108,12 @@ class RemoveProjectFromImage(helping.Helped):
         client.remove_member(image.id, project)
 
 
-class SetMember(helping.Helped):
+class SetMember(base.Command):
     _description = _(
         "Share an image of the Image API v1 with exactly these projects; all others lose it. "
         "Without a project, it is shared with none"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 member set --can-share debian demo other",
         "openstack image v1 member set debian",
     )

@@ -8,14 +8,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from osc_lib.cli import parseractions
 
 from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
+if TYPE_CHECKING:
+    from osc_image_v1.transfer.shards import Shard
+
 _T = TypeVar("_T")
+
+_MOST_PARALLEL = 64
 
 
 def _checked(parse: Callable[[str], _T], text: str) -> _T:
@@ -30,6 +35,23 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise argparse.ArgumentTypeError(_("'%s' is no whole number, 0 or more") % printable(text))
     return int(text)
+
+
+def parallel(text: str) -> int:
+    """Parse how many images are worked on at a time."""
+    number = count(text)
+    if not 1 <= number <= _MOST_PARALLEL:
+        raise argparse.ArgumentTypeError(
+            _("%(number)d is not from 1 to %(most)d") % {"number": number, "most": _MOST_PARALLEL}
+        )
+    return number
+
+
+def shard(text: str) -> Shard:
+    """Parse a part of the images, ``<i>/<n>``."""
+    from osc_image_v1.transfer.shards import parse_shard
+
+    return _checked(parse_shard, text)
 
 
 def page_size(text: str) -> int:
@@ -165,4 +187,27 @@ def add_human_readable(parser: argparse.ArgumentParser) -> None:
         "--human-readable",
         action="store_true",
         help=_("Show sizes with a unit (1.5 GiB) instead of bytes"),
+    )
+
+
+def add_parallel(parser: argparse.ArgumentParser, help_text: str, default: int | None = 4) -> None:
+    """Add ``--parallel``.
+
+    :param parser: the command's parser
+    :param help_text: what is done at a time
+    :param default: how many, None where the command decides
+    """
+    parser.add_argument("--parallel", metavar="<n>", type=parallel, default=default, help=help_text)
+
+
+def add_shard(parser: argparse.ArgumentParser) -> None:
+    """Add ``--shard``."""
+    parser.add_argument(
+        "--shard",
+        metavar="<i>/<n>",
+        type=shard,
+        help=_(
+            "Only the i-th of n parts of the images, chosen by their IDs: n machines, each with "
+            "another i, share the work without talking to each other"
+        ),
     )

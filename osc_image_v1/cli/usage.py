@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_image_v1.cli import columns, helping, image, options, output
+from osc_image_v1.cli import base, columns, image, options
 from osc_image_v1.i18n import _
 
 _GROUPS = ("project", "status", "disk-format", "container-format", "visibility", "year")
@@ -20,12 +20,12 @@ _PROBLEM = (
 _BAR = 30
 
 
-class UsageOfImages(output.Lister):
+class UsageOfImages(base.Lister):
     _description = _(
         "Count images and their bytes, or list what is wrong with them: those that the options "
         "choose, as for 'image v1 list', or all that this user may see"
     )
-    _epilog = helping.examples(
+    _epilog = base.examples(
         "openstack image v1 usage --all --by year --human-readable",
         "openstack image v1 usage --all --problems -f csv",
     )
@@ -63,7 +63,7 @@ class UsageOfImages(output.Lister):
         query = image.query_of(parsed_args, manager)
         if query == ImageQuery():
             query = ImageQuery(visibility="all")
-        pages = output.started(manager.image_v1.pages(query, detail=True))
+        pages = base.started(manager.image_v1.pages(query, detail=True))
         records = (record for page in pages for record in page)
         if parsed_args.problems:
             return self._problems(parsed_args, records)
@@ -119,7 +119,7 @@ class UsageOfImages(output.Lister):
             [(name, None) for _title, name in _PROBLEM],
             parsed_args.formatter,
         )
-        return tuple(title for title, _name in _PROBLEM), output.started(rows)
+        return tuple(title for title, _name in _PROBLEM), base.started(rows)
 
     def _exists(self, image_id: str) -> bool:
         from osc_image_v1.api.queries import is_uuid

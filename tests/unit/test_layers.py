@@ -132,6 +132,8 @@ def test_each_command_has_a_class_with_words():
         command = point.load()
         assert command.__module__.startswith("osc_image_v1.cli.")
         assert str(command._description).strip(), point.name
+        # A logger for each class takes its time at each start.
+        assert command.log.name == command.__module__
 
 
 def test_each_module_imports_alone():

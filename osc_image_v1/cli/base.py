@@ -1,20 +1,51 @@
-"""Commands that write lists and single things."""
+"""What commands have in common: help that ends in examples, output that leaves as it comes."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gc
 import io
 import itertools
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from osc_lib.command import command
 
-from osc_image_v1.cli import helping
+from osc_image_v1.i18n import _
 
 _T = TypeVar("_T")
+
+_INDENT = "    "
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help.
+
+    It is reStructuredText, of which the reference of all commands is made.
+
+    :param lines: what a person would type
+    """
+    return "\n\n".join((_("Examples") + "::", "\n".join(_INDENT + line for line in lines)))
+
+
+def _keeping_lines(formatter: Any) -> Any:
+    class KeepingLines(formatter):
+        """Wraps paragraphs, and leaves lines alone that are indented."""
+
+        def _fill_text(self, text: str, width: int, indent: str) -> str:
+            return "\n\n".join(
+                part
+                if part.startswith(_INDENT)
+                else super(KeepingLines, self)._fill_text(
+                    part.removesuffix("::") + ":" if part.endswith("::") else part, width, indent
+                )
+                for part in text.split("\n\n")
+            )
+
+    return KeepingLines
 
 
 def started(items: Iterator[_T]) -> Iterator[_T]:
@@ -27,7 +58,34 @@ def started(items: Iterator[_T]) -> Iterator[_T]:
     return iter(())
 
 
-class Lister(helping.Helped, command.Lister):
+class _CommandMeta(type(command.Command)):  # type: ignore[misc]
+    """Gives commands the logger of their module."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        # osc-lib makes one for each class, which every start of the shell would wait for.
+        namespace.setdefault("log", logging.getLogger(namespace["__module__"]))
+        return super().__new__(mcs, name, bases, namespace)
+
+
+class Command(command.Command, metaclass=_CommandMeta):
+    """A command whose help may have examples."""
+
+    def get_epilog(self) -> str:
+        """Return the end of the command's help."""
+        # cliff would look for the plugin's name in the metadata of all that is installed, each time
+        # a command runs: that takes longer than a request.
+        hooked = (hook.obj.get_epilog() for hook in self._hooks if hook.obj is not None)
+        provided = _("This command is provided by the osc-image-v1 plugin.")
+        return "\n\n".join((self._epilog or "", *filter(None, hooked), provided))
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the command's parser."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = _keeping_lines(parser.formatter_class)
+        return parser
+
+
+class Lister(Command, command.Lister):
     """A list command whose rows leave while they come in."""
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
@@ -52,7 +110,7 @@ class Lister(helping.Helped, command.Lister):
                 gc.enable()
 
 
-class ShowOne(helping.Helped, command.ShowOne):
+class ShowOne(Command, command.ShowOne):
     """A command that shows one thing."""
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from osc_image_v1.cli import output
+from osc_image_v1.cli import base
 from tests.unit.conftest import SORT_FAILS
 
 
@@ -16,18 +16,18 @@ def test_the_first_item_is_made_at_once():
             made.append(number)
             yield number
 
-    begun = output.started(items())
+    begun = base.started(items())
     assert made == [0]
     assert list(begun) == [0, 1, 2]
-    assert list(output.started(iter(()))) == []
+    assert list(base.started(iter(()))) == []
 
 
 def test_an_error_at_once_comes_at_once():
     with pytest.raises(ZeroDivisionError):
-        output.started(1 // number for number in (0, 1))
+        base.started(1 // number for number in (0, 1))
 
 
-class Numbers(output.Lister):
+class Numbers(base.Lister):
     """A list of what it is given."""
 
     rows = ((1, "a"), (2, "b"))
@@ -36,7 +36,7 @@ class Numbers(output.Lister):
         return ("N", "T"), iter(self.rows)
 
 
-class Number(output.ShowOne):
+class Number(base.ShowOne):
     """One thing."""
 
     def take_action(self, parsed_args):
@@ -139,9 +139,9 @@ def test_no_output_fails_on_what_it_cannot_encode(shell, output_format):
 
 
 def test_an_output_of_another_kind_is_left_alone():
-    output.survive_surrogates(io.StringIO())
+    base.survive_surrogates(io.StringIO())
     stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
-    output.survive_surrogates(stream)
+    base.survive_surrogates(stream)
     assert stream.errors == "backslashreplace"
 
 
@@ -149,7 +149,7 @@ def test_a_pipe_that_nobody_reads():
     """Its error is one, and does not come back when the process ends."""
     reader, writer = os.pipe()
     os.close(reader)
-    with pytest.raises(BrokenPipeError), os.fdopen(writer, "w") as stdout, output.written(stdout):
+    with pytest.raises(BrokenPipeError), os.fdopen(writer, "w") as stdout, base.written(stdout):
         stdout.write("text")
 
 
@@ -158,5 +158,5 @@ def test_an_output_without_a_descriptor_that_breaks():
         def flush(self):
             raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError), output.written(Broken()):
+    with pytest.raises(BrokenPipeError), base.written(Broken()):
         pass
