@@ -132,13 +132,15 @@ class CompareImage(base.Lister):
         from osc_image_v1.exceptions import ImageV1Error
 
         super().produce_output(parsed_args, column_names, data)
-        images = self._comparison.images
+        numbers = {"number": self._differences, "images": self._comparison.images}
+        left_out = ""
+        if self._comparison.left_out:
+            left_out = _("; not compared, since they are in no state to be copied: %d")
+            left_out %= self._comparison.left_out
         if self._differences:
-            raise ImageV1Error(
-                _("%(number)d differences, %(images)d images compared")
-                % {"number": self._differences, "images": images}
-            )
-        LOG.warning(_("No differences, %d images compared"), images)
+            text = _("%(number)d differences, %(images)d images compared") % numbers
+            raise ImageV1Error(text + left_out)
+        LOG.warning(_("No differences, %(images)d images compared") % numbers + left_out)
 
     def _counted(self, differences: Any) -> Iterator[dict[str, Any]]:
         self._differences = 0

@@ -101,13 +101,15 @@ class Comparison:
     :param peer: the other side
     :param members: whether members are compared, which takes two requests an image
     :ivar images: how many images were compared
+    :ivar left_out: how many were not, since the other side has no images in their state: they are
+        still being stored, say
     """
 
     def __init__(self, client: ImageClient, peer: Peer, members: bool = False) -> None:
         self._client = client
         self._peer = peer
         self._members = members
-        self.images = 0
+        self.images = self.left_out = 0
 
     def differences(
         self, records: Iterable[Record], *, listed: bool = True, extra: bool = True
@@ -126,17 +128,22 @@ class Comparison:
             if image.id in seen:
                 continue
             seen.add(image.id)
-            if there is not None:
-                yield from self._one(image, there.pop(image.id, None))
-            elif self._peer.expected(image) is not None:
-                yield from self._one(image, self._peer.find(image.id))
+            other = None if there is None else there.pop(image.id, None)
+            expected = self._peer.expected(image)
+            if expected is None:
+                self.left_out += image.status not in _GONE
+                continue
+            if there is None:
+                other = self._peer.find(image.id)
+                # Only now the peer knows which new IDs stand for kernel and ramdisk.
+                expected = self._peer.expected(image) or expected
+            yield from self._one(image, expected, other)
         for other in (there or {}).values() if extra else ():
             yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
 
-    def _one(self, image: ImageDetail, other: Other | None) -> Iterator[Difference]:
-        expected = self._peer.expected(image)
-        if expected is None:
-            return
+    def _one(
+        self, image: ImageDetail, expected: Fields, other: Other | None
+    ) -> Iterator[Difference]:
         self.images += 1
         if other is None:
             yield Difference(image.id, image.name, "missing", image.status)

@@ -183,6 +183,18 @@ def test_a_cloud_has_it_as_the_copy_made_it(
     }
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_images_that_cannot_be_copied_are_counted(
+    client: ImageClient, store: Store, glance: GlanceV2, listed: bool
+) -> None:
+    for number, status in enumerate(("active", "saving", "killed")):
+        store.add(number, status=status)
+    a_copy(glance, store)
+    comparison = Comparison(client, cloud(glance))
+    assert list(comparison.differences(store.records.values(), listed=listed)) == []
+    assert (comparison.images, comparison.left_out) == (1, 1)
+
+
 def test_a_cloud_differs(client: ImageClient, store: Store, glance: GlanceV2) -> None:
     store.add(0)
     a_copy(glance, store, owner="p2", checksum="0" * 32)
@@ -370,6 +382,7 @@ def test_the_command_with_a_cloud(
     shell: Shell,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     path = tmp_path / "clouds.yaml"
     auth = f'{{endpoint: "{TARGET_URL}", token: secret-token}}'
@@ -382,3 +395,8 @@ def test_the_command_with_a_cloud(
     assert run(shell, *keep)[1][0]["Difference"] == "owner"
     monkeypatch.setattr("osc_image_v1.cli.clouds.project_map", lambda *_args: {"p1": "p2"})
     assert run(shell, *keep, "--project-map", "any")[0] is None
+    store.add(1, status="saving")
+    left_out = "; not compared, since they are in no state to be copied: 1"
+    assert run(shell, "--with", "cloud:other")[0] is None
+    assert caplog.messages[-1] == "No differences, 1 images compared" + left_out
+    assert run(shell, *keep, "--min-ram", "0")[0] == "1 differences, 1 images compared" + left_out
