@@ -138,9 +138,10 @@ class CompareImage(base.Lister):
             left_out = _("; not compared, since they are in no state to be copied: %d")
             left_out %= self._comparison.left_out
         if self._differences:
-            text = _("%(number)d differences, %(images)d images compared") % numbers
+            text = _("Differences: %(number)d; images compared: %(images)d") % numbers
             raise ImageV1Error(text + left_out)
-        LOG.warning(_("No differences, %(images)d images compared") % numbers + left_out)
+        text = _("No differences; images compared: %(images)d") % numbers
+        LOG.warning("%s%s", text, left_out)
 
     def _counted(self, differences: Any) -> Iterator[dict[str, Any]]:
         self._differences = 0

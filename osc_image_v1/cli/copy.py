@@ -113,7 +113,7 @@ class OutcomeLister(base.Lister):
         left = self._count["not tried"]
         total = sum(self._count.values())
         summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
-        LOG.warning(_("%(total)d images: %(summary)s"), {"total": total, "summary": summary or "-"})
+        LOG.warning("%s%s", _("Images: %d") % total, f" ({summary})" if summary else "")
         if failed or left:
             reason = self.failure % {"failed": failed, "total": total}
             raise ImageV1Error(reason + bulk.left_over(left))

@@ -135,7 +135,7 @@ def check_outcomes(row: ManyRow, result: Result, service: Service, directory: Pa
     assert (notes, result.status) == (expected(row), row.status)
     assert [outcome["ID"] for outcome in failed] == IDS[1:2] * len(row.says)
     summary, *last = result.err.splitlines()
-    assert summary.startswith("3 images: ")
+    assert summary.startswith("Images: 3 (")
     assert [line[: len("1 of 3 images could not be")] for line in last] == (
         ["1 of 3 images could not be"] * len(row.says)
     )

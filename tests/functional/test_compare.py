@@ -18,7 +18,7 @@ COMPARE = ("image", "v1", "compare", "-f", "json", "--with")
 def test_the_same_service_says_the_same(openstack: Callable[..., Any], other: str) -> None:
     result = openstack(*COMPARE, other)
     assert (result.status, json.loads(result.out)) == (0, []), result.out
-    assert "No differences, " in result.err
+    assert "No differences; " in result.err
 
 
 @pytest.mark.parametrize("other", ["v2", "compute"])
@@ -48,7 +48,7 @@ def test_a_directory(openstack: Callable[..., Any], tmp_path: Path) -> None:
         ("large", "data", "missing"),
         ("cirros", "missing", None),
     }
-    assert "3 differences, 5 images compared" in result.err
+    assert "Differences: 3; images compared: 5" in result.err
 
 
 def test_what_it_cannot_be_compared_with(openstack: Callable[..., Any]) -> None:

@@ -341,7 +341,7 @@ def test_the_command(
     shell: Shell, store: Store, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     error, rows = run(shell, "--with", f"directory:{directory}")
-    assert error == "2 differences, 5 images compared"
+    assert error == "Differences: 2; images compared: 5"
     assert rows[0] == {
         "ID": image_id(2),
         "Name": "image 2",
@@ -350,7 +350,7 @@ def test_the_command(
         "There": "missing",
     }
     assert run(shell, "--with", f"directory:{directory}", image_id(0)) == (None, [])
-    assert caplog.messages[-1] == "No differences, 1 images compared"
+    assert caplog.messages[-1] == "No differences; images compared: 1"
 
 
 def test_the_command_with_v2(
@@ -361,7 +361,7 @@ def test_the_command_with_v2(
     requests_mock.get(f"{IMAGE_URL}/v2/images", json={"images": list(glance.records.values())})
     assert run(shell, "--with", "v2") == (None, [])
     del store.records[image_id(0)]
-    assert run(shell, "--with", "v2")[0] == "1 differences, 0 images compared"
+    assert run(shell, "--with", "v2")[0] == "Differences: 1; images compared: 0"
     assert run(shell, "--with", "v2", "--ignore-extra")[0] is None
     assert run(shell, "--with", "v2", "--name", "x")[0] is None
 
@@ -373,7 +373,7 @@ def test_the_command_with_compute(
     monkeypatch.setattr("osc_image_v1.cli.clients.compute_image_client", lambda _manager: client)
     requests_mock.get(f"{COMPUTE_URL}/images/detail", json={"images": []})
     store.add(0)
-    assert run(shell, "--with", "compute")[0] == "1 differences, 1 images compared"
+    assert run(shell, "--with", "compute")[0] == "Differences: 1; images compared: 1"
 
 
 def test_the_command_with_a_cloud(
@@ -398,5 +398,5 @@ def test_the_command_with_a_cloud(
     store.add(1, status="saving")
     left_out = "; not compared, since they are in no state to be copied: 1"
     assert run(shell, "--with", "cloud:other")[0] is None
-    assert caplog.messages[-1] == "No differences, 1 images compared" + left_out
-    assert run(shell, *keep, "--min-ram", "0")[0] == "1 differences, 1 images compared" + left_out
+    assert caplog.messages[-1] == "No differences; images compared: 1" + left_out
+    assert run(shell, *keep, "--min-ram", "0")[0] == "Differences: 1; images compared: 1" + left_out

@@ -498,9 +498,9 @@ def test_the_command(
         {"ID": image_id(0), "Name": "one", "Size": "6", "Action": "copy", "Notes": PLAN_NOTE}
     ]
     assert run(shell, "--to-cloud", "other", "one")[0]["Action"] == "copied"
-    assert caplog.messages[-1] == "1 images: 1 copied"
+    assert caplog.messages[-1] == "Images: 1 (1 copied)"
     assert run(shell, "--to-cloud", "other", "--name", "nothing") == []
-    assert caplog.messages[-1] == "0 images: -"
+    assert caplog.messages[-1] == "Images: 0"
 
 
 @pytest.mark.usefixtures("clouds_yaml")

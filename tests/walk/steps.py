@@ -61,7 +61,7 @@ STEPS = (
     Step("echo more >> archive/*.img; openstack image v1 verify archive", ("altered",), 1),
     Step(
         "openstack image v1 copy --to-cloud target NAME -f value -c ID -c Action",
-        ("^UUID copied$", "^1 images: 1 copied$"),
+        ("^UUID copied$", r"^Images: 1 \(1 copied\)$"),
     ),
     Step("openstack image v1 compare --with cloud:target --members NAME", ("No differences",)),
     Step("openstack compute image list --name NAME -f csv -c ID -c Status", ('"UUID","ACTIVE"',)),
