@@ -120,7 +120,7 @@ class ComputeImageClient:
             return self.http.get_json("/images/detail", action, params)
         except NotFound as error:
             raise ApiNotAvailable(
-                f"The Compute service at {self.http.endpoint} has no image proxy "
+                f"The Compute service at {self.http.shown_endpoint} has no image proxy "
                 f"({error.where}): use 'openstack image' or 'openstack image v1'"
             ) from error
 

@@ -156,6 +156,11 @@ class ServiceClient:
             self._endpoint = self._versioned(self._find_endpoint())
         return self._endpoint
 
+    @property
+    def shown_endpoint(self) -> str:
+        """The service's URL for people to read: without user and password."""
+        return printable(_without_secrets(self.endpoint))
+
     def _find_endpoint(self) -> str:
         adapter = self.adapter
         url = self._override or adapter.endpoint_override
@@ -176,7 +181,7 @@ class ServiceClient:
             region = f" in region {adapter.region_name}" if adapter.region_name else ""
             raise ApiNotAvailable(
                 f"The catalog has no {adapter.service_type} service{region}: choose another region "
-                f"or interface, or give its URL with {self._override_setting}"
+                f"or interface, or give its URL with {self.override_setting}"
             )
         if _origin(url) is None:
             shown = printable(_without_secrets(url))
@@ -184,7 +189,7 @@ class ServiceClient:
         return str(url)
 
     @property
-    def _override_setting(self) -> str:
+    def override_setting(self) -> str:
         """How a person gives the service's URL."""
         if self._version == "v1":
             return "--os-image-v1-endpoint-override or in clouds.yaml"
@@ -322,7 +327,7 @@ class ServiceClient:
                 raise BadAnswer(
                     f"{action}: the service redirects to {shown}, which is not "
                     "followed; if that is the service, give its URL with "
-                    f"{self._override_setting}"
+                    f"{self.override_setting}"
                 )
             url = target
             options.pop("params", None)
@@ -385,7 +390,7 @@ class ServiceClient:
             versions = []
         versions.sort(key=lambda name: [part.zfill(9) for part in _NUMBER.findall(name)])
         offered = printable(", ".join(versions))[:200] or "other versions"
-        where = _without_secrets(self.endpoint)
+        where = self.shown_endpoint
         if any(version.partition(".")[0] == self._version for version in versions):
             return ApiNotAvailable(
                 f"There is no API at {where}, though the service offers {offered}: is the path "

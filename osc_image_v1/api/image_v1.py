@@ -25,6 +25,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.api.sorting import is_sorted_here, pages_in_order
 from osc_image_v1.exceptions import (
     AmbiguousName,
+    ApiNotAvailable,
     BadAnswer,
     BadRequest,
     ImageNotFound,
@@ -333,7 +334,15 @@ class _Pager:
         params = {**self._params, "limit": str(self._asked)}
         if marker is not None:
             params["marker"] = marker
-        document: Any = self._http.get_json(self._path, self._action, params)
+        try:
+            document: Any = self._http.get_json(self._path, self._action, params)
+        except NotFound as error:
+            if marker is not None:
+                raise
+            raise ApiNotAvailable(
+                f"{error}: is {self._http.shown_endpoint} the Image API v1? If not, give its URL "
+                f"with {self._http.override_setting}"
+            ) from error
         return records_of(document, self._action)
 
     def follow(self, page: list[Record]) -> Iterator[list[Record]]:

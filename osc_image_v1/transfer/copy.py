@@ -130,7 +130,7 @@ class Job(abc.ABC):
         :param records: the images, as a detailed list has them
         :raises ImageV1Error: if the list fails, here or in the target
         """
-        return self._all(records, self._copy, ("skipped", "failed"))
+        return self._all(records, self._copy, ("skipped", "failed"), data=True)
 
     def preview(self, records: Iterable[Record]) -> Iterator[Outcome]:
         """Yield what :meth:`run` would do; nothing is changed anywhere.
@@ -138,15 +138,18 @@ class Job(abc.ABC):
         :param records: the images, as a detailed list has them
         :raises ImageV1Error: if the list fails, here or in the target
         """
-        return self._all(records, self._foresee, ("skip", "fail"))
+        return self._all(records, self._foresee, ("skip", "fail"), data=False)
 
-    def _all(self, records: Iterable[Record], work: _Work, words: _Words) -> Iterator[Outcome]:
+    def _all(
+        self, records: Iterable[Record], work: _Work, words: _Words, *, data: bool
+    ) -> Iterator[Outcome]:
         with Spool() as spool:
             first, then = self._collect(records, spool)
             entries = first + then
             if len(entries) >= _WORTH_A_LIST:
                 self._there = self._listed()
-            with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
+            size = sum(entry.size for entry in entries) if data else 0
+            with Overall(len(entries), size) as overall:
 
                 def one(entry: _Entry) -> Outcome:
                     image = ImageDetail.from_record(spool.read(entry.offset))

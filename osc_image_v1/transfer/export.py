@@ -335,7 +335,7 @@ class _Images:
             members=None,
             owner_name=None,
             data=None,
-            endpoint=self._client.http.endpoint,
+            endpoint=self._client.http.shown_endpoint,
             exported_at=datetime.now(timezone.utc),
             incomplete=reason,
         )

@@ -45,6 +45,13 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
+class Terminal(io.StringIO):
+    """An output that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def session_at(url: str) -> ksa_session.Session:
     return ksa_session.Session(auth=token_endpoint.Token(url, "secret-token"))
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.cli import columns, streams
+from tests.unit.conftest import Terminal
 from tests.unit.test_models import JSON
 
 _NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
@@ -88,10 +89,6 @@ def test_a_table_of_a_chosen_width_is_cliffs_own(options):
 
 
 def test_a_table_on_a_terminal_is_cliffs_own(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr("cliff.utils.terminal_width", lambda *_: 40)
     rows = [("word " * 20, 1)]

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gc
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,7 +36,7 @@ from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.target_v1 import V1Target
 from osc_image_v1.transfer.targets import new_id_of
-from tests.unit.conftest import IMAGE_URL, Shell, detail, image_id
+from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
 from tests.unit.store import Store
@@ -277,6 +278,18 @@ def test_preview(copy: Any, store: Store, glance: GlanceV2, more: int) -> None:
     assert outcomes[image_id(2)].failed
     assert "another image" in outcomes[image_id(2)].notes[0]
     assert all(one.startswith("GET") for one in glance.asked)
+
+
+def test_a_preview_counts_images_on_a_terminal(
+    copy: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    store.add(0)
+    store.add(1)
+    copy(dry=True)
+    assert "2/2" in sys.stderr.getvalue()
+    copy()
+    assert "12.0B of 12.0B" in sys.stderr.getvalue()
 
 
 def test_preview_says_what_cannot_be(copy: Any, store: Store, glance: GlanceV2) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import sys
 import threading
@@ -35,7 +34,7 @@ from osc_image_v1.transfer import many
 from osc_image_v1.transfer.archive import Archive
 from osc_image_v1.transfer.export import Export, Summary, named_records
 from osc_image_v1.transfer.shards import Shard
-from tests.unit.conftest import Shell, detail, image_id
+from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
 from tests.unit.store import Store
 
 
@@ -57,6 +56,13 @@ def run(client: ImageClient, store: Store, directory: Path) -> Any:
         return export.plan(records) if plan else export.run(records)
 
     return run_once
+
+
+def test_a_password_in_a_url_is_not_recorded(directory: Path) -> None:
+    client = ImageClient(adapter_at("http://admin:secret@image.example/v1"))
+    Export(client, directory, metadata_only=True).run([detail(0, is_public=True)])
+    (one,) = Archive(directory)
+    assert one.endpoint == "http://***@image.example/v1"
 
 
 def test_images_with_data_members_and_names(store: Store, directory: Path, run: Any) -> None:
@@ -612,10 +618,6 @@ def test_no_identity_service() -> None:
 
 
 def test_progress_is_shown(store: Store, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setattr(sys, "stderr", Terminal())
     store.add(1)
     store.add(2)
@@ -634,7 +636,7 @@ def test_memory_is_bounded(directory: Path, monkeypatch: pytest.MonkeyPatch) -> 
             properties = {f"key_{n}": f"{number} {'x' * 200}" for n in range(25)}
             yield detail(number, is_public=True, properties=properties)
 
-    client = SimpleNamespace(http=SimpleNamespace(endpoint="http://image.example/v1"))
+    client = SimpleNamespace(http=SimpleNamespace(shown_endpoint="http://image.example/v1"))
     export = Export(client, directory, metadata_only=True)  # type: ignore[arg-type]
     tracemalloc.start()
     try:

@@ -13,11 +13,13 @@ from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.exceptions import (
     AmbiguousName,
+    ApiNotAvailable,
     BadAnswer,
     BadRequest,
     Forbidden,
     ImageNotFound,
     InvalidInput,
+    NotFound,
     ServerError,
 )
 from tests.unit import captures, loopback
@@ -385,6 +387,22 @@ def test_another_status_is_another_error(client, requests_mock):
     requests_mock.head(f"{BRIEF}/{UUID}", status_code=403)
     with pytest.raises(Forbidden, match=rf"^Cannot show image {UUID} \(HTTP 403\)$"):
         client.get(UUID)
+
+
+def test_a_list_of_what_is_no_image_service(client, requests_mock):
+    requests_mock.get(BRIEF, status_code=404, text="The resource could not be found.")
+    with pytest.raises(ApiNotAvailable) as caught:
+        list(client.images())
+    assert str(caught.value) == (
+        f"Cannot list images: The resource could not be found. (HTTP 404): is {IMAGE_URL}/v1 the "
+        "Image API v1? If not, give its URL with --os-image-v1-endpoint-override or in clouds.yaml"
+    )
+
+
+def test_a_marker_that_is_not_found(client, requests_mock):
+    requests_mock.get(BRIEF, status_code=404, text="No such marker")
+    with pytest.raises(NotFound, match=r"^Cannot list images: No such marker \(HTTP 404\)$"):
+        list(client.images(ImageQuery(marker=UUID)))
 
 
 # One image by ID or name

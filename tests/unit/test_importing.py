@@ -144,7 +144,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             properties = {f"key_{n}": f"{number} {'x' * 200}" for n in range(25)}
             yield detail(number, is_public=True, status="queued", properties=properties)
 
-    service: Any = SimpleNamespace(http=SimpleNamespace(endpoint="http://image.example/v1"))
+    service: Any = SimpleNamespace(http=SimpleNamespace(shown_endpoint="http://image.example/v1"))
     Export(service, tmp_path / "export").run(records())
     target = Forgetful()
     tracemalloc.start()

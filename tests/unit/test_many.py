@@ -18,6 +18,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.transfer import many, progress
 from osc_image_v1.transfer.many import Outage, Overall, Workers
+from tests.unit.conftest import Terminal
 
 
 def test_all_is_done_once() -> None:
@@ -108,11 +109,6 @@ def test_images_that_fail_for_themselves(error: ImageV1Error) -> None:
     for _ in range(1000):
         outage.failed(error)
         assert not outage.certain
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
