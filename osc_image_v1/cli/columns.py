@@ -44,6 +44,9 @@ def human_size(size: Any) -> Any:
 
 def utc(value: Any) -> Any:
     """Return a service's time as ISO 8601 with ``Z``; what is no time stays as it is."""
+    if value is None:
+        # Hardly an image is deleted, and an exception takes its time.
+        return None
     try:
         naive = datetime.fromisoformat(value)
         if naive.tzinfo is None:
@@ -73,12 +76,17 @@ def as_json(value: Any) -> Any:
     """Return mappings and lists as JSON text, anything else as it is."""
     if isinstance(value, dict):
         # Text by text: the encoder sets itself up anew for each object, at twice the cost.
-        pairs = [f"{_to_json(name)}: {_to_json(value[name])}" for name in sorted(value)]
+        pairs = [f"{_text_to_json(name)}: {_cell_to_json(value[name])}" for name in sorted(value)]
         return "{" + ", ".join(pairs) + "}"
     return _to_json(value) if isinstance(value, list) else value
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+_text_to_json = json.encoder.encode_basestring
+
+
+def _cell_to_json(value: Any) -> str:
+    return _text_to_json(value) if type(value) is str else _to_json(value)
 
 
 def for_table(value: Any) -> Any:
