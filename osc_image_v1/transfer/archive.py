@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import logging
 import os
 import re
@@ -185,14 +186,11 @@ class Archive:
 
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
-        with contextlib.ExitStack() as last:
-            manifest = file = None
-            for image_id in sorted(self._places):
-                if self._places[image_id][1] is not manifest or file is None:
-                    manifest = self._places[image_id][1]
-                    last.close()
-                    file = last.enter_context(opened(manifest))
-                yield self._at(image_id, file)
+        in_order = sorted(self._places)
+        for manifest, ids in itertools.groupby(in_order, lambda one: self._places[one][1]):
+            with opened(manifest) as file:
+                for image_id in ids:
+                    yield self._at(image_id, file)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
