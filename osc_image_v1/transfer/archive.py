@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
 from osc_image_v1.transfer.manifest import (
@@ -42,6 +42,8 @@ _MODE = 0o666  # less the umask
 # Exported images may be private ones of all projects.
 _DIRECTORY_MODE = 0o700
 _HASHED_AT_ONCE = 2**20
+# Bytes of lines whose images stay in memory, some thousand images.
+_KEPT = 2**20
 _HEADER_BEGINS = b'{"format":'
 
 # Which of several records of an image counts: the greatest.
@@ -147,13 +149,22 @@ def hash_file(
     return FileHashes(size, wanted.hexdigest() if wanted else None, sha256.hexdigest())
 
 
+class _Place(NamedTuple):
+    """Where an image is recorded, and the record where there was room to keep it."""
+
+    rank: _Rank
+    manifest: Path
+    offset: int
+    kept: ExportedImage | None
+
+
 class Archive:
     """The images that a directory's manifests tell of; each image once, as it was recorded last.
 
     A manifest that only says that an image is still to be exported gives way to another one that
     has it.
 
-    In memory are only IDs and where the records are.
+    In memory are IDs, where the records are, and a limited number of records.
 
     :param directory: the directory
     :param on_damage: is told of each line that is damaged, which then counts as absent; without
@@ -171,12 +182,13 @@ class Archive:
             self.manifests = sorted(
                 directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
             )
-        self._places: dict[str, tuple[_Rank, Path, int]] = {}
+        self._room = _KEPT
+        self._places: dict[str, _Place] = {}
         for manifest in self.manifests:
-            for image_id, (rank, offset) in self._read(manifest).items():
-                place = self._places.get(image_id)
-                if place is None or place[0] <= rank:
-                    self._places[image_id] = (rank, manifest, offset)
+            for image_id, place in self._read(manifest).items():
+                other = self._places.get(image_id)
+                if other is None or other.rank <= place.rank:
+                    self._places[image_id] = place
 
     def __len__(self) -> int:
         return len(self._places)
@@ -187,7 +199,7 @@ class Archive:
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
         in_order = sorted(self._places)
-        for manifest, ids in itertools.groupby(in_order, lambda one: self._places[one][1]):
+        for manifest, ids in itertools.groupby(in_order, lambda one: self._places[one].manifest):
             with opened(manifest) as file:
                 for image_id in ids:
                     yield self._at(image_id, file)
@@ -204,22 +216,24 @@ class Archive:
         """
         if image_id not in self._places:
             return None
-        with opened(self._places[image_id][1]) as file:
+        with opened(self._places[image_id].manifest) as file:
             return self._at(image_id, file)
 
     def _at(self, image_id: str, file: BinaryIO) -> ExportedImage:
-        _rank, manifest, offset = self._places[image_id]
-        with file_errors("read", manifest):
-            file.seek(offset)
+        place = self._places[image_id]
+        if place.kept is not None:
+            return place.kept
+        with file_errors("read", place.manifest):
+            file.seek(place.offset)
             line = file.readline(LONGEST_LINE + 2)
         exported = read_line(line)
         if exported is None or exported.id != image_id:
-            raise BadManifest(f"{shown(manifest)} has been changed while it was read")
+            raise BadManifest(f"{shown(place.manifest)} has been changed while it was read")
         return exported
 
-    def _read(self, manifest: Path) -> dict[str, tuple[_Rank, int]]:
-        """Return what each image of a manifest ranks, and where it is in the file."""
-        found: dict[str, tuple[_Rank, int]] = {}
+    def _read(self, manifest: Path) -> dict[str, _Place]:
+        """Return where each image of a manifest is recorded last."""
+        found: dict[str, _Place] = {}
         offset = 0
         with opened(manifest) as file, file_errors("read", manifest):
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
@@ -233,7 +247,9 @@ class Archive:
                     self._damaged(manifest, number, error)
                 else:
                     if exported is not None:
-                        found[exported.id] = (_rank(exported), offset)
+                        self._room -= len(line)
+                        kept = exported if self._room >= 0 else None
+                        found[exported.id] = _Place(_rank(exported), manifest, offset, kept)
                 offset += len(line)
         return found
 

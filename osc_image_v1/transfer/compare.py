@@ -477,7 +477,7 @@ class DirectoryPeer(Peer):
             fields["size"] = exported.data.size
             if fields["checksum"] is not None:
                 fields["checksum"] = exported.data.md5
-        return Other(exported.id, exported.id, exported.image.name, fields)
+        return Other(exported.id, exported.id, exported.name, fields)
 
     def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:
         if exported.data is None:

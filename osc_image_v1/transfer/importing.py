@@ -136,7 +136,7 @@ def exported_records(archive: Archive, names_or_ids: Iterable[str] = ()) -> Iter
 def _ids_by_name(archive: Archive, names: set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for exported in archive if names else ():
-        name = exported.image.name
+        name = exported.name
         if name in names:
             found.setdefault(name, []).append(exported.id)
     return found

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.records import Record
+from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
 from osc_image_v1.exceptions import BadManifest
 
@@ -92,6 +92,16 @@ class ExportedImage:
     def id(self) -> str:
         """The image's ID."""
         return str(self.record["id"])
+
+    @property
+    def name(self) -> str | None:
+        """The image's name."""
+        return text_or_none(self.record.get("name"))
+
+    @property
+    def checksum(self) -> str | None:
+        """MD5 of the data as the service has it, None where it has none."""
+        return text_or_none(self.record.get("checksum"))
 
     @property
     def file(self) -> str:

@@ -151,13 +151,13 @@ class Verification:
                 detail += f"; not repaired: {failed}"
         if exported.incomplete is not None and (problem is None or repaired):
             return _incomplete(exported)
-        return Finding(exported.file, problem, detail, exported.id, exported.image.name, repaired)
+        return Finding(exported.file, problem, detail, exported.id, exported.name, repaired)
 
     def _stray(self, exported: ExportedImage) -> Finding | None:
         if not os.path.lexists(self._directory / exported.file):
             return None
         detail = "its image is recorded without data; an export takes it over or replaces it"
-        return Finding(exported.file, "unknown", detail, exported.id, exported.image.name)
+        return Finding(exported.file, "unknown", detail, exported.id, exported.name)
 
     def _problem(
         self, exported: ExportedImage, data: StoredData, advance: Advance
@@ -174,7 +174,7 @@ class Verification:
         if status.st_size != data.size:
             problem = "short" if status.st_size < data.size else "altered"
             return problem, f"{status.st_size} bytes, not {data.size}"
-        checksum = as_md5(exported.image.checksum)
+        checksum = as_md5(exported.checksum)
         if checksum not in (None, data.md5):
             return "altered", "the manifest's MD5 is not the image's checksum"
         try:
@@ -230,7 +230,7 @@ def _batches(archive: Iterable[ExportedImage]) -> Iterator[list[ExportedImage]]:
 
 def _incomplete(exported: ExportedImage) -> Finding:
     detail = f"{exported.incomplete}; export it again"
-    return Finding(exported.file, "incomplete", detail, exported.id, exported.image.name)
+    return Finding(exported.file, "incomplete", detail, exported.id, exported.name)
 
 
 def _guess(name: str, expected: set[str]) -> str:

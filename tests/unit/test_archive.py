@@ -46,10 +46,21 @@ def write(directory: Path, *images: ExportedImage, shard: Shard | None = None) -
     return writer.path
 
 
+@pytest.fixture
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_KEPT", 0)
+
+
+@pytest.fixture(params=[2**20, 1200, 0], ids=["all kept", "one kept", "nothing kept"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_KEPT", request.param)
+
+
 def names(directory: Path) -> list[str | None]:
     return [image.image.name for image in Archive(directory)]
 
 
+@pytest.mark.usefixtures("kept")
 def test_written_and_read(tmp_path: Path) -> None:
     images = [exported(2), exported(1)]
     write(tmp_path, *images)
@@ -71,6 +82,7 @@ def test_nothing_to_add(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
     write(tmp_path, exported(1, name="old"), exported(2))
     # Also where the clock went back.
@@ -78,6 +90,7 @@ def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
     assert names(tmp_path) == ["new", "image 2"]
 
 
+@pytest.mark.usefixtures("kept")
 def test_parts_are_read_together(tmp_path: Path) -> None:
     write(tmp_path, exported(1, 5, name="late"), exported(2), shard=Shard(1, 2))
     write(tmp_path, exported(1, 4, name="early"), exported(3), shard=Shard(2, 2))
@@ -145,6 +158,7 @@ def test_what_is_no_manifest_is_not_read(tmp_path: Path, text: bytes) -> None:
         Archive(tmp_path)
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_damaged_line(tmp_path: Path) -> None:
     path = write(tmp_path, exported(1), exported(2), exported(3))
     path.write_bytes(path.read_bytes().replace(b"image 2", b"image 5"))
@@ -156,6 +170,7 @@ def test_a_damaged_line(tmp_path: Path) -> None:
     assert [(manifest.name, number) for manifest, number, _ in damages] == [("manifest.jsonl", 3)]
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_manifest_that_is_changed_while_it_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, exported(1), exported(2))
     archive = Archive(tmp_path)
@@ -163,6 +178,16 @@ def test_a_manifest_that_is_changed_while_it_is_read(tmp_path: Path) -> None:
     path.write_bytes(lines[0] + lines[2] + lines[1])
     with pytest.raises(BadManifest, match="changed while it was read"):
         list(archive)
+
+
+def test_records_are_kept_up_to_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_KEPT", 2 * len(image_line(exported(1))))
+    write(tmp_path, *map(exported, range(1, 4)))
+    archive = Archive(tmp_path)
+    first = [archive.find(exported(number).id) for number in (1, 2, 3)]
+    again = [archive.find(exported(number).id) for number in (1, 2, 3)]
+    assert first == again == [exported(1), exported(2), exported(3)]
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True, True, False]
 
 
 def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
