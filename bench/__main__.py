@@ -32,7 +32,7 @@ def parts(
         "save": lambda: transfers.save(folder, size, rounds),
         "save-small": lambda: transfers.save(folder, size // 16, rounds),
         "create": lambda: transfers.create(folder, size, rounds),
-        "small": lambda: transfers.export(folder, options.small, MIB // 16, rounds),
+        "small": lambda: transfers.export(folder, options.small, MIB // 16, 2 * rounds),
         "large": lambda: transfers.export(folder, 8, size // 8, rounds),
         "real": lambda: real.measure(options.real, size // 4, rounds),
     }
