@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from osc_image_v1.exceptions import InvalidInput
@@ -28,7 +29,11 @@ def project_id(manager: Any, name_or_id: str) -> str:
     from openstack import exceptions as sdk_exceptions
 
     try:
-        project = manager.sdk_connection.identity.find_project(name_or_id)
+        identity = manager.sdk_connection.identity
+        find_tenant = _find_tenant(identity)
+        project = (find_tenant or identity.find_project)(name_or_id)
+        if find_tenant and project is None:
+            return _unchecked(manager, name_or_id)
     except sdk_exceptions.DuplicateResource:
         raise InvalidInput(
             _("Several projects have the name '%s', use an ID instead") % printable(name_or_id)
@@ -38,6 +43,14 @@ def project_id(manager: Any, name_or_id: str) -> str:
     if project is None:
         raise InvalidInput(_("No project has the name or ID '%s'") % printable(name_or_id))
     return str(project.id)
+
+
+def _find_tenant(identity: Any) -> Callable[[str], Any] | None:
+    """Return what finds a project in the Identity API v2, None where there is a newer one.
+
+    Projects are tenants there, and only the admin endpoint tells of those that are not one's own.
+    """
+    return getattr(identity, "find_tenant", None)
 
 
 def _out_of_reach() -> tuple[type[Exception], ...]:
@@ -91,21 +104,23 @@ class ProjectNames:
         from openstack import exceptions as sdk_exceptions
 
         try:
-            found = self._manager.sdk_connection.identity.get_project(project)
+            identity = self._manager.sdk_connection.identity
+            found = (_find_tenant(identity) or identity.get_project)(project)
         except sdk_exceptions.HttpException:
             return None
         except _out_of_reach():
             # There is no Identity service within reach, and there will be none.
             self._reached = False
             return None
-        return None if found.name is None else str(found.name)
+        return None if found is None or found.name is None else str(found.name)
 
 
 def all_projects(manager: Any) -> dict[str, str] | None:
     """Return the names of all projects by their IDs, in one request.
 
     :param manager: the shell's client manager
-    :returns: None where this user may not list them, or no Identity service is within reach
+    :returns: None where this user may not list them, no Identity service is within reach, or it
+        tells of one's own projects only, as the Identity API v2 does
     """
     try:
         found = list(manager.sdk_connection.identity.projects())

@@ -7,7 +7,7 @@ import pytest
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import fixture
 from keystoneauth1 import session as ksa_session
-from keystoneauth1.identity import v3
+from keystoneauth1.identity import v2, v3
 from openstack.connection import Connection
 
 from osc_image_v1.cli.projects import ProjectNames, all_projects, project_id
@@ -106,10 +106,57 @@ def test_a_cloud_without_an_identity_service(manager, caplog):
     assert "'demo' is taken for a project's ID" in caplog.text
 
 
-def test_names_of_projects_on_a_cloud_with_an_old_identity_service(manager):
-    """Of its projects openstacksdk speaks as tenants."""
+def test_names_of_projects_without_an_identity_service(manager):
     manager.sdk_connection = SimpleNamespace(identity=object())
     names = ProjectNames(manager)
     assert names.get("p1") is None
     assert names.get("p2") is None
     assert all_projects(manager) is None
+
+
+TENANTS = f"{KEYSTONE}/v2.0/tenants"
+
+
+@pytest.fixture
+def old_manager(requests_mock):
+    """A cloud with the Identity API v2 alone, where projects are tenants."""
+    token = fixture.V2Token(token_id="t", tenant_id="p0", tenant_name="mine")
+    token.add_service("identity").add_endpoint(f"{KEYSTONE}/v2.0", region="RegionOne")
+    discovery = fixture.DiscoveryList(href=KEYSTONE, v3=False)
+    requests_mock.get(KEYSTONE, json=discovery, status_code=300)
+    requests_mock.get(f"{KEYSTONE}/v2.0", json={"version": fixture.V2Discovery(f"{KEYSTONE}/v2.0")})
+    requests_mock.post(f"{KEYSTONE}/v2.0/tokens", json=token)
+    tenants = [{"id": "p0", "name": "mine"}, {"id": "p1", "name": "demo"}]
+    requests_mock.get(TENANTS, json={"tenants": tenants, "tenants_links": []})
+    requests_mock.get(re.compile(f"{TENANTS}/.*"), status_code=404)
+    auth = v2.Password(f"{KEYSTONE}/v2.0", username="u", password="p", tenant_name="mine")
+    shell = Shell(ksa_session.Session(auth))
+    connection = Connection(session=shell.client_manager.session, region_name="RegionOne")
+    shell.client_manager.sdk_connection = connection
+    with connection:
+        yield shell.client_manager
+
+
+@pytest.mark.parametrize("text", ["demo", "p1"])
+def test_a_tenant(old_manager, text):
+    assert project_id(old_manager, text) == "p1"
+
+
+def test_a_tenant_of_others_is_an_id(old_manager, caplog):
+    assert project_id(old_manager, "b" * 32) == "b" * 32
+    assert not caplog.messages
+    assert project_id(old_manager, "elsewhere") == "elsewhere"
+    assert "'elsewhere' is taken for a project's ID" in caplog.text
+
+
+def test_names_of_tenants(old_manager):
+    names = ProjectNames(old_manager)
+    assert [names.get(project) for project in ("p0", "p1", "p2")] == ["mine", "demo", None]
+    # Not all of them are known to be there.
+    assert all_projects(old_manager) is None
+
+
+def test_tenants_that_this_user_may_not_list(old_manager, requests_mock):
+    requests_mock.get(TENANTS, status_code=403)
+    assert ProjectNames(old_manager).get("p1") is None
+    assert project_id(old_manager, "demo") == "demo"
