@@ -109,13 +109,12 @@ class CompareImage(base.Lister):
         from osc_image_v1.transfer.compare import Comparison
 
         manager = self.app.client_manager
+        other_side = self._other_side(parsed_args)
         whole = not parsed_args.images and image.query_of(parsed_args, manager) == ImageQuery()
         if whole:
             parsed_args.visibility = "all"
         records = bulk.records(parsed_args, manager)
-        self._comparison = Comparison(
-            manager.image_v1, self._other_side(parsed_args), parsed_args.members
-        )
+        self._comparison = Comparison(manager.image_v1, other_side, parsed_args.members)
         differences = self._comparison.differences(
             records,
             listed=not parsed_args.images,
@@ -164,7 +163,9 @@ class CompareImage(base.Lister):
         if kind == "directory":
             from osc_image_v1.transfer.archive import Archive
 
-            return compare.DirectoryPeer(Archive(Path(name)))
+            archive = Archive(Path(name))
+            archive.check_not_empty()
+            return compare.DirectoryPeer(archive)
         return self._cloud(parsed_args, name)
 
     def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:

@@ -60,7 +60,7 @@ class ImportImage(OutcomeLister):
 
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
-        _check(archive)
+        archive.check_not_empty()
         plan = Plan(
             new_ids=parsed_args.new_ids,
             visibility=parsed_args.new_visibility,
@@ -77,21 +77,6 @@ class ImportImage(OutcomeLister):
         )
         records = exported_records(archive, parsed_args.images)
         return self.rows(importing, records, parsed_args)
-
-
-def _check(archive: Any) -> None:
-    from osc_image_v1.exceptions import BadManifest
-    from osc_image_v1.transfer.part import shown
-
-    if not archive.manifests:
-        raise BadManifest(
-            _("%s has no manifest: nothing was exported to it") % shown(archive.directory)
-        )
-    if not len(archive):
-        raise BadManifest(
-            _("the manifest in %s tells of no image: nothing was exported to it")
-            % shown(archive.directory)
-        )
 
 
 def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Mapping[str, str]:

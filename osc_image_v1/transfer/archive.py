@@ -190,6 +190,21 @@ class Archive:
                 if other is None or other.rank <= place.rank:
                     self._places[image_id] = place
 
+    def check_not_empty(self) -> None:
+        """Refuse a directory that nothing was exported to.
+
+        :raises BadManifest: if it has no manifest, or none tells of an image
+        """
+        if not self.manifests:
+            raise BadManifest(
+                f"{shown(self.directory)} has no manifest: nothing was exported to it"
+            )
+        if not self._places:
+            raise BadManifest(
+                f"the manifest in {shown(self.directory)} tells of no image: nothing was exported "
+                "to it"
+            )
+
     def __len__(self) -> int:
         return len(self._places)
 

@@ -24,7 +24,7 @@ from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.export import WITHOUT_DATA
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Outage, Overall, Workers
-from osc_image_v1.transfer.part import PART, file_errors, shown
+from osc_image_v1.transfer.part import PART, file_errors
 from osc_image_v1.transfer.progress import Advance
 
 # Bytes and images that one worker takes at a time.
@@ -91,18 +91,10 @@ class Verification:
             damages.append(Finding(manifest.name, "altered", f"line {number}: {error}"))
 
         archive = Archive(self._directory, damaged)
-        if not archive.manifests:
-            raise BadManifest(
-                f"{shown(self._directory)} has no manifest: nothing was exported to it"
-            )
-        yield from damages
         unknown, size = self._look_around(archive)
-        if not (len(archive) or damages or unknown):
-            raise BadManifest(
-                f"the manifest in {shown(self._directory)} tells of no image: nothing was exported "
-                "to it"
-            )
-        yield from unknown
+        if not (archive.manifests and (damages or unknown)):
+            archive.check_not_empty()
+        yield from (*damages, *unknown)
         with Overall(len(archive), size) as overall:
             workers: Workers[list[ExportedImage], list[tuple[ExportedImage, Finding | None]]]
             workers = Workers(

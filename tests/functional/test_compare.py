@@ -51,7 +51,10 @@ def test_a_directory(openstack: Callable[..., Any], tmp_path: Path) -> None:
     assert "Differences: 3; images compared: 5" in result.err
 
 
-def test_what_it_cannot_be_compared_with(openstack: Callable[..., Any]) -> None:
+def test_what_it_cannot_be_compared_with(openstack: Callable[..., Any], tmp_path: Path) -> None:
     assert openstack(*COMPARE, "nothing").status == 2
     assert openstack(*COMPARE, "cloud:none-such").status == 1
     assert openstack(*COMPARE, "directory:/none/such").status == 1
+    result = openstack(*COMPARE, f"directory:{tmp_path}")
+    assert (result.status, result.out.strip()) == (1, "")
+    assert result.err == f"'{tmp_path}' has no manifest: nothing was exported to it\n"

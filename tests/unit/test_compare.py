@@ -337,6 +337,12 @@ def test_what_there_is_to_compare_with(
     assert "use compute, v2, cloud:<name> or directory:<path>" in capsys.readouterr().err
 
 
+def test_a_directory_that_nothing_was_exported_to(shell: Shell, tmp_path: Path) -> None:
+    error, rows = run(shell, "--with", f"directory:{tmp_path}")
+    assert error == f"'{tmp_path}' has no manifest: nothing was exported to it"
+    assert rows == []
+
+
 def test_the_command(
     shell: Shell, store: Store, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
