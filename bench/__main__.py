@@ -6,11 +6,14 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from bench import lists, real, start, transfers
 from bench.measure import Section
@@ -19,66 +22,104 @@ from bench.transfers import MIB
 _PACKAGES = ("python-openstackclient", "python-glanceclient", "cliff", "requests")
 
 
-def parts(
-    options: argparse.Namespace, folder: Path
-) -> Mapping[str, Callable[[], Iterator[Section]]]:
-    """Return what can be measured, by name."""
-    rounds, size = options.rounds, options.size * MIB
-    counts = (1000, options.images, options.images * 10)
-    return {
-        "start": lambda: start.measure(rounds),
-        "list": lambda: lists.measure(options.images, rounds),
-        "growth": lambda: lists.growth(counts, max(1, rounds // 2)),
-        "save": lambda: transfers.save(folder, size, rounds),
-        "save-small": lambda: transfers.save(folder, size // 16, rounds),
-        "create": lambda: transfers.create(folder, size, rounds),
-        "small": lambda: transfers.export(folder, options.small, MIB // 16, 2 * rounds),
-        "large": lambda: transfers.export(folder, 8, size // 8, rounds),
-        "real": lambda: real.measure(options.real, size // 4, rounds),
-    }
+_PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = {
+    "start": lambda given, _folder: start.measure(4 * given.rounds),
+    "list": lambda given, _folder: lists.measure(given.images, given.rounds),
+    "growth": lambda given, _folder: lists.growth(
+        (1000, given.images, given.images * 10), max(1, given.rounds // 2)
+    ),
+    "save": lambda given, folder: transfers.save(folder, given.size * MIB, given.rounds),
+    "save-small": lambda given, folder: transfers.save(
+        folder, max(MIB, given.size * MIB // 16), given.rounds
+    ),
+    "create": lambda given, folder: transfers.create(folder, given.size * MIB, given.rounds),
+    "small": lambda given, folder: transfers.export(
+        folder, given.small, MIB // 16, 2 * given.rounds
+    ),
+    "large": lambda given, folder: transfers.export(folder, 8, given.size * MIB // 8, given.rounds),
+    "real": lambda given, _folder: real.measure(given.real, given.size * MIB // 4, given.rounds),
+}
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures were taken on."""
+    """Return what the figures were taken on, and when."""
     return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "system": platform.platform(),
         "processors": str(os.cpu_count()),
         "Python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
+        **{package: _version(package) for package in _PACKAGES},
     }
 
 
-def parse(names: list[str]) -> argparse.Namespace:
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more")
+        return int(text)
+
+    return number
+
+
+def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", choices=[[], *names], help=", ".join(names)
+    add = parser.add_argument
+    add("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; by default all")
+    add(
+        "--rounds",
+        type=_at_least(1),
+        default=5,
+        help="measured runs of each (default: 5); of what is short more, of growth half as many",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="measured runs of each (default: 5)")
-    parser.add_argument("--images", type=int, default=100_000, help="in a list (default: 100000)")
-    parser.add_argument("--size", type=int, default=1024, help="MiB of data (default: 1024)")
-    parser.add_argument("--small", type=int, default=500, help="small images (default: 500)")
-    parser.add_argument("--real", type=int, default=3000, help="on the real cloud (default: 3000)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs there, too")
-    return parser.parse_args()
+    add("--images", type=_at_least(2000), default=100_000, help="in a list (default: 100000)")
+    add("--size", type=_at_least(8), default=1024, help="MiB of data (default: 1024)")
+    add("--small", type=_at_least(16), default=500, help="small images (default: 500)")
+    add("--real", type=_at_least(1), default=3000, help="on the real cloud (default: 3000)")
+    add("--json", type=Path, metavar="FILE", help="write all runs there, too")
+    given = parser.parse_args()
+    for part in given.parts:
+        if part not in _PARTS:
+            parser.error(f"there is no part {part}, but {', '.join(_PARTS)}")
+    return given
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measure what is named, or all, and print each part when it is there."""
+    document: dict[str, Any] = {
+        "machine": machine(),
+        "options": {name: str(value) for name, value in vars(given).items()},
+        "sections": [],
+    }
+    print("\n".join(f"{what}: {which}" for what, which in document["machine"].items()) + "\n")
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("TMPDIR", ".")) as name:
+        for part in given.parts or _PARTS:
+            for section in _PARTS[part](given, Path(name).resolve()):
+                print(section, flush=True)
+                document["sections"].append({"part": part, **section.as_data()})
+                if given.json:
+                    given.json.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def main() -> None:
-    """Measure what is named, or all."""
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("TMPDIR", ".")) as name:
-        names = list(parts(argparse.Namespace(rounds=1, size=1, images=1), Path()))
-        options = parse(names)
-        sections = []
-        print("\n".join(f"{what}: {which}" for what, which in machine().items()) + "\n")
-        chosen = parts(options, Path(name))
-        for part in options.parts or names:
-            for section in chosen[part]():
-                print(section)
-                sys.stdout.flush()
-                sections.append(section.as_data())
-        if options.json:
-            document = {"machine": machine(), "sections": sections}
-            options.json.write_text(json.dumps(document, indent=1) + "\n")
+    """Measure; what was started ends with this."""
+    given = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if given.json:
+            given.json.touch()
+        measure(given)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except OSError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

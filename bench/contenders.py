@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,24 +13,29 @@ HERE = Path(__file__).parent
 
 
 @contextlib.contextmanager
-def stand_in(images: int, file: Path | None = None) -> Iterator[str]:
+def stand_in(images: int, file: Path | None = None, *, strict: bool = False) -> Iterator[str]:
     """Run the stand-in, and yield its URL.
 
     :param images: how many images it has
     :param file: the data of each of them
+    :param strict: whether it refuses other data than that; to hash it takes time
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bench.stand_in", str(port), str(images)]
+    command = [sys.executable, "-m", "bench.stand_in", str(images)]
     command += [str(file)] if file else []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=HERE.parent) as server:
+    command += ["--strict"] if strict else []
+    # It ends when its standard input does, however this process ends.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        if not url:
+            sys.exit("the stand-in does not run")
         try:
-            assert server.stdout is not None
-            server.stdout.readline()
-            yield f"http://127.0.0.1:{port}"
+            yield url
         finally:
-            server.terminate()
+            server.stdin.close()
 
 
 def openstack(*command: str) -> list[str]:
@@ -61,7 +65,14 @@ def glance_at(url: str, *command: str) -> list[str]:
     return glance("--os-auth-token", "t", "--os-image-url", url, *command)
 
 
-def sh(*commands: str | Sequence[str]) -> list[str]:
-    """Return commands of a shell, one after the other."""
-    lines = (line if isinstance(line, str) else shlex.join(line) for line in commands)
+def sh(*commands: str | Sequence[str | Path], folder: Path | None = None) -> list[str]:
+    """Return commands of a shell, one after the other.
+
+    :param commands: words, or a line as a shell reads it
+    :param folder: where they run
+    """
+    lines = [
+        line if isinstance(line, str) else shlex.join(map(str, line))
+        for line in ([["cd", folder]] if folder else []) + list(commands)
+    ]
     return ["sh", "-ec", "; ".join(lines)]

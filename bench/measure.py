@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,10 @@ class Contender:
     #: Where its output goes; None throws it away.
     output: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Is called before each run, while no clock runs.
+    prepare: Callable[[], None] | None = None
+    #: Is called after the unmeasured run; exits where that did not do its job.
+    check: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Sample:
     runs: list[Run] = field(default_factory=list)
 
     def median(self, figure: str) -> float:
-        return statistics.median(getattr(run, figure) for run in self.runs)
+        return float(statistics.median(getattr(run, figure) for run in self.runs))
 
     def fastest(self) -> float:
         """Return the least wall clock: what else the machine does only ever adds to it."""
@@ -69,9 +75,9 @@ class Section:
     samples: Mapping[str, Sample]
     figures: list[Figure] = field(default_factory=list)
 
-    def wall(self, name: str, start: str | None = None) -> float:
-        """Return the fastest run's wall clock of a contender, less that of its start."""
-        return self.samples[name].fastest() - (self.wall(start) if start else 0)
+    def fastest(self, name: str, start: str | None = None) -> float:
+        """Return the wall clock of a contender's fastest run, less that of its start's."""
+        return self.samples[name].fastest() - (self.fastest(start) if start else 0)
 
     def memory(self, name: str) -> float:
         """Return the median peak memory of a contender."""
@@ -101,15 +107,19 @@ class Section:
                     f"{sample.median('memory'):.0f}",
                 )
             )
-        parts = [self.title, "-" * len(self.title), "", *_table(rows)] if self.samples else []
+        parts = [self.title, "-" * len(self.title)]
+        if self.samples:
+            parts += ["", *_table(rows)]
         if self.figures:
-            parts += ["", *_table([("figure", "measured", "target"), *map(_row, self.figures)])]
+            parts += ["", *_table([("figure", "measured", "at most"), *map(_row, self.figures)])]
         return "\n".join([*parts, ""])
 
 
 def _row(figure: Figure) -> tuple[str, str, str]:
     unit = f" {figure.unit}" if figure.unit else ""
     target = "" if figure.target is None else f"{figure.target:g}{unit}"
+    if figure.target is not None and round(figure.value, 2) > figure.target:
+        target += ", missed"
     return figure.name, f"{figure.value:.2f}{unit}", target
 
 
@@ -125,8 +135,15 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of what is measured: installed programs have their bytecode."""
-    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """Return the environment of what is measured.
+
+    No cloud of the user's is in it, and installed programs have their bytecode.
+    """
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if name != "PYTHONDONTWRITEBYTECODE" and not name.startswith("OS_")
+    }
     return {**kept, **(more or {})}
 
 
@@ -144,6 +161,8 @@ def apart(check: Callable[..., None], *arguments: Any) -> None:
 
 def run_once(contender: Contender) -> Run:
     """Run a contender; it must succeed."""
+    if contender.prepare:
+        contender.prepare()
     # What others have left to be written is not this one's.
     os.sync()
     target = contender.output or Path(os.devnull)
@@ -155,10 +174,18 @@ def run_once(contender: Contender) -> Run:
             stdout=output,
             stderr=subprocess.PIPE,
             env=environment(contender.env),
+            start_new_session=True,
         )
         assert process.stderr is not None
-        said = process.stderr.read()
-        _pid, status, usage = os.wait4(process.pid, 0)
+        try:
+            said = process.stderr.read()
+            _pid, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # It may be a shell, whose commands would go on.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -174,4 +201,6 @@ def compare(contenders: Sequence[Contender], rounds: int) -> dict[str, Sample]:
             run = run_once(contender)
             if number:
                 samples[contender.name].runs.append(run)
+            elif contender.check:
+                contender.check()
     return samples

@@ -1,18 +1,21 @@
 """A stand-in for an image service, fast enough not to be what is measured.
 
 It lists any number of images of the Image API v1, page by page, as Glance does, and serves and
-takes one image's data. Each page is made once and kept. ``python -m bench.stand_in PORT IMAGES
-[FILE]``.
+takes one image's data. Each page is made once and kept. ``python -m bench.stand_in IMAGES [FILE]
+[--strict]`` prints its URL, and ends when its standard input does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import http.server
 import json
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -65,13 +68,20 @@ def page(first: int, limit: int, total: int, detail: bool, data: tuple[int, str]
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # An answer is two packets, of which the second would wait for the client to confirm the first.
+    disable_nagle_algorithm = True
     images = 0
     file: Path | None = None
     md5 = ""
+    strict = False
+    requests = 0
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        if parts.path.rstrip("/") in ("/v1/images", "/v1/images/detail"):
+        if parts.path == "/requests":
+            self._answer(b"%d" % Handler.requests)
+        elif parts.path.rstrip("/") in ("/v1/images", "/v1/images/detail"):
+            Handler.requests += 1
             asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             first = int(asked["marker"][:8], 16) + 1 if "marker" in asked else 0
             limit = min(int(asked.get("limit", 25)), 1000)
@@ -128,22 +138,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(size))
         self.end_headers()
         self.wfile.flush()
-        with self.file.open("rb") as data:
+        # Who has been interrupted takes no more of it.
+        with self.file.open("rb") as data, contextlib.suppress(ConnectionError):
             sent = 0
             while sent < size:
                 sent += os.sendfile(self.connection.fileno(), data.fileno(), sent, 2**24)
 
     def _take(self) -> None:
         """Take data and throw it away; its MD5 is known, it is the file's."""
-        if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            while size := int(self.rfile.readline(), 16):
-                self.rfile.read(size + 2)
-            self.rfile.readline()
-        left = int(self.headers.get("Content-Length") or 0)
-        buffer = bytearray(2**20)
-        while left:
-            left -= self.rfile.readinto(memoryview(buffer)[: min(left, len(buffer))]) or sys.exit(1)
+        digest = hashlib.md5(usedforsecurity=False)
+        taken = 0
+        for chunk in self._chunks():
+            taken += len(chunk)
+            if self.strict:
+                digest.update(chunk)
         size, md5 = self._data() or (0, "")
+        if taken and (taken != size or (self.strict and digest.hexdigest() != md5)):
+            self._answer(b"{}", 400)
+            return
         record = {**detailed(0), "properties": {}, "size": size, "checksum": md5, "name": "bench"}
         record["id"] = urlsplit(self.path).path.rpartition("/")[2]
         for field in ("id", "name", "disk_format", "container_format"):
@@ -152,21 +164,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
             )
         self._answer(json.dumps({"image": record}).encode(), 201 if self.command == "POST" else 200)
 
+    def _chunks(self) -> Iterator[bytes | memoryview]:
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        left = int(self.headers.get("Content-Length") or 0)
+        buffer = memoryview(bytearray(2**20))
+        while left:
+            count = self.rfile.readinto(buffer[: min(left, len(buffer))])
+            if not count:
+                sys.exit(1)
+            left -= count
+            yield buffer[:count]
+
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
 
 
+def end_with_input(server: http.server.ThreadingHTTPServer) -> None:
+    sys.stdin.read()
+    server.shutdown()
+
+
 def main() -> None:
-    port, Handler.images = int(sys.argv[1]), int(sys.argv[2])
-    if len(sys.argv) > 3:
-        Handler.file = Path(sys.argv[3])
+    Handler.images, Handler.strict = int(sys.argv[1]), "--strict" in sys.argv
+    files = [Path(name) for name in sys.argv[2:] if name != "--strict"]
+    if files:
+        Handler.file = files[0]
         with Handler.file.open("rb") as data:
             digest = hashlib.md5(usedforsecurity=False)
             while chunk := data.read(2**20):
                 digest.update(chunk)
         Handler.md5 = digest.hexdigest()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    print("ready", flush=True)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=end_with_input, args=(server,), daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
 
 

@@ -1,23 +1,27 @@
 """Data: one large image, many small ones, a few large ones.
 
 Beside this project: curl, md5sum, glanceclient and the shell's own command for the Image API v1, on
-the same data from the same server.
+the same data from the same server. Nobody finds files of the run before.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.contenders import glance_at, sh, shell, stand_in
-from bench.measure import Contender, Section, compare
+from bench.measure import Contender, Section, compare, run_once
 from bench.stand_in import IMAGE_ID, image_id
 
 MIB = 2**20
 # openstackclient's own command takes minutes for more, and several times as much memory.
 _MOST_OWN = 64 * MIB
 _PROCESSORS = os.cpu_count() or 1
+_FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 
 
 def make_file(path: Path, size: int) -> Path:
@@ -28,46 +32,59 @@ def make_file(path: Path, size: int) -> Path:
     return path
 
 
+def _check_files(paths: Iterable[Path], data: Path, count: int = 1) -> None:
+    """There must be that many files, each of that data."""
+    found = list(paths)
+    if len(found) != count:
+        sys.exit(f"there are {len(found)} files, not {count}")
+    for path in found:
+        if not filecmp.cmp(path, data, shallow=False):
+            sys.exit(f"{path} has other data")
+
+
 def save(folder: Path, size: int, rounds: int) -> Iterator[Section]:
     """Save one image; a tiny one is the cost of the start."""
     large, tiny = make_file(folder / "large", size), make_file(folder / "tiny", 1)
     out = folder / "out"
     start = "start (save of 1 byte)"
+    command = ("image", "v1", "save", "--file", str(out), IMAGE_ID)
+    own = ("--os-image-api-version", "1", "image", "save", "--file", str(out), IMAGE_ID)
+
+    def saver(name: str, argv: list[str], data: Path = large) -> Contender:
+        return Contender(
+            name,
+            argv,
+            prepare=lambda: out.unlink(missing_ok=True),
+            check=lambda: _check_files([out], data),
+        )
+
     with stand_in(1, large) as url, stand_in(1, tiny) as small:
-        command = ("image", "v1", "save", "--file", str(out), IMAGE_ID)
-        own = ("--os-image-api-version", "1", "image", "save", "--file", str(out), IMAGE_ID)
         contenders = [
-            Contender(start, shell(small, *command)),
-            Contender("save", shell(url, *command)),
-            Contender(
-                "curl -o, sync", sh(f"curl -sSo {out} {url}/v1/images/{IMAGE_ID}", f"sync {out}")
+            saver(start, shell(small, *command), tiny),
+            saver("save", shell(url, *command)),
+            saver(
+                "curl -o, sync",
+                sh(["curl", "-fsSo", out, f"{url}/v1/images/{IMAGE_ID}"], ["sync", out]),
             ),
             Contender("md5sum", ["md5sum", str(large)]),
-            Contender(
-                "glanceclient", glance_at(url, "image-download", "--file", str(out), IMAGE_ID)
-            ),
+            saver("glanceclient", glance_at(url, "image-download", "--file", str(out), IMAGE_ID)),
         ]
         if size <= _MOST_OWN:
             # It does not find the version by itself.
-            contenders.append(Contender("openstackclient's own", shell(f"{url}/v1", *own)))
+            contenders.append(saver("openstackclient's own", shell(f"{url}/v1", *own)))
         section = Section(f"Save of {size // MIB:,} MiB", compare(contenders, rounds))
-    assert out.stat().st_size == size
-    _one_image(section, "save", start, "curl -o, sync", glanceclient=1)
+    out.unlink()
+    _one_image(section, "save", start, "curl -o, sync")
     yield section
 
 
-def _one_image(
-    section: Section, job: str, start: str, curl: str, glanceclient: float | None = None
-) -> None:
-    """Add the figures of a job with one image.
-
-    :param glanceclient: how many times the whole time of glanceclient it may take
-    """
-    ours = section.wall(job, start)
-    slower = max(section.wall(curl), section.wall("md5sum"))
+def _one_image(section: Section, job: str, start: str, curl: str) -> None:
+    """Add the figures of a job with one image."""
+    ours = section.fastest(job, start)
+    slower = max(section.fastest(curl), section.fastest("md5sum"))
     section.figure(f"{job} beyond the start / slower of curl and md5sum", ours / slower, 1.15)
     section.figure(
-        f"{job} beyond the start / glanceclient", ours / section.wall("glanceclient"), glanceclient
+        f"{job} beyond the start / glanceclient", ours / section.fastest("glanceclient"), 1
     )
     more = section.memory(job) - section.memory(start)
     section.figure("memory beyond that of the start", more, 5, "MiB")
@@ -77,18 +94,32 @@ def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
     """Make one image from a file; a tiny one is the cost of the start."""
     large, tiny = make_file(folder / "large", size), make_file(folder / "tiny", 1)
     start = "start (create of 1 byte)"
-    with stand_in(1, large) as url, stand_in(1, tiny) as small:
-        formats = ("--disk-format", "raw", "--container-format", "bare")
-        command = ("image", "v1", "create", *formats, "--file")
+
+    def creator(name: str, argv_at: Callable[[str], list[str]]) -> Contender:
+        def check() -> None:
+            run_once(Contender(name, argv_at(strict)))
+
+        return Contender(name, argv_at(url), check=check)
+
+    def ours(at: str, data: Path = large) -> list[str]:
+        return shell(at, "image", "v1", "create", *_FORMATS, "--file", str(data), "bench")
+
+    def glanceclient(at: str) -> list[str]:
+        return glance_at(at, "image-create", *_FORMATS, "--name", "n", "--file", str(large))
+
+    with (
+        stand_in(1, large) as url,
+        stand_in(1, tiny) as small,
+        stand_in(1, large, strict=True) as strict,
+    ):
         contenders = [
-            Contender(start, shell(small, *command, str(tiny), "n")),
-            Contender("create", shell(url, *command, str(large), "bench")),
-            Contender("curl -T", sh(f"curl -sST {large} {url}/v1/images/{IMAGE_ID}")),
-            Contender("md5sum", ["md5sum", str(large)]),
-            Contender(
-                "glanceclient",
-                glance_at(url, "image-create", *formats, "--name", "n", "--file", str(large)),
+            Contender(start, ours(small, tiny)),
+            creator("create", ours),
+            creator(
+                "curl -T", lambda at: ["curl", "-fsST", str(large), f"{at}/v1/images/{IMAGE_ID}"]
             ),
+            Contender("md5sum", ["md5sum", str(large)]),
+            creator("glanceclient", glanceclient),
         ]
         section = Section(f"Create from {size // MIB:,} MiB", compare(contenders, rounds))
     _one_image(section, "create", start, "curl -T")
@@ -96,48 +127,68 @@ def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
 
 
 def export(folder: Path, count: int, size: int, rounds: int) -> Iterator[Section]:
-    """Export images of one size, and verify them."""
-    data = make_file(folder / "data", size)
-    ids = folder / "ids"
-    ids.write_text("".join(image_id(number) + "\n" for number in range(count)))
+    """Export images of one size, and verify them; one of a byte is the cost of the start."""
+    data, tiny = make_file(folder / "data", size), make_file(folder / "tiny", 1)
     single, exported, fetched = (folder / name for name in ("single", "exported", "fetched"))
-    start, start_verify = "start (export of 1)", "start (verify of 1)"
-    with stand_in(count, data) as url, stand_in(1, data) as other:
-        command = ("image", "v1", "export", "--parallel", "8")
-        fetch = f"curl -sSo {fetched}/{{}} {url}/v1/images/{{}}"
-        batch = max(1, count // 8)
-        hashing = "ls | xargs -P{} -n{} md5sum"
+    start, start_verify = "start (export of 1 byte)", "start (verify of 1 byte)"
+    curl, batch = "xargs -P8 curl, md5sum", max(1, count // 8)
+    curls = f"xargs -P8 -n{batch} curl, md5sum"
+    command = ("image", "v1", "export", "--parallel", "8")
+    with stand_in(count, data) as url, stand_in(1, tiny) as small:
+        (folder / "ids").write_text("".join(f"{image_id(one)}\n" for one in range(count)))
+        (folder / "urls").write_text(
+            "".join(f"{url}/v1/images/{image_id(one)}\n" for one in range(count))
+        )
+
+        def exporter(name: str, at: str, target: Path, wanted: Path, number: int) -> Contender:
+            return Contender(
+                name,
+                shell(at, *command, str(target)),
+                prepare=lambda: shutil.rmtree(target, ignore_errors=True),
+                check=lambda: _check_files(target.glob("*.img"), wanted, number),
+            )
+
+        def fetcher(name: str, fetch: str) -> Contender:
+            def empty() -> None:
+                shutil.rmtree(fetched, ignore_errors=True)
+                fetched.mkdir()
+
+            return Contender(
+                name,
+                sh(fetch, "sync *", _hashing(8, batch), folder=fetched),
+                prepare=empty,
+                check=lambda: _check_files(fetched.iterdir(), data, count),
+            )
+
         contenders = [
-            Contender(start, sh(f"rm -rf {single}", shell(other, *command, str(single)))),
-            Contender("export", sh(f"rm -rf {exported}", shell(url, *command, str(exported)))),
-            Contender(
-                "xargs -P8 curl, md5sum",
-                sh(
-                    *(f"rm -rf {fetched}", f"mkdir {fetched}"),
-                    f"xargs -P8 -I{{}} {fetch} < {ids}",
-                    *(f"cd {fetched}", "sync *", hashing.format(8, batch)),
-                ),
-            ),
+            exporter(start, small, single, tiny, 1),
+            exporter("export", url, exported, data, count),
+            fetcher(curl, f"xargs -P8 -I{{}} curl -fsSo {{}} {url}/v1/images/{{}} < ../ids"),
             Contender(start_verify, shell(url, "image", "v1", "verify", str(single))),
             Contender("verify", shell(url, "image", "v1", "verify", str(exported))),
-            Contender("md5sum of all", sh(f"cd {fetched}", hashing.format(_PROCESSORS, batch))),
+            Contender("md5sum of all", sh(_hashing(_PROCESSORS, batch), folder=fetched)),
         ]
+        if batch > 1:
+            lines = f"xargs -P8 -n{batch} curl -fsS --remote-name-all < ../urls"
+            contenders.insert(2, fetcher(curls, lines))
         samples = compare(contenders, rounds)
-    assert len(list(exported.glob("*.img"))) == len(list(fetched.iterdir())) == count
     section = Section(f"Export of {count} images of {size / MIB:g} MiB", samples)
-    section.figure(
-        "export beyond the start / curl and md5sum",
-        section.wall("export", start) / section.wall("xargs -P8 curl, md5sum"),
-        1.3,
-    )
+    ours = section.fastest("export", start)
+    section.figure(f"export beyond the start / {curl}", ours / section.fastest(curl), 1.3)
+    if batch > 1:
+        section.figure(f"export beyond the start / {curls}", ours / section.fastest(curls))
     section.figure(
         "verify beyond the start / md5sum on all processors",
-        section.wall("verify", start_verify) / section.wall("md5sum of all"),
+        section.fastest("verify", start_verify) / section.fastest("md5sum of all"),
         1,
     )
-    section.figure(
-        "memory beyond that of the start",
-        section.memory("export") - section.memory(start),
-        unit="MiB",
-    )
+    more = section.memory("export") - section.memory(start)
+    section.figure("memory beyond that of the start", more, unit="MiB")
+    for path in (single, exported, fetched):
+        shutil.rmtree(path)
     yield section
+
+
+def _hashing(processes: int, batch: int) -> str:
+    """Return a line that hashes all files of a folder."""
+    return f"ls | xargs -P{processes} -n{batch} md5sum"

@@ -19,14 +19,14 @@ CIRROS = BY_KEY["cirros"]
 def imitation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data: Path = tmp_path_factory.mktemp("bench") / "data"
     data.write_bytes(b"data")
-    with stand_in(60, data) as url:
+    with stand_in(60, data, strict=True) as url:
         yield f"{url}/v1/images"
 
 
 @pytest.fixture
 def real(cloud: Cloud, session: Callable[..., Any]) -> Callable[..., Any]:
-    def ask(path: str = "", method: str = "GET") -> Any:
-        return session("admin").request(f"{cloud.urls['image']}/v1/images{path}", method)
+    def ask(path: str = "", method: str = "GET", **more: Any) -> Any:
+        return session("admin").request(f"{cloud.urls['image']}/v1/images{path}", method, **more)
 
     return ask
 
@@ -67,3 +67,43 @@ def test_headers_are_the_same(method: str, real: Callable[..., Any], imitation: 
     assert {name for name in names[1] if not name.startswith("x-image-meta-property-")} == own
     if method == "GET":
         assert ours.content == b"data"
+
+
+def test_members_are_the_same(real: Callable[..., Any], imitation: str) -> None:
+    members = f"/{CIRROS.id}/members"
+    assert requests.get(imitation + members, timeout=10).json() == real(members).json()
+
+
+def test_what_is_made_has_the_same_fields(real: Callable[..., Any], imitation: str) -> None:
+    fields = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
+    headers = {f"x-image-meta-{name.replace('_', '-')}": text for name, text in fields.items()}
+    theirs = [real("", "POST", headers=headers)]
+    path = f"/{theirs[0].json()['image']['id']}"
+    data = {"data": b"data", "headers": {"Content-Type": "application/octet-stream"}}
+    theirs.append(real(path, "PUT", **data))
+    real(path, "DELETE")
+    ours = [
+        requests.request("POST", imitation, headers=headers, timeout=10),
+        requests.request("PUT", imitation + path, timeout=10, **data),
+    ]
+    for their, our in zip(theirs, ours, strict=True):
+        assert our.status_code == their.status_code
+        assert our.json()["image"].keys() == their.json()["image"].keys()
+    made, filled = (their.json()["image"] for their in theirs)
+    assert {name: made[name] for name in fields} == fields
+    assert ours[1].json()["image"]["checksum"] == filled["checksum"]
+    assert ours[1].json()["image"]["id"] == filled["id"]
+
+
+def test_other_data_is_refused(imitation: str) -> None:
+    url = f"{imitation}/{CIRROS.id}"
+    assert requests.put(url, data=b"atad", timeout=10).status_code == 400
+    assert requests.put(url, data=b"dat", timeout=10).status_code == 400
+
+
+def test_requests_are_counted(imitation: str) -> None:
+    count = imitation.replace("/v1/images", "/requests")
+    before = int(requests.get(count, timeout=10).text)
+    requests.get(f"{imitation}?limit=1", timeout=10)
+    requests.get(f"{imitation}/detail", timeout=10)
+    assert int(requests.get(count, timeout=10).text) == before + 2
