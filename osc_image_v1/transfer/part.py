@@ -32,6 +32,8 @@ _MODE = 0o666  # less the umask
 # Bytes of a file's name, on all usual file systems.
 _LONGEST_NAME = 255
 _READ_SIZE = 256 * 2**10
+# After so many bytes the kernel is to begin with writing them to the disk.
+_WRITEBACK_SIZE = 32 * 2**20
 # File systems that know no locks, Lustre and some NFS among them.
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
 # File systems that know no hard links, or not for this user.
@@ -149,6 +151,7 @@ class PartFile:
         self._target = target
         self._keep = self._asked_to_keep = keep
         self._committed = False
+        self._waiting = 0
 
     def __enter__(self) -> PartFile:
         with file_errors("write", self.path):
@@ -234,6 +237,18 @@ class PartFile:
         """
         with file_errors("write", self.path):
             write_all(self._file.write, chunk)
+        self._waiting += len(chunk)
+        if self._waiting >= _WRITEBACK_SIZE:
+            self._begin_writeback()
+
+    def _begin_writeback(self) -> None:
+        """Let the kernel write to the disk while more data comes, and not all of it at the end."""
+        if hasattr(os, "posix_fadvise"):
+            begin = self._file.tell() - self._waiting
+            # Linux begins to write what is said not to be needed, without waiting for it.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._file.fileno(), begin, self._waiting, os.POSIX_FADV_DONTNEED)
+        self._waiting = 0
 
     def read(self) -> Iterator[bytes]:
         """Yield what the file has, so that writing goes on at its end."""

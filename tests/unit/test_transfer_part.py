@@ -322,3 +322,27 @@ def test_file_errors(tmp_path):
         raise OSError("no")
     with pytest.raises(KeyError), file_errors("write", tmp_path):
         raise KeyError
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["", "the file system refuses"])
+def test_writing_to_the_disk_begins_early(target, monkeypatch, refuses):
+    begun = []
+
+    def fadvise(fd, offset, length, advice):
+        begun.append((offset, length))
+        if refuses:
+            raise OSError(errno.EINVAL, "no")
+
+    monkeypatch.setattr(os, "posix_fadvise", fadvise)
+    monkeypatch.setattr(part_module, "_WRITEBACK_SIZE", 5)
+    chunks = [b"abc", b"def", b"g", b"hijklmno", b"p"]
+    attempt(target, *(("write", chunk) for chunk in chunks), ("commit",))
+    assert begun == [(0, 6), (6, 9)]
+    assert target.read_bytes() == b"".join(chunks)
+
+
+def test_where_a_system_cannot_be_asked_to_begin(target, monkeypatch):
+    monkeypatch.delattr(os, "posix_fadvise")
+    monkeypatch.setattr(part_module, "_WRITEBACK_SIZE", 5)
+    attempt(target, ("write", b"abcdef"), ("write", b"g"), ("commit",))
+    assert target.read_bytes() == b"abcdefg"
