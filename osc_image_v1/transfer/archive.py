@@ -36,7 +36,7 @@ from osc_image_v1.transfer.shards import Shard
 
 LOG = logging.getLogger(__name__)
 
-_NAME = re.compile(r"manifest(?:-\d{1,6}-of-\d{1,6})?\.jsonl", re.ASCII)
+_NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _MODE = 0o666  # less the umask
 # Exported images may be private ones of all projects.
@@ -45,6 +45,10 @@ _HASHED_AT_ONCE = 2**20
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
 _HEADER_BEGINS = b'{"format":'
+
+_CUT = BadManifest(
+    "only its beginning is there: a run was killed, or the file was cut off; it does not count"
+)
 
 # Which of several records of an image counts: the greatest.
 _Rank = tuple[bool, datetime]
@@ -205,6 +209,29 @@ class Archive:
                 "to it"
             )
 
+    def absent_parts(self) -> list[tuple[str, str]]:
+        """Return what has not been exported, where no set of parts is whole.
+
+        :returns: the name of the first manifest that there is none of, and what else there is to
+            say, for each number of parts
+        """
+        there: dict[int, set[int]] = {}
+        for manifest in self.manifests:
+            match = _NAME.fullmatch(manifest.name)
+            index, count = (int(text or 1) for text in match.groups()) if match else (0, 0)
+            if 1 <= index <= count:
+                there.setdefault(count, set()).add(index)
+        if any(len(parts) == count for count, parts in there.items()):
+            return []
+        return [
+            (
+                manifest_name(Shard(next(i for i in itertools.count(1) if i not in parts), count)),
+                f"of {count} parts {count - len(parts)} were not exported, or their manifests were "
+                "not brought along",
+            )
+            for count, parts in sorted(there.items())
+        ]
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -258,6 +285,8 @@ class Archive:
                     # A run that was killed leaves the beginning of a line.
                     if not line.endswith(b"\n") and len(line) <= LONGEST_LINE:
                         LOG.debug("%s ends within a line", shown(manifest))
+                        if self._on_damage is not None:
+                            self._on_damage(manifest, number, _CUT)
                         break
                     self._damaged(manifest, number, error)
                 else:

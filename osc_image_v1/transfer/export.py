@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from osc_image_v1.api.data import as_md5
@@ -294,7 +295,7 @@ class _Images:
         if kind == "fetched" or not image.is_public:
             self.outage.worked()
         exported = replace(
-            self._incomplete(record),
+            self._incomplete(record, None, known),
             members=members,
             owner_name=self._owner_name(image, known),
             data=data,
@@ -311,7 +312,7 @@ class _Images:
                 yield self._incomplete(record, "not exported yet")
             elif known.incomplete is None and self.kind(image, record) == "fetched":
                 if known.data is None:
-                    yield self._incomplete(record, "its data is not exported yet")
+                    yield self._incomplete(record, "its data is not exported yet", known)
                 elif known.record != record:
                     yield _outdated(known, "what has changed since is not exported yet")
 
@@ -321,7 +322,7 @@ class _Images:
         """Return what is to be recorded of an image that could not be exported."""
         image = ImageDetail.from_record(record)
         name = self._owner_name(image, known)
-        failed = replace(self._incomplete(record, reason), owner_name=name)
+        failed = replace(self._incomplete(record, reason, known), owner_name=name)
         if known is None:
             return replace(failed, data=data)
         if data is None and known.data and _size_of(self._path(known.image)) == known.data.size:
@@ -329,14 +330,16 @@ class _Images:
             return _outdated(known, f"what has changed since could not be exported: {reason}")
         return replace(failed, data=data, members=known.members)
 
-    def _incomplete(self, record: Record, reason: str | None = None) -> ExportedImage:
+    def _incomplete(
+        self, record: Record, reason: str | None, known: ExportedImage | None = None
+    ) -> ExportedImage:
         return ExportedImage(
             record=record,
             members=None,
             owner_name=None,
             data=None,
             endpoint=self._client.http.shown_endpoint,
-            exported_at=datetime.now(timezone.utc),
+            exported_at=_now_after(known),
             incomplete=reason,
         )
 
@@ -426,7 +429,20 @@ class _Images:
 
 
 def _outdated(known: ExportedImage, reason: str) -> ExportedImage:
-    return replace(known, incomplete=reason, exported_at=datetime.now(timezone.utc))
+    return replace(known, incomplete=reason, exported_at=_now_after(known))
+
+
+def _now_after(known: ExportedImage | None) -> datetime:
+    """Return the time of a record that is to count instead of a known one.
+
+    A machine whose clock was ahead may have written that one.
+    """
+    now = datetime.now(timezone.utc)
+    if known is None or known.exported_at < now:
+        return now
+    with contextlib.suppress(OverflowError):
+        return known.exported_at + timedelta(microseconds=1)
+    return known.exported_at
 
 
 def _if_new(exported: ExportedImage, known: ExportedImage | None) -> ExportedImage | None:

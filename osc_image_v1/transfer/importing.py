@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from osc_image_v1.api.data import CHUNK_SIZE
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
-from osc_image_v1.exceptions import AmbiguousName, ImageHasNoData, ImageNotFound
+from osc_image_v1.exceptions import (
+    AmbiguousName,
+    ContentMismatch,
+    ImageHasNoData,
+    ImageNotFound,
+)
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.archive import Archive, opened
 from osc_image_v1.transfer.copy import Job, Outcome
 from osc_image_v1.transfer.drafts import Plan
 from osc_image_v1.transfer.manifest import ExportedImage
-from osc_image_v1.transfer.part import file_errors
+from osc_image_v1.transfer.part import file_errors, shown
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
@@ -78,9 +84,19 @@ class Import(Job):
     def _foresee(self, image: ImageDetail, advance: Advance) -> Outcome:
         exported = self._exported(image)
         outcome = super()._foresee(image, advance)
-        if outcome.action == "copy" and exported.data is None:
-            raise _no_data(exported)
+        if outcome.action == "copy":
+            if exported.data is None:
+                raise _no_data(exported)
+            self._check_file(exported, exported.data.size)
         return _with_note(outcome, exported)
+
+    def _check_file(self, exported: ExportedImage, size: int) -> None:
+        """Check what can be seen of an image's file without reading it."""
+        path = self._archive.directory / exported.file
+        with opened(path) as file, file_errors("read", path):
+            found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise ContentMismatch(f"{shown(path)} has {found} bytes, not {size}")
 
     def _exported(self, image: ImageDetail) -> ExportedImage:
         exported = self._archive.find(image.id)

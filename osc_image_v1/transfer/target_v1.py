@@ -38,9 +38,12 @@ class V1Target(Target):
         draft = super().draft(image, members, plan, strict)
         if strict:
             _v1_fields(draft, unfinished=True)
+        notes = draft.notes
         if image.status == "deactivated":
-            return replace(draft, notes=(*draft.notes, "deactivated here, active there"))
-        return draft
+            notes += ("deactivated here, active there",)
+        if image.name == "":
+            notes += ("its name is empty, there it has none",)
+        return replace(draft, notes=notes)
 
     def _properties(
         self,

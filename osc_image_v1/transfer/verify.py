@@ -94,7 +94,8 @@ class Verification:
         unknown, size = self._look_around(archive)
         if not (archive.manifests and (damages or unknown)):
             archive.check_not_empty()
-        yield from (*damages, *unknown)
+        absent = (Finding(name, "missing", detail) for name, detail in archive.absent_parts())
+        yield from (*absent, *damages, *unknown)
         with Overall(len(archive), size) as overall:
             workers: Workers[list[ExportedImage], list[tuple[ExportedImage, Finding | None]]]
             workers = Workers(

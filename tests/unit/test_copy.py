@@ -349,6 +349,13 @@ def test_into_v1_with_new_ids(
     assert [one.source_id for one in target.everything()] == [image_id(0)]
 
 
+def test_into_v1_an_empty_name_is_none(old: tuple[Glance, V1Target]) -> None:
+    _glance, target = old
+    note = "its name is empty, there it has none"
+    assert target.draft(an_image(name=""), [], Plan()).notes == (note,)
+    assert target.draft(an_image(name=None), [], Plan()).notes == ()
+
+
 def test_into_v1_fills_an_empty_record(old: tuple[Glance, V1Target]) -> None:
     glance, target = old
     glance.add(0, status="queued", size=0, checksum=None, properties={"stale": "x"})

@@ -5,6 +5,8 @@ import sys
 import threading
 import tracemalloc
 from collections import namedtuple
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +33,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.transfer import export as module
 from osc_image_v1.transfer import many
-from osc_image_v1.transfer.archive import Archive
+from osc_image_v1.transfer.archive import Archive, ManifestWriter
 from osc_image_v1.transfer.export import Export, Summary, named_records
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
@@ -313,6 +315,29 @@ def test_another_manifest_that_has_it_counts(
     exported = Archive(directory).find(one)
     assert exported is not None
     assert exported.incomplete is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "later"),
+    [
+        (datetime(2999, 1, 1, tzinfo=timezone.utc), 1e-6),
+        (datetime.max.replace(tzinfo=timezone.utc), 0),
+    ],
+)
+def test_what_a_machine_with_a_clock_that_is_ahead_has_recorded(
+    store: Store, directory: Path, run: Any, ahead: datetime, later: float
+) -> None:
+    image_id = store.add(1, status="queued", size=None, checksum=None)
+    run()
+    with ManifestWriter(directory, Shard(1, 2)) as writer:
+        writer.add([replace(one, exported_at=ahead) for one in Archive(directory)])
+    store.add(1, b"data")
+    run()
+    (one,) = Archive(directory)
+    assert one.data is not None
+    assert (one.exported_at - ahead).total_seconds() == later
+    assert (directory / f"{image_id}.img").read_bytes() == b"data"
+    assert run() == Summary(images=1, kept=1)
 
 
 def test_a_service_that_is_gone_is_not_asked_for_each_image(

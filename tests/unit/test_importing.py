@@ -301,6 +301,20 @@ def test_the_command(shell: Shell, directory: Path, memory: Memory, known: Any) 
     assert dict(memory.drafts[image_id(1)].members) == {"p2": True}
 
 
+def test_a_dry_run_looks_at_the_files(
+    shell: Shell, directory: Path, memory: Memory, known: Any
+) -> None:
+    (directory / f"{image_id(0)}.img").write_bytes(b"short")
+    (directory / f"{image_id(1)}.img").unlink()
+    with pytest.raises(ImageV1Error):
+        shell.run(ImportImage, "-f", "json", "--dry-run", "--keep-project-ids", str(directory))
+    rows = {row["ID"]: row for row in json.loads(shell.stdout.getvalue())}
+    assert rows[image_id(0)]["Action"] == rows[image_id(1)]["Action"] == "fail"
+    assert "has 5 bytes, not 6" in str(rows[image_id(0)]["Notes"])
+    assert "Cannot open" in str(rows[image_id(1)]["Notes"])
+    assert rows[image_id(2)]["Action"] == "copy"
+
+
 def test_a_dry_run(shell: Shell, directory: Path, memory: Memory, known: Any) -> None:
     out = shell.run(ImportImage, "-f", "json", "--dry-run", str(directory), "image 0")
     assert [row["Action"] for row in json.loads(out)] == ["copy"]

@@ -16,7 +16,7 @@ from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, Trans
 from osc_image_v1.transfer.archive import Archive, ManifestWriter
 from osc_image_v1.transfer.export import Export
 from osc_image_v1.transfer.manifest import StoredData
-from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.shards import Shard, parse_shard
 from osc_image_v1.transfer.verify import Finding, Verification
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
@@ -236,6 +236,43 @@ def test_parts_are_read_together(tmp_path: Path, store: Store, client: ImageClie
     verification = Verification(tmp_path / "1")
     assert [finding.problem for finding in verification.findings()] == [None] * 20
     assert verification.whole == 20
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["1/3"], [("manifest-2-of-3.jsonl", "2")]),
+        (["2/3", "3/3", "4/5"], [("manifest-1-of-3.jsonl", "1"), ("manifest-1-of-5.jsonl", "4")]),
+        (["1/2", "1/3", "2/3", "3/3"], []),
+        (["1/2", "1/1"], []),
+    ],
+)
+def test_parts_that_are_not_there(
+    tmp_path: Path, store: Store, client: ImageClient, parts: list[str], expected: list[Any]
+) -> None:
+    for number in range(20):
+        store.add(number)
+    for part in parts:
+        Export(client, tmp_path, shard=parse_shard(part)).run(list(store.records.values()))
+    absent = [finding for finding in broken(tmp_path) if "manifest" in finding.file]
+    assert [(finding.file, finding.problem) for finding in absent] == [
+        (file, "missing") for file, _number in expected
+    ]
+    for finding, (_file, number) in zip(absent, expected, strict=True):
+        assert f"parts {number} were not exported" in finding.detail
+
+
+def test_a_manifest_of_no_part(directory: Path) -> None:
+    (directory / "manifest.jsonl").rename(directory / "manifest-3-of-2.jsonl")
+    assert broken(directory) == []
+
+
+def test_a_manifest_that_is_cut_off(directory: Path) -> None:
+    manifest = directory / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-7])
+    (found,) = (finding for finding in broken(directory) if finding.file == "manifest.jsonl")
+    assert found.problem == "altered"
+    assert "only its beginning is there" in found.detail
 
 
 def test_metadata_alone_is_told(tmp_path: Path, store: Store, client: ImageClient) -> None:
