@@ -79,6 +79,10 @@ class Section:
         """Return the wall clock of a contender's fastest run, less that of its start's."""
         return self.samples[name].fastest() - (self.fastest(start) if start else 0)
 
+    def median(self, name: str) -> float:
+        """Return the median wall clock of a contender."""
+        return self.samples[name].median("wall")
+
     def memory(self, name: str) -> float:
         """Return the median peak memory of a contender."""
         return self.samples[name].median("memory")

@@ -113,7 +113,7 @@ def _show(cloud: Cloud, rounds: int) -> Section:
     section = Section("Show an image on a real Glance", compare(contenders, rounds))
     for way in ("ID", "name"):
         ours, theirs = f"image v1 show, by {way}", f"image show (v2), by {way}"
-        section.figure(f"{ours} / v2", section.fastest(ours) / section.fastest(theirs), 1)
+        section.figure(f"{ours} / v2", section.median(ours) / section.median(theirs), 1)
     requests = {contender.name: _requests(cloud, contender) for contender in contenders}
     for name, number in requests.items():
         at_most = requests[name.replace("image v1 show", "image show (v2)")] - 1
