@@ -67,6 +67,13 @@ def manifest_name(shard: Shard) -> str:
     return f"manifest-{shard.index}-of-{shard.count}.jsonl"
 
 
+def _part_of(name: str) -> Shard | None:
+    """Return which images a manifest is for, None where its name says none that there are."""
+    match = _NAME.fullmatch(name)
+    index, count = (int(text or 1) for text in match.groups()) if match else (0, 0)
+    return Shard(index, count) if 1 <= index <= count else None
+
+
 def is_manifest(name: str) -> bool:
     """Tell whether a file's name is a manifest's."""
     return _NAME.fullmatch(name) is not None
@@ -217,10 +224,9 @@ class Archive:
         """
         there: dict[int, set[int]] = {}
         for manifest in self.manifests:
-            match = _NAME.fullmatch(manifest.name)
-            index, count = (int(text or 1) for text in match.groups()) if match else (0, 0)
-            if 1 <= index <= count:
-                there.setdefault(count, set()).add(index)
+            part = _part_of(manifest.name)
+            if part is not None:
+                there.setdefault(part.count, set()).add(part.index)
         if any(len(parts) == count for count, parts in there.items()):
             return []
         return [
@@ -244,7 +250,7 @@ class Archive:
         for manifest, ids in itertools.groupby(in_order, lambda one: self._places[one].manifest):
             with opened(manifest) as file:
                 for image_id in ids:
-                    yield self._at(image_id, file)
+                    yield self._places[image_id].kept or self._at(image_id, file)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -256,15 +262,14 @@ class Archive:
         :param image_id: the image's ID
         :raises BadManifest: if its manifest has been changed in between
         """
-        if image_id not in self._places:
-            return None
-        with opened(self._places[image_id].manifest) as file:
+        place = self._places.get(image_id)
+        if place is None or place.kept is not None:
+            return None if place is None else place.kept
+        with opened(place.manifest) as file:
             return self._at(image_id, file)
 
     def _at(self, image_id: str, file: BinaryIO) -> ExportedImage:
         place = self._places[image_id]
-        if place.kept is not None:
-            return place.kept
         with file_errors("read", place.manifest):
             file.seek(place.offset)
             line = file.readline(LONGEST_LINE + 2)

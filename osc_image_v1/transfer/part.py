@@ -267,6 +267,7 @@ class PartFile:
         with file_errors("write", self.path):
             self._file.seek(0)
             self._file.truncate()
+        self._waiting = 0
 
     def check_space(self, size: int) -> None:
         """Check that the file system has room for the whole file.
