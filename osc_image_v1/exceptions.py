@@ -25,6 +25,8 @@
           Conflict              409
           TooLarge              413
           ServerError           500 and above
+            GatewayError        502, 503 or 504 from something in front of the service, whose own
+                                answer is lost (also a ConnectionFailed)
 """
 
 from collections.abc import Sequence
@@ -148,6 +150,16 @@ class ServerError(HttpError):
     """500 and above: the service failed."""
 
 
+class GatewayError(ServerError, ConnectionFailed):
+    """502, 503 or 504 from something in front of the service.
+
+    The service may have done what it was asked to, or may still be at it: its answer is lost, as
+    where a connection breaks.
+    """
+
+
+_GATEWAY = frozenset((502, 503, 504))
+
 _BY_STATUS: dict[int, type[HttpError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -166,7 +178,10 @@ def http_error(
     :param action: what was being done, as the beginning of a sentence
     :param status: the HTTP status code
     :param explanation: what the service said
-    :param request_id: the service's ID of the request
+    :param request_id: the service's ID of the request, None where the answer has none
     """
     kind = ServerError if status >= 500 else _BY_STATUS.get(status, HttpError)
+    # A service's own answers have its request ID, a front end's have none.
+    if status in _GATEWAY and request_id is None:
+        kind = GatewayError
     return kind(action, status, explanation, request_id)

@@ -30,6 +30,7 @@ from osc_image_v1.exceptions import (
     Conflict,
     ConnectionFailed,
     ContentMismatch,
+    GatewayError,
     HttpError,
     ImageHasNoData,
     ImageV1Error,
@@ -257,7 +258,7 @@ class Target(abc.ABC):
             left: frozenset[str] = frozenset()
             if not new_id and _may_go_on(error):
                 # After an answer the service is not at the data any more, whatever it says.
-                left = _EMPTY if isinstance(error, HttpError) else _EMPTY | _BUSY
+                left = _EMPTY if _is_answer(error) else _EMPTY | _BUSY
             raise _with_rest(error, self._clean_up(draft.image_id, left)) from error
         self._persist(lambda: self._finish(draft, filled))
         return "copied", draft
@@ -329,7 +330,7 @@ class Target(abc.ABC):
     ) -> Found | None:
         """Wait while an image is in a passing state; return what comes of it."""
         patience = self.patience + (draft.image.size or 0) / 2**20
-        if isinstance(error, HttpError):
+        if _is_answer(error):
             # The service has answered: it is not at the data any more.
             patience = min(patience, _AFTER_AN_ERROR)
         end = time.monotonic() + patience
@@ -493,6 +494,11 @@ def _check_state(image: ImageDetail, found: Found, state: State) -> None:
 def _may_go_on(error: BaseException) -> bool:
     """Tell whether an error is one after which another try may bring it to its end."""
     return isinstance(error, (ConnectionFailed, ServerError, TransferStopped, Unauthorized))
+
+
+def _is_answer(error: BaseException | None) -> bool:
+    """Tell whether the service itself has answered, not something in front of it."""
+    return isinstance(error, HttpError) and not isinstance(error, GatewayError)
 
 
 def _with_rest(error: BaseException, rest: str) -> ImageV1Error:

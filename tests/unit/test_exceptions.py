@@ -29,6 +29,20 @@ def test_each_status_has_its_error(status, kind):
     assert str(error) == f"Cannot do it: no (HTTP {status}, request req-1)"
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_front_end_says_nothing_of_what_the_service_has_done(status):
+    error = exceptions.http_error("Cannot do it", status)
+    assert type(error) is exceptions.GatewayError
+    assert isinstance(error, exceptions.ServerError)
+    assert isinstance(error, exceptions.ConnectionFailed)
+    assert (error.status, str(error)) == (status, f"Cannot do it (HTTP {status})")
+
+
+def test_other_errors_of_a_front_end_are_refusals():
+    assert type(exceptions.http_error("Cannot do it", 500)) is exceptions.ServerError
+    assert type(exceptions.http_error("Cannot do it", 413)) is exceptions.TooLarge
+
+
 def test_an_error_tells_what_it_knows():
     error = exceptions.http_error("Cannot do it", 404)
     assert str(error) == "Cannot do it (HTTP 404)"

@@ -404,7 +404,9 @@ class TestRemoveProperties:
 
 
 def test_no_method_is_sent_twice(client, requests_mock):
-    requests_mock.register_uri(rm.ANY, rm.ANY, status_code=503)
+    requests_mock.register_uri(
+        rm.ANY, rm.ANY, status_code=503, headers={"X-Openstack-Request-Id": "req-1"}
+    )
     for call in (
         lambda: client.create(ImageFields(name="a")),
         lambda: client.update(ID, ImageFields(name="a")),
