@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,10 @@ Record = dict[str, Any]
 
 _TRUE = frozenset(("true", "t", "1", "yes", "on"))
 _FALSE = frozenset(("false", "f", "0", "no", "off"))
+
+_HEXADECIMAL = re.compile("[0-9a-f]+")
+# By the number of digits: services write no more than the digest.
+_ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 
 
 def text_or_none(value: object) -> str | None:
@@ -44,3 +49,25 @@ def bool_or_none(value: object) -> bool | None:
 def mapping(value: object) -> Mapping[str, Any]:
     """Return the value where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def as_checksum(text: str | None) -> str | None:
+    """Return a checksum in lower case where its algorithm is known, else None.
+
+    :param text: a record's checksum, or the text of a header
+    """
+    lower = (text or "").strip(' "').lower()
+    known = len(lower) in _ALGORITHMS and _HEXADECIMAL.fullmatch(lower)
+    return lower if known else None
+
+
+def checksum_algorithm(text: str | None) -> str | None:
+    """Return the name that :mod:`hashlib` has for a checksum's algorithm, None if it is unknown.
+
+    The Image API v1 says MD5, and some services of other makes write longer ones.
+
+    :param text: a record's checksum, or the text of a header
+    :returns: ``md5``, ``sha1``, ``sha256`` or ``sha512``
+    """
+    checksum = as_checksum(text)
+    return None if checksum is None else _ALGORITHMS[len(checksum)]

@@ -6,8 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from osc_image_v1.api.data import as_md5
-from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping, text_or_none
+from osc_image_v1.api.records import (
+    Record,
+    as_checksum,
+    bool_or_none,
+    int_or_none,
+    mapping,
+    text_or_none,
+)
 from osc_image_v1.api.times import parse_server_time
 from osc_image_v1.transfer.drafts import IMAGE_REFERENCES
 
@@ -170,8 +176,12 @@ def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
         if "block_device_mapping" in mapping(record.get("properties")):
             return
         yield "active without data", "its size is 0"
-    elif as_md5(text_or_none(record.get("checksum"))) is None:
+        return
+    checksum = text_or_none(record.get("checksum"))
+    if not checksum:
         yield "no checksum", "nothing vouches for its data"
+    elif as_checksum(checksum) is None:
+        yield "unknown checksum", "it is of no algorithm that can be checked here"
 
 
 def _remember(seen: _Seen, brief: _Brief, record: Record, projects: Collection[str] | None) -> None:
@@ -179,7 +189,7 @@ def _remember(seen: _Seen, brief: _Brief, record: Record, projects: Collection[s
         return
     if brief.name:
         seen.by_name.setdefault((brief.project, brief.name), []).append(brief.image_id)
-    checksum, size = as_md5(text_or_none(record.get("checksum"))), _size(record)
+    checksum, size = as_checksum(text_or_none(record.get("checksum"))), _size(record)
     if checksum is not None and size:
         seen.by_data.setdefault((checksum, size), []).append(brief)
     properties = mapping(record.get("properties"))

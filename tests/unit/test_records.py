@@ -1,6 +1,15 @@
+import hashlib
+
 import pytest
 
-from osc_image_v1.api.records import bool_or_none, int_or_none, mapping, text_or_none
+from osc_image_v1.api.records import (
+    as_checksum,
+    bool_or_none,
+    checksum_algorithm,
+    int_or_none,
+    mapping,
+    text_or_none,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +74,17 @@ def test_objects():
     assert mapping({"a": 1}) == {"a": 1}
     for value in (None, "a", 5, [("a", 1)], True):
         assert mapping(value) == {}
+
+
+@pytest.mark.parametrize("name", ["md5", "sha1", "sha256", "sha512"])
+def test_the_algorithm_of_a_checksum(name):
+    digest = hashlib.new(name, b"data").hexdigest()
+    for text in (digest, digest.upper(), f'"{digest}"'):
+        assert checksum_algorithm(text) == name
+        assert as_checksum(text) == digest
+
+
+@pytest.mark.parametrize("text", [None, "", "0" * 31, "0" * 96, "g" * 32, "md5:" + "0" * 28])
+def test_no_checksum_of_a_known_algorithm(text):
+    assert checksum_algorithm(text) is None
+    assert as_checksum(text) is None

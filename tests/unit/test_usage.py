@@ -55,6 +55,12 @@ def kinds(*records: dict[str, Any], **options: Any) -> list[tuple[str, str, str]
     [
         ({}, []),
         ({"checksum": None}, [("no checksum", "nothing vouches for its data")]),
+        ({"checksum": "5f" * 32}, []),
+        ({"checksum": "5F" * 64}, []),
+        (
+            {"checksum": "crc32:1"},
+            [("unknown checksum", "it is of no algorithm that can be checked here")],
+        ),
         ({"size": 0, "checksum": None}, [("active without data", "its size is 0")]),
         ({"size": 0, "properties": {"block_device_mapping": "[]"}}, []),
         ({"status": "killed", "checksum": None}, [("killed", "storing its data failed")]),
