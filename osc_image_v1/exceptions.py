@@ -8,7 +8,10 @@
         ApiNotAvailable         the service has no such API, or the catalog no such service
         ConnectionFailed        no answer, or half an answer: refused, reset, timed out
           TlsFailed             the service's certificate, or TLS itself
+          UnknownOutcome        the answer to a change is lost, nobody can tell what it did
         BadAnswer               an answer that does not have the API's form
+          ForeignAnswer         an answer of something in front of the service
+          OtherIdGiven          a new image that was given another ID than was asked for
         ImageNotFound           no image of that ID or name
         AmbiguousName           several images of that name
         ImageHasNoData          queued, killed, deleted...: there is nothing to download
@@ -56,8 +59,30 @@ class TlsFailed(ConnectionFailed):
     """The service's certificate is not trusted, or it does not speak TLS."""
 
 
+class UnknownOutcome(ConnectionFailed):
+    """The answer to a request that changes something is lost, and nobody can tell what it did."""
+
+
 class BadAnswer(ImageV1Error):
     """The service's answer does not have the form that the API promises."""
+
+
+class ForeignAnswer(BadAnswer):
+    """The answer is none of the API: it comes from something in front of the service.
+
+    What was asked may have been done, or not.
+    """
+
+
+class OtherIdGiven(BadAnswer):
+    """The service has made an image with another ID than it was asked for.
+
+    :ivar image_id: the ID that the image has
+    """
+
+    def __init__(self, message: str, image_id: str) -> None:
+        super().__init__(message)
+        self.image_id = image_id
 
 
 class ImageNotFound(ImageV1Error):

@@ -1,0 +1,327 @@
+"""What has become of a request that changes something, where its answer is lost.
+
+Such a request is never sent a second time by itself: it may have done its work. So where no answer
+of the service came, the service is asked what there is now, and the caller goes by that::
+
+    carry_out(
+        lambda: client.create(record),
+        lambda: made(client.get(image_id)),    # Done(record), NotDone() or Passing("... is saving")
+        unknown="look with 'openstack image show <id>'",
+    )
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar, Union
+
+import requests
+import urllib3
+
+from osc_image_v1.api.http import ServiceClient
+from osc_image_v1.exceptions import (
+    ConnectionFailed,
+    ForeignAnswer,
+    GatewayError,
+    ImageNotFound,
+    ImageV1Error,
+    NotFound,
+    ServerError,
+    TransferStopped,
+    UnknownOutcome,
+)
+from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+#: Seconds to wait, at most, while a service is still at it. A store that removes or keeps a large
+#: image behind a front end with a time-out takes minutes.
+PATIENCE = 300.0
+#: Seconds to wait, at most, for what may not have been begun yet, or be at its very end.
+SHORT_PATIENCE = 10.0
+_FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
+
+# The beginning of a body that should not be there.
+_PEEK = 4096
+_GONE_IN_PART = "its data may be gone in part now: delete it again"
+# Of these it is certain that nothing was sent.
+_NEVER_SENT = (
+    requests.exceptions.ConnectTimeout,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    ssl.SSLCertVerificationError,
+)
+
+
+@dataclass(frozen=True)
+class Done(Generic[_T]):
+    """The request has done its work.
+
+    :ivar value: what is returned instead of what the answer would have told
+    """
+
+    value: _T
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """The request has not done its work.
+
+    :ivar error: what is wrong, where the look at the service has told; else the lack of an answer
+        is the error
+    """
+
+    error: ImageV1Error | None = None
+
+
+@dataclass(frozen=True)
+class Passing:
+    """The service is still at it, or may be.
+
+    :ivar state: what there is, as a clause: "image 1 is saving"
+    :ivar patience: seconds to wait at most
+    :ivar otherwise: what it counts as after that; None where nobody can tell
+    """
+
+    state: str
+    patience: float | None = None
+    otherwise: NotDone | None = None
+
+
+#: What a look at the service tells.
+Verdict = Union[Done[_T], NotDone, Passing]  # noqa: UP007 (subscripted when it is imported)
+
+
+def carry_out(
+    send: Callable[[], _T],
+    look: Callable[[], Verdict[_T]],
+    *,
+    unknown: str = "",
+    stop: threading.Event | None = None,
+) -> _T:
+    """Send a request that changes something; where its answer is lost, go by a look.
+
+    :param send: sends the request, once, and returns what its answer tells
+    :param look: asks the service what there is now, and tells what has become of the request
+    :param unknown: what to do where nobody can tell, as the end of a sentence
+    :param stop: ends the waiting when it is set
+    :returns: what ``send`` returns, or the value of :class:`Done`
+    :raises ImageV1Error: what ``send`` raises where the service has answered, where nothing was
+        sent, or where the look shows that it is not done; what the look shows to be wrong
+    :raises UnknownOutcome: if nobody can tell
+    :raises TransferStopped: if ``stop`` was set
+    """
+    try:
+        return send()
+    except ImageV1Error as error:
+        if not is_lost(error):
+            raise
+        return settle(error, look, unknown=unknown, stop=stop)
+
+
+def settle(
+    error: ImageV1Error,
+    look: Callable[[], Verdict[_T]],
+    *,
+    unknown: str = "",
+    stop: threading.Event | None = None,
+) -> _T:
+    """Find out what has become of a request whose answer is lost; see :func:`carry_out`.
+
+    :param error: what came instead of the answer
+    :param look: asks the service what there is now, and tells what has become of the request
+    :param unknown: what to do where nobody can tell, as the end of a sentence
+    :param stop: ends the waiting when it is set
+    """
+    passing: Passing | None = None
+    verdict: Verdict[_T]
+    for late in _polls(stop):
+        try:
+            verdict = look()
+        except ImageV1Error as failure:
+            # While the service is known to be at it, it may be out of reach for a moment.
+            if passing is None or not isinstance(failure, ConnectionFailed):
+                raise _unknown(error, "", unknown, failure) from error
+            verdict = passing
+        if isinstance(verdict, Done):
+            return verdict.value
+        if isinstance(verdict, NotDone):
+            raise (verdict.error or error) from None
+        patience = PATIENCE if verdict.patience is None else verdict.patience
+        if late(patience):
+            if verdict.otherwise is not None:
+                raise (verdict.otherwise.error or error) from None
+            raise _unknown(error, f"{verdict.state} after {patience:g} seconds", unknown)
+        if passing is None or passing.state != verdict.state:
+            LOG.warning(
+                "%s; %s: waiting for that, %g seconds at most", error, verdict.state, patience
+            )
+        passing = verdict
+    state = passing.state if passing else ""
+    raise TransferStopped(f"{error}; {state}, and the waiting for that was stopped")
+
+
+def _polls(stop: threading.Event | None) -> Iterator[Callable[[float], bool]]:
+    """Yield at each time to look; what is yielded tells whether so many seconds are over."""
+    waited, pause = 0.0, _FIRST_POLL
+    begin = time.monotonic()
+    while True:
+
+        def late(patience: float) -> bool:
+            return max(waited, time.monotonic() - begin) >= patience  # noqa: B023
+
+        yield late
+        if stop is None:
+            time.sleep(pause)
+        elif stop.wait(pause):
+            return
+        waited += pause
+        pause = min(pause * 1.5, _LONGEST_POLL)
+
+
+def _unknown(
+    error: ImageV1Error, state: str, unknown: str, failure: ImageV1Error | None = None
+) -> UnknownOutcome:
+    parts = [str(error), state]
+    if not state:
+        parts.append("whether it was done is not known")
+    if unknown:
+        parts.append(unknown)
+    # That there is no answer to the look either need not be said.
+    said = "" if failure is None or isinstance(failure, ConnectionFailed) else f" ({failure})"
+    return UnknownOutcome("; ".join(filter(None, parts)) + said)
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Tell whether a request that met an error may have done its work all the same.
+
+    :param error: what came instead of the service's answer
+    """
+    if not isinstance(error, (ConnectionFailed, ForeignAnswer)):
+        return False
+    return not any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+
+
+def take_empty(http: ServiceClient, response: requests.Response, action: str) -> None:
+    """Read the answer to a request that is answered without a body, and close it.
+
+    :param http: the service
+    :param response: its answer, with a status that says that all went well
+    :param action: what was being done, as the beginning of an error's sentence
+    :raises ConnectionFailed: if the answer ends early
+    :raises ForeignAnswer: if it is a page of something in front of the service
+    """
+    with response:
+        beginning = next(http.iter_body(response, action, _PEEK), b"")
+    if beginning.strip() and not is_own(response):
+        raise foreign_answer(response, action)
+
+
+def is_own(response: requests.Response) -> bool:
+    """Tell whether an answer is the service's own by its headers: JSON, or with a request ID.
+
+    :param response: the answer
+    """
+    headers = response.headers
+    own = "X-Openstack-Request-Id" in headers or "X-Compute-Request-Id" in headers
+    return own or "json" in headers.get("Content-Type", "")
+
+
+def foreign_answer(response: requests.Response, action: str) -> ForeignAnswer:
+    """Return the error for an answer that is none of the API, whatever its status says.
+
+    :param response: the answer
+    :param action: what was being done, as the beginning of an error's sentence
+    """
+    kind = printable(response.headers.get("Content-Type", "no type"))[:100]
+    return ForeignAnswer(
+        f"{action}: the answer is not the service's but a page of something in front of it (HTTP "
+        f"{response.status_code}, {kind})"
+    )
+
+
+class Deletion:
+    """A look at what has become of the deletion of an image.
+
+    An image is marked as deleted first, then its data is removed, which can take long, and where
+    that fails it is put back: only an image that is gone for good has been deleted.
+
+    :param image_id: the image's ID
+    :param look: returns the image's status, and whether it is deleted for good; None where the
+        service does not tell that
+    :param linger: whether the service shows the image as before while its data is removed
+    """
+
+    def __init__(
+        self,
+        image_id: str,
+        look: Callable[[], tuple[str | None, bool | None]],
+        linger: bool = False,
+    ) -> None:
+        self._shown = printable(image_id)
+        self._look = look
+        self._linger = linger
+        self._begun = False
+
+    def __call__(self) -> Verdict[None]:
+        """Return what a look tells."""
+        try:
+            status, deleted = self._look()
+        except (ImageNotFound, NotFound):
+            return Done(None)
+        if deleted or status == "pending_delete":
+            return Done(None)
+        state = f"image {self._shown} is {printable(str(status))}"
+        if status == "deleted":
+            self._begun = True
+            return Passing(f"image {self._shown} is being deleted")
+        if self._begun:
+            return NotDone(
+                ImageV1Error(
+                    f"Cannot delete image {self._shown}: the service has put it back, it is "
+                    f"{printable(str(status))} again; {_GONE_IN_PART}"
+                )
+            )
+        if self._linger:
+            return Passing(f"{state} still", SHORT_PATIENCE, NotDone())
+        return NotDone()
+
+
+def delete(
+    send: Callable[[], None],
+    look: Deletion,
+    *,
+    unknown: str = "",
+    stop: threading.Event | None = None,
+) -> None:
+    """Delete an image; where the answer is lost, go by a look.
+
+    :param send: sends the request
+    :param look: what has become of it
+    :param unknown: what to do where nobody can tell, as the end of a sentence
+    :param stop: ends the waiting when it is set
+    :raises ImageV1Error: see :func:`carry_out`; a service that failed at it may have removed a part
+        of the data
+    """
+    try:
+        carry_out(send, look, unknown=unknown, stop=stop)
+    except ServerError as error:
+        if not isinstance(error, GatewayError) and error.status == 500:
+            error.args = (f"{error}; {_GONE_IN_PART}",)
+        raise
