@@ -21,6 +21,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from osc_image_v1.api.errors import explanation
+from osc_image_v1.api.failures import NOT_ACCEPTED, translated
 from osc_image_v1.api.queries import is_text
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -166,7 +167,7 @@ class ServiceClient:
         url = self._override or adapter.endpoint_override
         if not url:
             with (
-                _translated("Cannot find the service"),
+                translated("Cannot find the service", auth=adapter.auth or adapter.session.auth),
                 contextlib.suppress(ksa_exceptions.CatalogException),
             ):
                 url = adapter.session.get_endpoint(
@@ -299,7 +300,7 @@ class ServiceClient:
         :raises ConnectionFailed: if the body ends early
         """
         received = 0
-        with _translated(action, failed="the answer broke off"):
+        with translated(action, failed="the answer broke off"):
             for chunk in response.iter_content(chunk_size):
                 received += len(chunk)
                 yield chunk
@@ -337,9 +338,15 @@ class ServiceClient:
         self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
     ) -> requests.Response:
         session = self.adapter.session
+        auth = self.adapter.auth or session.auth
+        if auth is not None:
+            # The session would do it too, and a silence of the Identity service look like one of
+            # this service.
+            with translated(action, "the Identity service", auth=auth):
+                session.get_auth_headers(auth)
         headers = {**self._headers, **kwargs.get("headers", {})}
         _log("%s %s %s %s", method, url, kwargs.get("params") or {}, headers)
-        with _translated(action, url):
+        with translated(action, "{}://{}".format(*urlsplit(_without_secrets(url))), auth=auth):
             response: requests.Response = self.adapter.request(
                 url,
                 method,
@@ -375,6 +382,8 @@ class ServiceClient:
         said = explanation(body, response.headers.get("Content-Type", ""), status)
         if status < HTTPStatus.BAD_REQUEST:
             said = said or "this status is not part of the API"
+        if status == HTTPStatus.UNAUTHORIZED:
+            said = "; ".join(filter(None, (said, NOT_ACCEPTED)))
         request_id = response.headers.get("X-Openstack-Request-Id") or response.headers.get(
             "X-Compute-Request-Id"
         )
@@ -438,66 +447,6 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     if parts.scheme not in _PORTS or not parts.hostname:
         return None
     return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
-
-
-# The errors of a connection; requests' own are OSErrors.
-_NETWORK = (
-    OSError,
-    http.client.HTTPException,
-    urllib3.exceptions.HTTPError,
-    ksa_exceptions.ConnectionError,
-)
-
-
-class _translated:  # noqa: N801 (reads as a statement)
-    """Turns the errors of keystoneauth1, requests and urllib3 into this package's own."""
-
-    def __init__(self, action: str, url: str = "", failed: str = "") -> None:
-        self._action = action
-        self._failed = failed
-        self._where = _without_secrets("{}://{}".format(*urlsplit(url))) if url else "the service"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is None or isinstance(error, ImageV1Error):
-            return
-        if isinstance(error, (ksa_exceptions.SSLError, requests.exceptions.SSLError)):
-            raise TlsFailed(
-                f"{self._action}: TLS with {self._where} failed: {_reason(error)}; check the URL, "
-                "or the certificate authority given by --os-cacert"
-            ) from error
-        if isinstance(error, _NETWORK):
-            failed = self._failed or f"no answer from {self._where}"
-            raise ConnectionFailed(f"{self._action}: {failed}: {_reason(error)}") from error
-        if isinstance(error, ValueError):
-            # requests reads a redirect's target even where it is not to follow it.
-            raise BadAnswer(
-                f"{self._action}: the answer of {self._where} is malformed: {_reason(error)}"
-            ) from error
-        if isinstance(error, ksa_exceptions.ClientException):
-            text = printable(" ".join(str(error).split()))
-            raise ImageV1Error(f"{self._action}: {text}") from error
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost reason; the text of the exceptions around it nests like an onion."""
-    if isinstance(error, (ksa_exceptions.ConnectTimeout, requests.exceptions.Timeout)):
-        return "it took too long, try again or raise --os-image-v1-timeout"
-    inner = error
-    for _ in range(10):
-        below = inner.__cause__ or inner.__context__
-        # The errors that lead on are the network's; urllib3 1 also tries what older Pythons lack.
-        if not isinstance(below, _NETWORK) or below is inner:
-            break
-        inner = below
-    text = (isinstance(inner, OSError) and inner.strerror) or str(inner)
-    if "timed out" in text:
-        return "it took too long, try again or raise --os-image-v1-timeout"
-    if "IncompleteRead" in text or "InvalidChunkLength" in text:
-        return "it ended early, try again"
-    return printable(" ".join(text.split()))[:300] or type(inner).__name__
 
 
 def path_of(*segments: str) -> str:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import fixture, noauth
 from keystoneauth1 import session as ksa_session
-from keystoneauth1.identity import v3
+from keystoneauth1.identity import generic, v3
 
 from osc_image_v1 import exceptions
 from osc_image_v1.api import http as api_http
 from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.failures import NOT_ACCEPTED
 from osc_image_v1.api.http import RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
@@ -202,8 +203,86 @@ def test_a_failing_authentication_is_an_error_of_ours(requests_mock):
         headers={"Content-Type": "application/json"},
     )
     client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
-    with pytest.raises(exceptions.ImageV1Error, match=r"^Cannot find the service: wrong password"):
+    with pytest.raises(exceptions.Unauthorized) as caught:
         list(client.images())
+    assert str(caught.value) == (
+        "Cannot find the service: the Identity service says: wrong password; log in anew, and "
+        "check user, password and project (HTTP 401)"
+    )
+
+
+RAN_OUT = "the token has run out or is not valid any more"
+
+
+def token_session(mock, kind, *answers):
+    """A session that logs in with a token, and what the Identity service says to that."""
+    token = fixture.V3Token()
+    token.set_project_scope()
+    token.add_service("image").add_endpoint("public", IMAGE_URL, region="R")
+    good = {"json": token, "headers": {"X-Subject-Token": "secret-token"}}
+    mock.get(KEYSTONE, json={"version": fixture.V3Discovery(KEYSTONE)})
+    mock.post(f"{KEYSTONE}/auth/tokens", [good if one is None else one for one in answers])
+    return ksa_session.Session(kind(KEYSTONE, token="old", project_id="p"))
+
+
+def said(status, words):
+    return {
+        "status_code": status,
+        "json": {"error": {"message": words, "code": status, "title": "T"}},
+        "headers": {"Content-Type": "application/json", "X-Openstack-Request-Id": "req-k"},
+    }
+
+
+@pytest.mark.parametrize("kind", [v3.Token, generic.Token])
+@pytest.mark.parametrize("answer", [said(404, "Failed to\nvalidate token"), said(401, "No")])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_token_that_has_run_out_and_cannot_be_renewed(requests_mock, kind, answer, begun):
+    session = token_session(requests_mock, kind, *([None, answer] if begun else [answer]))
+    requests_mock.get(URL, status_code=401)
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+    with pytest.raises(exceptions.Unauthorized, match=RAN_OUT) as caught:
+        list(client.images())
+    assert caught.value.status == 401
+    assert "openstack token issue" in str(caught.value)
+    assert str(caught.value).endswith("(HTTP 401, request req-k)")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_password_that_is_refused_in_the_middle(requests_mock):
+    session = catalog_session(requests_mock, ("image", "R", IMAGE_URL))
+    requests_mock.get(URL, status_code=401)
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+    session.get_token()
+    requests_mock.post(f"{KEYSTONE}/auth/tokens", **said(401, "The account is locked"))
+    with pytest.raises(exceptions.Unauthorized, match="The account is locked; log in anew"):
+        list(client.images())
+
+
+def test_an_identity_service_without_the_page_is_no_refusal(requests_mock):
+    session = catalog_session(requests_mock)
+    requests_mock.post(f"{KEYSTONE}/auth/tokens", status_code=404)
+    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+    with pytest.raises(exceptions.ImageV1Error, match="HTTP 404") as caught:
+        list(client.images())
+    assert not isinstance(caught.value, exceptions.HttpError)
+
+
+def test_a_silent_identity_service_is_named(requests_mock):
+    session = catalog_session(requests_mock)
+    requests_mock.post(f"{KEYSTONE}/auth/tokens", exc=requests.exceptions.ConnectionError("dead"))
+    adapter = ksa_adapter.Adapter(session, service_type="image", endpoint_override=IMAGE_URL)
+    with pytest.raises(
+        exceptions.ConnectionFailed, match="no answer from the Identity service: dead"
+    ):
+        list(ImageClient(adapter).images())
+
+
+def test_a_token_that_the_service_does_not_take(requests_mock, service):
+    requests_mock.get(URL, status_code=401, headers={"X-Openstack-Request-Id": "req-1"})
+    with pytest.raises(exceptions.Unauthorized) as caught:
+        service.get_json("/images", "X")
+    assert str(caught.value).startswith("X: the token is not accepted: it may have run out")
+    assert str(caught.value).endswith("or log in anew (HTTP 401, request req-1)")
 
 
 def test_no_authentication_at_all_is_an_error_of_ours():
@@ -366,6 +445,8 @@ def test_an_error_status(requests_mock, service, status, kind, body, content_typ
     said = said.replace("{status}", str(status)) or (
         "this status is not part of the API" if status < 400 else ""
     )
+    if status == 401:
+        said += f"{'; ' if said else ''}{NOT_ACCEPTED}"
     assert str(caught.value) == (
         f"Cannot do it{': ' if said else ''}{said} (HTTP {status}, request req-1)"
     )
