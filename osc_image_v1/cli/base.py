@@ -115,6 +115,10 @@ class ShowOne(Command, command.ShowOne):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the thing."""
+        if parsed_args.formatter == "shell":
+            from osc_image_v1.cli import variables
+
+            self.formatter = variables.ShellVariables()
         survive_surrogates(self.app.stdout)
         with written(self.app.stdout):
             return super().produce_output(parsed_args, column_names, data)

@@ -201,7 +201,9 @@ def shown(
     for name, value in values.items():
         render = _render(name, None, output_format, human_readable)
         cells.append(value if render is None else render(value))
-    return tuple(values), tuple(cells)
+    # Fields that are not known here have the names that the service gives them.
+    names = tuple(values) if output_format != "table" else tuple(map(printable, values))
+    return names, tuple(cells)
 
 
 def fields_of(image: Any) -> dict[str, Any]:
