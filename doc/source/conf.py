@@ -8,17 +8,11 @@ copyright = author
 release = metadata.version("osc-image-v1")
 
 extensions = ["cliff.sphinxext", "sphinx.ext.autodoc"]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "OpenStack command line for the Image API v1 and the Compute image proxy",
-    "fixed_sidebar": True,
-    # A hundred characters of a console.
-    "page_width": "1260px",
-    "body_max_width": "980px",
-    "code_font_size": "0.8em",
-}
+html_theme = "furo"
+html_title = "osc-image-v1"
+html_static_path = ["_static"]
+html_css_files = ["console.css"]
 html_show_sourcelink = False
-pygments_style = "sphinx"
 highlight_language = "none"
 
 autodoc_typehints = "description"
