@@ -55,11 +55,8 @@ class SaveImage(base.Command):
             saved = self._save(parsed_args)
         if not saved.verified:
             LOG.warning(
-                _(
-                    "The service has no checksum of this image: nothing vouches for the content "
-                    "(SHA-256 %s)"
-                ),
-                saved.sha256,
+                _("%(doubt)s: nothing vouches for the content (SHA-256 %(sha256)s)"),
+                {"doubt": saved.doubt, "sha256": saved.sha256},
             )
 
     def _save(self, parsed_args: argparse.Namespace) -> Any:

@@ -201,4 +201,7 @@ class VerifyExport(base.Lister):
         }
         if verification.active_without_data:
             text += _("; of these the service has data: %d") % verification.active_without_data
+        if verification.doubtful:
+            text += _("; whole files that no checksum vouched for when they were exported: %d")
+            text %= verification.doubtful
         LOG.warning(text)

@@ -119,11 +119,20 @@ class FileHashes:
     :ivar size: bytes
     :ivar md5: hexadecimal, None where it was not asked for
     :ivar sha256: hexadecimal
+    :ivar further: by another algorithm, None where it was not asked for
     """
 
     size: int
     md5: str | None
     sha256: str
+    further: str | None = None
+
+    def of(self, algorithm: str | None) -> str | None:
+        """Return the checksum by an algorithm, None where it was not computed."""
+        return self.md5 if algorithm == "md5" else self._other(algorithm)
+
+    def _other(self, algorithm: str | None) -> str | None:
+        return self.sha256 if algorithm == "sha256" else self.further
 
 
 def hash_file(
@@ -132,6 +141,7 @@ def hash_file(
     stop: threading.Event | None = None,
     *,
     md5: bool = True,
+    further: str | None = None,
 ) -> FileHashes:
     """Hash a file.
 
@@ -139,11 +149,13 @@ def hash_file(
     :param advance: is told how many more bytes are hashed
     :param stop: ends it when it is set
     :param md5: whether MD5 is wanted beside SHA-256
+    :param further: the name of another algorithm that is wanted
     :raises FileFailed: if it cannot be read
     :raises TransferStopped: if ``stop`` was set
     """
     sha256, size = hashlib.sha256(), 0
-    wanted = hashlib.md5(usedforsecurity=False) if md5 else None
+    names = (["md5"] if md5 else []) + ([further] if further not in (None, "md5", "sha256") else [])
+    wanted = {name: hashlib.new(str(name), usedforsecurity=False) for name in names}
     fd = open_regular(path)
     try:
         with file_errors("read", path):
@@ -151,13 +163,15 @@ def hash_file(
                 if stop is not None and stop.is_set():
                     raise TransferStopped(f"Hashing {shown(path)} was stopped")
                 sha256.update(chunk)
-                if wanted:
-                    wanted.update(chunk)
+                for digest in wanted.values():
+                    digest.update(chunk)
                 size += len(chunk)
                 advance(len(chunk))
     finally:
         os.close(fd)
-    return FileHashes(size, wanted.hexdigest() if wanted else None, sha256.hexdigest())
+    digests = {name: digest.hexdigest() for name, digest in wanted.items()}
+    more = digests.get(further or "") if further != "md5" else None
+    return FileHashes(size, digests.get("md5"), sha256.hexdigest(), more)
 
 
 class _Place(NamedTuple):

@@ -21,6 +21,7 @@ from osc_image_v1.transfer.drafts import (
     has_data,
     state_of,
 )
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, from_service
@@ -218,7 +219,7 @@ class Job(abc.ABC):
         if found is not None and state_of(image, found) == "complete":
             # What is not complete is looked at again: the list may be hours old by now.
             self._keep_id(image, found)
-            return self._outcome(image, "present", found.image_id, ())
+            return self._outcome(image, "present", found.image_id, self._doubts(image, "present"))
         notes = self._find_references(image)
         written = self._target.write(
             image,
@@ -228,10 +229,17 @@ class Job(abc.ABC):
             advance=advance,
             stop=self._stop,
         )
-        notes += written.notes
-        if written.action == "copied" and not written.verified:
-            notes += ("no checksum here: nothing vouches for what the service has sent",)
+        notes += written.notes + self._doubts(image, written.action)
         return self._outcome(image, written.action, written.image_id, notes)
+
+    def _doubts(self, image: ImageDetail, action: str) -> tuple[str, ...]:
+        """Return the note on an image whose data nothing vouches for."""
+        lack = expected_of(image).lack() if has_data(image) else None
+        if lack is None:
+            return ()
+        if action == "copied":
+            return (f"{lack}: nothing vouches for what the service has sent",)
+        return (f"{lack}: nothing tells whether the data is the same",)
 
     def _foresee(self, image: ImageDetail, _advance: Advance) -> Outcome:
         if self._there is None:
@@ -315,7 +323,7 @@ class Copy(Job):
         return [] if image.is_public else self._client.members(image.id)
 
     def _data(self, image: ImageDetail) -> ImageSource | None:
-        return from_service(self._client, image)
+        return from_service(self._client, image, self._stop)
 
 
 def _not_tried(image: ImageDetail) -> Outcome:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from osc_image_v1.api.data import ImageData, as_md5
+from osc_image_v1.api.data import ImageData
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import (
@@ -16,12 +16,14 @@ from osc_image_v1.exceptions import (
     BadAnswer,
     ConnectionFailed,
     ContentMismatch,
+    Forbidden,
     HttpError,
     ImageHasNoData,
     TransferStopped,
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.part import PartFile, check_target, file_errors, write_all
 from osc_image_v1.transfer.progress import Advance
 
@@ -29,6 +31,8 @@ LOG = logging.getLogger(__name__)
 
 # An interruption after so many new bytes is a first one again.
 _PROGRESS = 2**20
+# Data that has ended so often at the same byte, and never beyond it, ends there.
+_ENDS = 3
 
 _NO_DATA = {
     "queued": "it has no data yet",
@@ -49,6 +53,7 @@ class Downloaded:
     :ivar md5: of the data, hexadecimal
     :ivar sha256: of the data, None where it was not computed
     :ivar verified: whether the service's own checksum vouches for the data
+    :ivar doubt: why nothing does, as the beginning of a sentence on "this image"; "" where it does
     """
 
     path: Path | None
@@ -56,15 +61,25 @@ class Downloaded:
     md5: str
     sha256: str | None
     verified: bool
+    doubt: str = ""
+
+
+class AnswerBrokeOff(ConnectionFailed):
+    """The service has begun to answer, and not all of the answer came."""
+
+
+class EndsEarly(ContentMismatch):
+    """The data ends before its end, at the same byte each time."""
 
 
 class Download:
     """The download of one image; interruptions are mended on the way.
 
     What breaks off goes on where it stopped, with ``Range`` from the Image API v2 of the same
-    service where it has one; else all of it is sent again and what is there is left out. The
-    client's :class:`~osc_image_v1.api.RetryPolicy` says how often and after how long; an
-    interruption after another MiB of data counts as the first.
+    service where that and its store can do it; else all of it is sent again and what is there is
+    left out. The client's :class:`~osc_image_v1.api.RetryPolicy` says how often and after how
+    long; an interruption after another MiB of data counts as the first. Data that ends at the
+    same byte three times is damaged in the service.
 
     :param client: the service
     :param image: the image's record; its size and checksum decide
@@ -87,8 +102,8 @@ class Download:
     ) -> None:
         self._client = client
         self._image = image
-        self._checksum = as_md5(image.checksum)
-        self._sha256 = sha256 or self._checksum is None
+        self._expected = expected_of(image)
+        self._sha256 = sha256 or self._expected.checksum is None
         self._advance = advance
         self._stop = stop or threading.Event()
         self._name = printable(image.id)
@@ -123,8 +138,8 @@ class Download:
         check_target(target, clobber)
         self._check_status()
         with PartFile(target, keep_partial) as part:
-            if self._image.size is not None:
-                part.check_space(self._image.size)
+            if self._expected.size is not None:
+                part.check_space(self._expected.size)
             strict = not keep_partial
             try:
                 result = self._go_on(part, strict) if part.size else None
@@ -174,11 +189,13 @@ class Download:
     def _go_on(self, part: PartFile, strict: bool) -> Downloaded | None:
         """Go on with what an earlier run left, or clear it where it was not this image's."""
         kept = part.size
-        size = self._image.size
-        if self._checksum is not None and size is not None and kept <= size:
+        size = self._expected.size
+        if self._expected.checksum is not None and size is not None and kept <= size:
             LOG.debug("Going on with the %d bytes that an earlier run left", kept)
             try:
                 return self._receive(part.write, part.read(), strict)
+            except EndsEarly:
+                raise
             except ContentMismatch as error:
                 LOG.debug("%s; what an earlier run left was not of this image", error)
                 self._advance(-part.size)
@@ -189,26 +206,31 @@ class Download:
         self, write: Callable[[bytes], None], kept: Iterable[bytes] = (), strict: bool = True
     ) -> Downloaded:
         """Hash what there is, write and hash what comes, and check the whole."""
-        size = 0
-        with Digests(self._sha256) as digests:
+        size, expected = 0, self._expected
+        with Digests(self._sha256, expected.algorithm) as digests:
             for chunk in kept:
                 size += len(chunk)
                 digests.update(chunk)
                 self._advance(len(chunk))
             for chunk in self._chunks(size, strict):
                 size += len(chunk)
-                if self._image.size is not None and size > self._image.size:
-                    raise self._mismatch(f"the service sends more than {self._image.size} bytes")
+                if expected.size is not None and size > expected.size:
+                    raise self._mismatch(f"the service sends more than {expected.size} bytes")
                 digests.update(chunk)
                 write(chunk)
                 self._advance(len(chunk))
             md5, sha256 = digests.results()
-        if self._image.size not in (None, size):
-            raise self._mismatch(f"{size} bytes came, but its size is {self._image.size}")
-        if self._checksum not in (None, md5):
-            raise self._mismatch(f"the data's MD5 is {md5}, but its checksum is {self._checksum}")
-        empty = self._image.size == 0
-        return Downloaded(None, size, md5, sha256, verified=empty or self._checksum is not None)
+            digest = digests.of(expected.algorithm)
+        if expected.size not in (None, size):
+            raise self._mismatch(f"{size} bytes came, but its size is {expected.size}")
+        if not expected.fits(digest):
+            name = str(expected.algorithm).upper()
+            raise self._mismatch(
+                f"the data's {name} is {digest}, but its checksum is {expected.checksum}"
+            )
+        if expected.vouches_for(size):
+            return Downloaded(None, size, md5, sha256, True)
+        return Downloaded(None, size, md5, sha256, False, expected.doubt("this image"))
 
     def _mismatch(self, what: str) -> ContentMismatch:
         return ContentMismatch(
@@ -219,7 +241,8 @@ class Download:
         """Yield the data from a byte on, over as many requests as it takes."""
         policy = self._client.http.retry
         attempt, mark = 0, received
-        while self._image.size is None or received < self._image.size:
+        ends = _Ends()
+        while self._expected.size is None or received < self._expected.size:
             data = self._open(received, strict)
             try:
                 with data:
@@ -232,11 +255,25 @@ class Download:
                 if received - mark >= _PROGRESS:
                     attempt, mark = 0, received
                 attempt += 1
+                ends.add(max(received, data.start + _sent(error)), _timed_out(error))
+                self._check_ends(ends, policy.attempts)
                 if not policy.allows("GET", attempt, error):
-                    raise
+                    raise AnswerBrokeOff(str(error)) from error
                 LOG.debug("%s; going on at byte %d", error, received)
                 self._stop.wait(policy.wait(attempt, error))
                 self._check_stop()
+
+    def _check_ends(self, ends: _Ends, attempts: int) -> None:
+        """See whether the data has ended at the same byte in each attempt.
+
+        At the very first byte whatever hands it out may be what fails.
+        """
+        if ends.times >= max(2, min(_ENDS, attempts)) and ends.furthest > 0:
+            of = "" if self._expected.size is None else f" of {self._expected.size}"
+            raise EndsEarly(
+                f"Image {self._name} is damaged in the service: its data ends after "
+                f"{ends.furthest}{of} bytes, each time"
+            )
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -245,21 +282,60 @@ class Download:
     def _open(self, received: int, strict: bool) -> ImageData:
         """Ask for the rest of the data where the service sends parts, else for all of it."""
         data = None
-        if received or self._by_v2:
+        if received:
             try:
                 data = self._client.rest_of_data(self._image, received)
             except (ApiNotAvailable, BadAnswer, HttpError) as error:
-                if self._by_v2:
-                    raise self._no_data() from error
                 LOG.debug("%s; asking for all of it again", error)
         if data is None:
-            data = self._client.data(self._image.id)
-        if strict and None not in (data.size, self._image.size) and data.size != self._image.size:
+            data = self._all_by_v2() if self._by_v2 else self._client.data(self._image.id)
+        size = self._expected.size
+        if strict and None not in (data.size, size) and data.size != size:
             data.close()
-            raise self._mismatch(
-                f"the service sends {data.size} bytes, but its size is {self._image.size}"
-            )
+            raise self._mismatch(f"the service sends {data.size} bytes, but its size is {size}")
         return data
+
+    def _all_by_v2(self) -> ImageData:
+        """Ask for all data of a deactivated image, which v2 hands out to an admin alone."""
+        try:
+            return self._client.rest_of_data(self._image, 0)
+        except (ApiNotAvailable, Forbidden) as error:
+            raise ImageHasNoData(f"{self._no_data()} ({error})") from error
+
+
+class _Ends:
+    """Where data has ended.
+
+    :ivar furthest: the last byte that was seen, counted from 1
+    :ivar times: how often the data ended there
+    """
+
+    def __init__(self) -> None:
+        self.furthest = self.times = 0
+
+    def add(self, end: int, waiting: bool) -> None:
+        """Take one more end; where nothing came for too long, there may be more."""
+        if end > self.furthest:
+            self.furthest, self.times = end, 0
+        self.times += end == self.furthest and not waiting
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+
+
+def _timed_out(error: BaseException) -> bool:
+    return any(isinstance(cause, TimeoutError) for cause in _causes(error))
+
+
+def _sent(error: BaseException) -> int:
+    """Return how many bytes of the answer came, where urllib3 tells: it drops the last of them."""
+    counts = (getattr(cause, "partial", None) for cause in _causes(error))
+    return next((count for count in counts if isinstance(count, int)), 0)
 
 
 def _after(data: ImageData, received: int) -> Iterator[bytes]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.records import Record
+from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.expected import expected_of
 
 #: The mark of an image that is not finished: a tag in v2, a property in v1.
 UNFINISHED = "osc_image_v1_unfinished"
 
 #: Properties whose values are IDs of other images.
 IMAGE_REFERENCES = ("kernel_id", "ramdisk_id")
-
-MD5_OF_NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
 Visibility = Literal["public", "private", "shared", "community"]
 
@@ -101,7 +99,7 @@ def has_data(image: ImageDetail) -> bool:
 
 def md5_of(image: ImageDetail) -> str | None:
     """Return what the MD5 of an image's data must be, None where its service does not know."""
-    return MD5_OF_NOTHING if image.size == 0 else as_md5(image.checksum)
+    return as_md5(image.checksum)
 
 
 def state_of(image: ImageDetail, found: Found | None) -> State:
@@ -121,9 +119,13 @@ def state_of(image: ImageDetail, found: Found | None) -> State:
 
 
 def _same_data(image: ImageDetail, found: Found) -> bool:
-    md5 = md5_of(image)
-    there = as_md5(found.checksum)
-    return image.size == found.size and (None in (md5, there) or md5 == there)
+    here = expected_of(image)
+    there = as_checksum(found.checksum)
+    if here.size not in (None, found.size):
+        return False
+    if here.algorithm is not None and here.algorithm == found.hash_algo:
+        return here.fits(found.hash_value)
+    return here.algorithm != checksum_algorithm(there) or here.fits(there)
 
 
 def owner_of(

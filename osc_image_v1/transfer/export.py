@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import is_uuid
@@ -33,6 +32,7 @@ from osc_image_v1.transfer.archive import (
     make_directory,
 )
 from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Outage, Overall, Workers
 from osc_image_v1.transfer.part import file_errors, part_of, shown
@@ -355,12 +355,13 @@ class _Images:
         """Return the data in the directory, where it is this image's as it is now."""
         if known is None or known.data is None:
             return None
-        data, checksum = known.data, as_md5(image.checksum)
-        if checksum is None:
-            # Nothing but an unchanged record tells that the data is the same.
-            same = record == known.record
+        data, expected = known.data, expected_of(image)
+        if expected.algorithm in ("md5", "sha256"):
+            digest = data.md5 if expected.algorithm == "md5" else data.sha256
+            same = expected.size in (None, data.size) and expected.fits(digest)
         else:
-            same = (data.size, data.md5) == (image.size, checksum)
+            # Nothing but an unchanged record tells that the data is the same.
+            same = record == known.record and not (data.verified and known.is_doubtful)
         return data if same and _size_of(self._path(image)) == data.size else None
 
     def _data(
@@ -385,14 +386,15 @@ class _Images:
 
         Only a checksum of the service's can tell that the file is this image's.
         """
-        path, checksum = self._path(image), as_md5(image.checksum)
-        if checksum is None or image.size is None or _size_of(path) != image.size:
+        path, expected = self._path(image), expected_of(image)
+        known = expected.checksum is not None and expected.size is not None
+        if not known or _size_of(path) != expected.size:
             return None
-        hashes = hash_file(path, advance, self.stop)
-        if hashes.md5 != checksum:
+        hashes = hash_file(path, advance, self.stop, further=expected.algorithm)
+        if not expected.fits(hashes.of(expected.algorithm)):
             advance(-hashes.size)
             return None
-        return StoredData(hashes.size, checksum, hashes.sha256, verified=True)
+        return StoredData(hashes.size, str(hashes.md5), hashes.sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
         download = Download(
@@ -400,10 +402,8 @@ class _Images:
         )
         got = download.to_file(self._path(image), keep_interrupted=True)
         if not got.verified:
-            LOG.warning(
-                "The service has no checksum of image %s: nothing vouches for the content",
-                _shown(image),
-            )
+            doubt = expected_of(image).doubt(f"image {_shown(image)}")
+            LOG.warning("%s: nothing vouches for the content", doubt)
         return StoredData(got.size, got.md5, str(got.sha256), got.verified)
 
     def _members(self, image: ImageDetail) -> tuple[Member, ...] | None:

@@ -74,8 +74,14 @@ class Import(Job):
 
         return ImageSource(exported.data.size, exported.data.md5, read)
 
+    def _doubts(self, image: ImageDetail, action: str) -> tuple[str, ...]:  # noqa: ARG002
+        if self._exported(image).is_doubtful:
+            return ("nothing vouched for its data when it was exported",)
+        return ()
+
     def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
         exported = self._exported(image)
+        image = _as_exported(image, exported)
         try:
             return _with_note(super()._copy(image, advance), exported)
         except ImageHasNoData as error:
@@ -83,7 +89,7 @@ class Import(Job):
 
     def _foresee(self, image: ImageDetail, advance: Advance) -> Outcome:
         exported = self._exported(image)
-        outcome = super()._foresee(image, advance)
+        outcome = super()._foresee(_as_exported(image, exported), advance)
         if outcome.action == "copy":
             if exported.data is None:
                 raise _no_data(exported)
@@ -103,6 +109,12 @@ class Import(Job):
         if exported is None:
             raise ImageNotFound(f"No image {printable(image.id)} was exported")
         return exported
+
+
+def _as_exported(image: ImageDetail, exported: ExportedImage) -> ImageDetail:
+    """Return an image with the size and MD5 of the data that was exported."""
+    data = exported.data
+    return image if data is None else replace(image, size=data.size, checksum=data.md5)
 
 
 def _no_data(exported: ExportedImage) -> ImageHasNoData:

@@ -20,6 +20,7 @@ from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
 from osc_image_v1.exceptions import BadManifest
+from osc_image_v1.transfer.expected import expected_of
 
 #: What the first line of each manifest says that it is.
 FORMAT = "osc-image-v1 manifest"
@@ -58,7 +59,8 @@ class StoredData:
     :ivar size: bytes
     :ivar md5: hexadecimal
     :ivar sha256: hexadecimal
-    :ivar verified: whether the service's own checksum vouched for it
+    :ivar verified: whether the service's own checksum vouched for it; what old releases wrote of
+        an empty file is not to be trusted, see :attr:`ExportedImage.is_doubtful`
     """
 
     size: int
@@ -100,13 +102,24 @@ class ExportedImage:
 
     @property
     def checksum(self) -> str | None:
-        """MD5 of the data as the service has it, None where it has none."""
+        """Checksum of the data as the service has it, mostly MD5; None where it has none."""
         return text_or_none(self.record.get("checksum"))
 
     @property
     def file(self) -> str:
         """The name of the file that has the image's data, if there is data."""
         return file_name(self.id)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nothing vouches for the data.
+
+        Earlier releases took a size of 0 for a proof that there is no data.
+        """
+        data = self.data
+        if data is None:
+            return False
+        return not (data.verified and expected_of(self.image).vouches_for(data.size))
 
     @cached_property
     def image(self) -> ImageDetail:

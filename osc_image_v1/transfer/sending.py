@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, TransferStopped
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.download import Download
-from osc_image_v1.transfer.drafts import has_data, md5_of
+from osc_image_v1.transfer.drafts import has_data
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.progress import Advance
 
 
@@ -23,11 +25,18 @@ class ImageSource:
     :ivar size: bytes that it must have, None where nobody knows
     :ivar md5: what its MD5 must be, None where nobody knows
     :ivar read: begins anew and yields pieces; it need not verify them
+    :ivar checksum: what its checksum by another algorithm must be, None where nobody knows
     """
 
     size: int | None
     md5: str | None
     read: Callable[[], Iterable[bytes]]
+    checksum: str | None = None
+
+    @property
+    def vouched(self) -> bool:
+        """Whether a checksum vouches for the data."""
+        return self.md5 is not None or self.checksum is not None
 
 
 class Sending:
@@ -55,6 +64,7 @@ class Sending:
     ) -> None:
         self.size = source.size
         self.expected = source.md5
+        self._checksum = as_checksum(source.checksum)
         self._source = source
         self._advance = advance
         self._stop = stop or threading.Event()
@@ -74,7 +84,8 @@ class Sending:
         self._out, self.sent, self.md5, self.digest = 0, 0, None, None
         other = None if self._algorithm is None else hashlib.new(self._algorithm)
         held = b""
-        with Digests() as digests:
+        algorithm = checksum_algorithm(self._checksum)
+        with Digests(further=algorithm) as digests:
             for piece in self._pieces():
                 digests.update(piece)
                 if other is not None:
@@ -83,7 +94,9 @@ class Sending:
                     yield self._let_out(held)
                 held = piece
             md5, _sha256 = digests.results()
-        self._check(md5)
+            checksum = digests.of(algorithm)
+        self._check("MD5", md5, self.expected)
+        self._check(str(algorithm).upper(), checksum, self._checksum)
         self.md5, self.digest = md5, None if other is None else other.hexdigest()
         if held:
             yield self._let_out(held)
@@ -118,18 +131,20 @@ class Sending:
         self._advance(len(piece))
         return piece
 
-    def _check(self, md5: str) -> None:
+    def _check(self, algorithm: str, digest: str | None, expected: str | None) -> None:
         if self.size not in (None, self.sent):
             raise ContentMismatch(
                 f"The data is damaged here: {self.sent} bytes came, not {self.size}"
             )
-        if self.expected not in (None, md5):
+        if expected not in (None, digest):
             raise ContentMismatch(
-                f"The data is damaged here: its MD5 is {md5}, not {self.expected}"
+                f"The data is damaged here: its {algorithm} is {digest}, not {expected}"
             )
 
 
-def from_service(client: ImageClient, image: ImageDetail) -> ImageSource | None:
+def from_service(
+    client: ImageClient, image: ImageDetail, stop: threading.Event | None = None
+) -> ImageSource | None:
     """Return the data of an image of the Image API v1, None where it has none.
 
     Interruptions are mended while it is read. What a deactivated image has, an admin gets through
@@ -137,15 +152,14 @@ def from_service(client: ImageClient, image: ImageDetail) -> ImageSource | None:
 
     :param client: the service
     :param image: the image
+    :param stop: ends the reading when it is set
     """
     if not has_data(image):
         return None
 
     def read() -> Iterator[bytes]:
-        if image.status != "deactivated":
-            yield from Download(client, image).chunks()
-        elif image.size != 0:
-            with client.rest_of_data(image, 0) as data:
-                yield from data.chunks()
+        return Download(client, image, stop=stop, deactivated=True).chunks()
 
-    return ImageSource(image.size, md5_of(image), read)
+    expected = expected_of(image)
+    other = None if expected.md5 else expected.checksum
+    return ImageSource(expected.size, expected.md5, read, other)

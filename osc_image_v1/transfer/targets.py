@@ -233,7 +233,7 @@ class Target(abc.ABC):
             action = "finished"
         if draft.image_id != image.id:
             plan.image_ids[image.id] = draft.image_id
-        verified = data is None or data.md5 is not None
+        verified = data is None or data.vouched
         return Written(draft.image_id, action, draft.notes, verified)
 
     def _make(

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.exceptions import (
     BadManifest,
@@ -21,6 +20,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.transfer.archive import Archive, hash_file, is_manifest
 from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.export import WITHOUT_DATA
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Outage, Overall, Workers
@@ -61,6 +61,7 @@ class Verification:
     :param client: the service that broken files are fetched from again, None for none
     :ivar whole: files that are as they were
     :ivar size: their bytes
+    :ivar doubtful: those of them that no checksum of the service's has ever vouched for
     :ivar without_data: images that were exported without data, since there was none
     :ivar active_without_data: images that have data which was not exported
     """
@@ -73,6 +74,7 @@ class Verification:
         client: ImageClient | None = None,
     ) -> None:
         self.whole = self.size = self.without_data = self.active_without_data = 0
+        self.doubtful = 0
         self._directory = directory
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
@@ -118,6 +120,7 @@ class Verification:
         elif finding is not None and (finding.problem is None or finding.repaired):
             self.whole += 1
             self.size += exported.data.size
+            self.doubtful += exported.is_doubtful
 
     def _look_around(self, archive: Archive) -> tuple[list[Finding], int]:
         """Return the files that no manifest tells of, and the bytes of the others."""
@@ -167,16 +170,21 @@ class Verification:
         if status.st_size != data.size:
             problem = "short" if status.st_size < data.size else "altered"
             return problem, f"{status.st_size} bytes, not {data.size}"
-        checksum = as_md5(exported.checksum)
-        if checksum not in (None, data.md5):
-            return "altered", "the manifest's MD5 is not the image's checksum"
+        expected = expected_of(exported.image)
+        recorded = {"md5": data.md5, "sha256": data.sha256}.get(expected.algorithm or "")
+        if recorded is not None and not expected.fits(recorded):
+            name = "MD5" if expected.algorithm == "md5" else "SHA-256"
+            return "altered", f"the manifest's {name} is not the image's checksum"
         try:
             # MD5 takes three times as long as SHA-256 where the processor knows the latter.
-            hashes = hash_file(path, advance, self._stop, md5=checksum is None)
+            md5, further = expected.md5 is None, expected.algorithm
+            hashes = hash_file(path, advance, self._stop, md5=md5, further=further)
         except FileFailed as error:
             return "unreadable", str(error)
         if hashes.sha256 != data.sha256:
             return "altered", "other content: the SHA-256 is another"
+        if recorded is None and not expected.fits(hashes.of(expected.algorithm)):
+            return "altered", "its checksum is not the image's"
         if hashes.md5 not in (None, data.md5):
             return "altered", "the manifest's MD5 and SHA-256 are not of the same data"
         return None, ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
@@ -35,6 +36,7 @@ from osc_image_v1.transfer import export as module
 from osc_image_v1.transfer import many
 from osc_image_v1.transfer.archive import Archive, ManifestWriter
 from osc_image_v1.transfer.export import Export, Summary, named_records
+from osc_image_v1.transfer.manifest import StoredData, image_line
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
 from tests.unit.store import Store
@@ -184,7 +186,7 @@ def test_deactivated_images_are_handed_out_to_nobody(
     store: Store, directory: Path, run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.add(1, status="deactivated")
-    store.add(2, status="deactivated", size=0, checksum=None)
+    store.add(2, b"", status="deactivated")
     assert run() == Summary(images=2, fetched=1, failed=1)
     assert [image.data is None for image in Archive(directory)] == [True, False]
     assert f"Cannot export image {image_id(1)}" in caplog.text
@@ -200,6 +202,90 @@ def test_deactivated_images_are_handed_out_to_an_admin(
     store.v2 = True
     assert run() == Summary(images=1, size=6, fetched=1)
     assert (directory / f"{one}.img").read_bytes() == b"data 1"
+
+
+NOTHING = hashlib.md5(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "verified"),
+    [
+        ({"checksum": NOTHING}, b"", True),
+        ({"checksum": None}, b"", False),
+        ({"checksum": None}, b"all the same", False),
+        ({"checksum": hashlib.md5(b"all the same").hexdigest()}, b"all the same", True),
+        ({"checksum": None, "properties": {"block_device_mapping": "[]"}}, b"", True),
+        ({"checksum": None, "properties": {"block_device_mapping": "[]"}}, b"data", False),
+    ],
+)
+def test_a_size_of_0_is_no_proof(
+    store: Store,
+    directory: Path,
+    run: Any,
+    caplog: pytest.LogCaptureFixture,
+    fields: dict[str, Any],
+    data: bytes,
+    verified: bool,
+) -> None:
+    one = store.add(1, data, **{"size": 0, **fields})
+    assert run() == Summary(images=1, size=len(data), fetched=1)
+    assert (directory / f"{one}.img").read_bytes() == data
+    exported = Archive(directory).find(one)
+    assert exported is not None
+    assert exported.data is not None
+    assert (exported.data.verified, exported.is_doubtful) == (verified, not verified)
+    assert ("has 0 bytes, and has no checksum of it: nothing vouches" in caplog.text) != verified
+    # Only the checksum of nothing makes a question needless.
+    assert store.downloads() == (fields["checksum"] != NOTHING)
+    assert run() == Summary(images=1, kept=1)
+
+
+def test_what_old_releases_took_for_empty_is_asked_for(
+    store: Store, directory: Path, run: Any
+) -> None:
+    one = store.add(1, b"all the same", size=0, checksum=None)
+    run()
+    manifest = directory / "manifest.jsonl"
+    exported = Archive(directory).find(one)
+    assert exported is not None
+    nothing = StoredData(0, NOTHING, hashlib.sha256(b"").hexdigest(), True)
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    lines.append(image_line(replace(exported, data=nothing)))
+    manifest.write_bytes(b"".join(lines))
+    (directory / f"{one}.img").write_bytes(b"")
+    assert run() == Summary(images=1, size=12, fetched=1)
+    assert (directory / f"{one}.img").read_bytes() == b"all the same"
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
+def test_checksums_of_other_algorithms(
+    store: Store, directory: Path, run: Any, caplog: pytest.LogCaptureFixture, algorithm: str
+) -> None:
+    one = store.add(1, b"data", checksum=hashlib.new(algorithm, b"data").hexdigest())
+    two = store.add(2, b"data", checksum=hashlib.new(algorithm, b"other").hexdigest())
+    assert run() == Summary(images=2, size=4, fetched=1, failed=1)
+    assert f"the data's {algorithm.upper()} is " in caplog.text
+    assert "nothing vouches" not in caplog.text
+    exported = Archive(directory).find(one)
+    assert exported is not None
+    assert exported.data is not None
+    assert exported.data.verified
+    assert not (directory / f"{two}.img").exists()
+    assert run() == Summary(images=2, kept=1, failed=1)
+    # A run that was killed before it recorded the image.
+    (directory / "manifest.jsonl").unlink()
+    assert run() == Summary(images=2, kept=1, failed=1)
+
+
+def test_a_checksum_of_no_known_algorithm(
+    store: Store, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = store.add(1, checksum="crc32:0123", name="odd")
+    assert run().fetched == 1
+    assert (
+        f"The checksum of image {one} (odd), crc32:0123, is of no known algorithm: nothing "
+        "vouches for the content"
+    ) in caplog.text
 
 
 def test_metadata_only(store: Store, directory: Path, run: Any) -> None:

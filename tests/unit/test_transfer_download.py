@@ -13,15 +13,19 @@ from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
+    BadRequest,
     ConnectionFailed,
     ContentMismatch,
     FileFailed,
+    Forbidden,
+    HttpError,
     ImageHasNoData,
     NotFound,
+    ServerError,
     TransferStopped,
 )
 from osc_image_v1.transfer.digests import Digests
-from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.download import AnswerBrokeOff, Download, EndsEarly
 from tests.unit.conftest import image_id
 
 ID = image_id(1)
@@ -32,6 +36,13 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 BROKEN = ConnectionFailed("broken off")
 NO_V2 = ApiNotAvailable("no v2")
 PIECE = 2**20
+NO_RANGE = BadRequest("Getting images randomly from this store is not supported", 400)
+
+
+def chained(error, cause):
+    error = type(error)(*error.args)
+    error.__cause__ = cause
+    return error
 
 
 def record(**fields):
@@ -132,10 +143,29 @@ class TestFile:
 
     def test_empty(self, target):
         client = Client()
-        saved = save(client, target, record(size=0, checksum=None))
-        assert (saved.size, saved.verified) == (0, True)
+        saved = save(client, target, record(size=0, checksum=hashlib.md5(b"").hexdigest()))
+        assert (saved.size, saved.verified, saved.doubt) == (0, True, "")
         assert target.read_bytes() == b""
         assert client.asked == []
+
+    @pytest.mark.parametrize("content", [b"", b"all the same"])
+    def test_not_proven_to_be_empty(self, target, content):
+        client = Client(Answer(content=content, size=len(content)))
+        saved = save(client, target, record(size=0, checksum=None))
+        assert (saved.size, saved.verified) == (len(content), False)
+        assert saved.doubt.startswith("The service says that this image has 0 bytes, and has no")
+        assert target.read_bytes() == content
+
+    def test_other_algorithms(self, target):
+        digest = hashlib.sha512(DATA).hexdigest()
+        assert save(Client(Answer()), target, record(checksum=digest.upper())).verified
+        with pytest.raises(ContentMismatch, match="the data's SHA512 is"):
+            save(Client(Answer()), target, record(checksum="0" * 128))
+
+    def test_an_unknown_algorithm(self, target):
+        saved = save(Client(Answer()), target, record(checksum="crc32:0"))
+        assert (saved.verified, saved.sha256) == (False, SHA256)
+        assert saved.doubt == "The checksum of this image, crc32:0, is of no known algorithm"
 
     def test_size_unknown(self, target):
         saved = save(Client(Answer(size=None)), target, record(size=None))
@@ -230,11 +260,37 @@ class TestInterruption:
         assert client.asked == ["data", "data"]
 
     def test_as_often_as_the_policy_says(self, target, tmp_path):
-        client = Client(*[Answer(upto=5)] + [Answer(start=5, upto=6)] * 9)
-        with pytest.raises(ConnectionFailed):
+        client = Client(*[Answer(start=n, upto=n + 1) for n in range(9)])
+        with pytest.raises(AnswerBrokeOff):
             save(client, target)
         assert len(client.asked) == 4
         assert names(tmp_path) == []
+
+    @pytest.mark.parametrize("rest", [Answer(start=PIECE, upto=PIECE), NO_RANGE])
+    def test_the_same_end_each_time(self, target, tmp_path, rest):
+        again = [rest] if isinstance(rest, Answer) else [rest, Answer(upto=PIECE)]
+        client = Client(Answer(upto=PIECE), *again * 9)
+        with pytest.raises(ContentMismatch, match=f"ends after {PIECE} of {SIZE} bytes, each"):
+            save(client, target)
+        assert len(client.given) == 3
+        assert names(tmp_path) == []
+
+    def test_the_same_end_as_in_an_earlier_run(self, target, tmp_path):
+        (tmp_path / "x.osc-image-v1.part").write_bytes(DATA[:PIECE])
+        client = Client(*[Answer(start=PIECE, upto=PIECE)] * 9)
+        with pytest.raises(EndsEarly):
+            save(client, target)
+        assert len(client.asked) == 3
+
+    @pytest.mark.parametrize(
+        ("upto", "error"), [(0, BROKEN), (PIECE, chained(BROKEN, TimeoutError()))]
+    )
+    def test_not_for_certain_the_end(self, target, upto, error):
+        refused = [NO_RANGE] if upto else []
+        client = Client(*[Answer(upto=upto, error=error), *refused] * 9)
+        with pytest.raises(AnswerBrokeOff):
+            save(client, target)
+        assert len(client.given) == 4
 
     def test_after_another_piece_it_counts_anew(self, target):
         ends = [5, 6, 7, PIECE + 7, PIECE + 8, PIECE + 9]
@@ -255,6 +311,34 @@ class TestInterruption:
         with pytest.raises(KeyboardInterrupt):
             save(client, target)
         assert client.given[0].closed
+
+
+class TestDeactivated:
+    def save(self, client, target):
+        return save(client, target, record(status="deactivated"), deactivated=True)
+
+    def test_all_of_it(self, target):
+        client = Client(Answer())
+        assert self.save(client, target).verified
+        assert client.asked == [0]
+
+    @pytest.mark.parametrize("error", [NO_RANGE, HttpError("out of range", 416)])
+    def test_a_store_that_sends_no_parts(self, target, error):
+        client = Client(Answer(upto=PIECE + 5), error, Answer())
+        assert self.save(client, target).verified
+        assert client.asked == [0, PIECE + 5, 0]
+        assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize("error", [NO_V2, Forbidden("it is deactivated", 403)])
+    def test_not_handed_out(self, target, error):
+        with pytest.raises(ImageHasNoData, match="until an administrator reactivates it"):
+            self.save(Client(error), target)
+
+    @pytest.mark.parametrize("error", [NotFound("no data", 404), ServerError("down", 500)])
+    def test_other_errors_are_what_they_are(self, target, error):
+        with pytest.raises(type(error)) as caught:
+            self.save(Client(error), target)
+        assert caught.value is error
 
 
 class TestEarlierRun:
