@@ -4,22 +4,55 @@ import re
 
 # C0, DEL and C1 drive terminals; the bidirectional marks, embeddings, overrides and isolates
 # change the order in which a line is read; line and paragraph separators break it; lone
-# surrogates cannot be printed at all, and what has no width hides between letters.
+# surrogates cannot be printed at all. What has no width of its own (Unicode's default ignorables:
+# soft hyphens, fillers, invisible operators, variations, tags) hides between letters; the two
+# joiners do so too, but for scripts that are not written without them.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u2060\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "|(?<![\u0600-\u0dff])[\u200c\u200d]"
 )
 
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def printable(text: str) -> str:
     r"""Return the text with all that could drive or mislead a terminal shown as ``\xNN``.
 
     :param text: any text, from a server or a file
-    :returns: the same text with control characters, changes of direction, line separators and
-        lone surrogates replaced by their escapes
+    :returns: the same text with control characters, changes of direction, line separators, lone
+        surrogates and what has no width replaced by their escapes
     """
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
+
+
+# Text without blank or quote. Only ASCII blanks: a byte of a letter can look like another one.
+_RUN = re.compile("[^ \\t\\r\\n\\f\\v'\"]+")
+# What comes before user and password of a URL: slashes, as JSON and queries may write them too.
+_SLASHES = re.compile(r"//|\\/\\/|%2f%2f", re.IGNORECASE)
+# What comes after them, in queries and markup too.
+_AT = ("@", "%40", "&#64;", "&#x40;")
+
+
+def without_secrets(text: str) -> str:
+    """Return the text with user and password, or key, of each URL in it left out.
+
+    Keys hold slashes and whatever else: what is left out reaches from the slashes of the URL to
+    the last ``@`` before a blank or a quote.
+
+    :param text: any text, from a server or a file
+    """
+    return _RUN.sub(_mask, text) if any(at in text for at in _AT) else text
+
+
+def _mask(match: re.Match[str]) -> str:
+    run = match.group()
+    begin = _SLASHES.search(run)
+    end = max(map(run.rfind, _AT))
+    return f"{run[: begin.end()]}***{run[end:]}" if begin and begin.end() <= end else run

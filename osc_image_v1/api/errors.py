@@ -8,7 +8,7 @@ import re
 from http.client import responses
 from typing import Any
 
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 _LONGEST = 400
 # What is left of webob's markup when it was escaped.
@@ -43,15 +43,16 @@ def explanation(body: bytes, content_type: str, status: int) -> str:
     :param body: the body of the answer, or the beginning of it
     :param content_type: the answer's Content-Type
     :param status: the HTTP status, which many a body repeats
-    :returns: one line without markup, entities or control characters, "" where nothing was said
+    :returns: one line without markup, entities, control characters or keys in URLs, "" where
+        nothing was said
     """
-    text = body.decode("utf-8", "replace")
+    text = without_secrets(body.decode("utf-8", "replace"))
     said = _from_json(text) if "json" in content_type or text[:1] in ("{", "[") else None
     if said is None:
         said = _from_markup(text) if "<" in text else text
     # Nova escapes once or twice.
     said = _BREAK.sub(" ", html.unescape(html.unescape(said)))
-    return _one_line(said, status)
+    return _one_line(without_secrets(said), status)
 
 
 def _from_json(text: str) -> str | None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import requests
 import urllib3
@@ -23,6 +23,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from osc_image_v1.api.errors import explanation
 from osc_image_v1.api.failures import NOT_ACCEPTED, translated
 from osc_image_v1.api.queries import is_text
+from osc_image_v1.api.urls import Address, parse
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -33,7 +34,7 @@ from osc_image_v1.exceptions import (
     TlsFailed,
     http_error,
 )
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 LOG = logging.getLogger(__name__)
 
@@ -53,10 +54,8 @@ _CHUNK = 2**20
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 3
-_PORTS = {"http": 80, "https": 443}
 _T = TypeVar("_T")
 
-_USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
 
@@ -145,24 +144,32 @@ class ServiceClient:
         self._version = version
         self._keep_version = keep_version
         self._override = endpoint_override
-        self._endpoint: str | None = None
+        self._address: Address | None = None
 
     @property
     def endpoint(self) -> str:
-        """The service's URL with version, without a slash at its end.
+        """The service's URL with version, without user, password and a slash at its end.
 
         :raises ApiNotAvailable: if the catalog does not have the service
         """
-        if self._endpoint is None:
-            self._endpoint = self._versioned(self._find_endpoint())
-        return self._endpoint
+        return self._base().url.rstrip("/")
 
     @property
     def shown_endpoint(self) -> str:
-        """The service's URL for people to read: without user and password."""
-        return printable(_without_secrets(self.endpoint))
+        """The service's URL for people to read."""
+        return printable(self.endpoint)
 
-    def _find_endpoint(self) -> str:
+    def _base(self) -> Address:
+        """Return the service's address.
+
+        User and password of a URL that an operator gave are sent to its origin, as any HTTP client
+        would, and are in no URL after this, so that nothing can show them.
+        """
+        if self._address is None:
+            self._address = self._versioned(self._find_endpoint())
+        return self._address
+
+    def _find_endpoint(self) -> Address:
         adapter = self.adapter
         url = self._override or adapter.endpoint_override
         if not url:
@@ -184,10 +191,13 @@ class ServiceClient:
                 f"The catalog has no {adapter.service_type} service{region}: choose another region "
                 f"or interface, or give its URL with {self.override_setting}"
             )
-        if _origin(url) is None:
-            shown = printable(_without_secrets(url))
-            raise ApiNotAvailable(f"The {adapter.service_type} endpoint '{shown}' is no http URL")
-        return str(url)
+        try:
+            return parse(str(url))
+        except ValueError:
+            shown = printable(without_secrets(str(url)))
+            raise ApiNotAvailable(
+                f"The {adapter.service_type} endpoint '{shown}' is no http URL"
+            ) from None
 
     @property
     def override_setting(self) -> str:
@@ -197,12 +207,11 @@ class ServiceClient:
         service = str(self.adapter.service_type).replace("-", "_")
         return f"{service}_endpoint_override in clouds.yaml"
 
-    def _versioned(self, url: str) -> str:
-        base = url.rstrip("/")
-        if self._keep_version is not None and self._keep_version.search(urlsplit(base).path):
-            return base
-        scheme, host, path, _query, _fragment = urlsplit(base)
-        return f"{scheme}://{host}{_VERSION.sub('', path).rstrip('/')}/{self._version}"
+    def _versioned(self, found: Address) -> Address:
+        path = found.path.rstrip("/")
+        if self._keep_version is None or not self._keep_version.search(path):
+            path = f"{_VERSION.sub('', path).rstrip('/')}/{self._version}"
+        return parse(found.site + path)._replace(credentials=found.credentials)
 
     def request(
         self,
@@ -240,7 +249,7 @@ class ServiceClient:
         def read_once() -> bytes:
             with self._once("GET", path, action, (200,), options) as response:
                 body = self.read(response, action)
-            LOG.debug("Body: %r", _without_token(response, body[:_LOGGED].decode("latin-1")))
+            _log_body(response, body)
             return body
 
         body = self._persist("GET", read_once)
@@ -264,7 +273,9 @@ class ServiceClient:
     def _once(
         self, method: str, path: str, action: str, ok: Collection[int], options: Mapping[str, Any]
     ) -> requests.Response:
-        response = self._follow(method, self.endpoint + path, action, options)
+        options = dict(options)
+        address = self._base().below(path, options.pop("params", None))
+        response = self._follow(method, address, action, options)
         if response.status_code not in ok:
             self._fail(method, response, action)
         return response
@@ -311,32 +322,34 @@ class ServiceClient:
             raise ConnectionFailed(f"{action}: the answer broke off: it ended early, try again")
 
     def _follow(
-        self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
+        self, method: str, address: Address, action: str, options: Mapping[str, Any]
     ) -> requests.Response:
         """Send a request, and again where it is redirected within the service's own origin."""
-        options = dict(kwargs)
         for _ in range(_MOST_REDIRECTS + 1):
-            response = self._send(method, url, action, options)
-            location = response.headers.get("Location")
-            if response.status_code not in _REDIRECTS or not location:
+            response, location = self._send(method, address, action, options)
+            if location is None:
                 return response
             response.close()
-            target = urljoin(url, location)
+            try:
+                target = address.redirected(location)
+            except ValueError:
+                target = None
             # keystoneauth1 would send the token along to wherever the redirect points.
-            if _origin(target) != _origin(url) or method not in ("GET", "HEAD"):
-                shown = printable(_without_token(response, _without_secrets(target)))[:200]
+            if target is None or target.origin != address.origin or method not in ("GET", "HEAD"):
+                shown = _without_token(response, target.url if target else location)
                 raise BadAnswer(
-                    f"{action}: the service redirects to {shown}, which is not "
+                    f"{action}: the service redirects to "
+                    f"{printable(without_secrets(shown))[:200]}, which is not "
                     "followed; if that is the service, give its URL with "
                     f"{self.override_setting}"
                 )
-            url = target
-            options.pop("params", None)
+            address = target
         raise BadAnswer(f"{action}: the service redirects in circles")
 
     def _send(
-        self, method: str, url: str, action: str, kwargs: Mapping[str, Any]
-    ) -> requests.Response:
+        self, method: str, address: Address, action: str, options: Mapping[str, Any]
+    ) -> tuple[requests.Response, str | None]:
+        """Return an answer, and where it redirects to."""
         session = self.adapter.session
         auth = self.adapter.auth or session.auth
         if auth is not None:
@@ -344,11 +357,12 @@ class ServiceClient:
             # this service.
             with translated(action, "the Identity service", auth=auth):
                 session.get_auth_headers(auth)
-        headers = {**self._headers, **kwargs.get("headers", {})}
-        _log("%s %s %s %s", method, url, kwargs.get("params") or {}, headers)
-        with translated(action, "{}://{}".format(*urlsplit(_without_secrets(url))), auth=auth):
+        headers = {**self._headers, **options.get("headers", {})}
+        _log("%s %s %s", method, address.url, headers)
+        redirect = _Redirect()
+        with translated(action, address.site, auth=auth):
             response: requests.Response = self.adapter.request(
-                url,
+                address.url,
                 method,
                 raise_exc=False,
                 redirect=False,
@@ -360,23 +374,27 @@ class ServiceClient:
                 # throws away, however much there is of it.
                 log=False,
                 timeout=self.timeout if session.timeout is None else session.timeout,
-                **{**kwargs, "headers": headers},
+                requests_auth=address.credentials,
+                hooks={"response": [*session.session.hooks["response"], redirect]},
+                **{**options, "headers": headers},
             )
         shown = {name: text for name, text in response.headers.items() if name != "Set-Cookie"}
         _log("HTTP %s %s", response.status_code, _without_token(response, str(shown)))
-        return response
+        if redirect.target is not None:
+            _log("Location: %s", _without_token(response, redirect.target))
+        return response, redirect.target
 
     def _fail(self, method: str, response: requests.Response, action: str) -> NoReturn:
         """Raise the error that an answer stands for."""
         status = response.status_code
         with response:
             body = _beginning(response)
-        text = _without_token(response, body.decode("latin-1"))
-        LOG.debug("Body: %r", text[:_LOGGED])
-        body = text.encode("latin-1")
+        _log_body(response, body)
+        body = _without_token(response, body.decode("latin-1")).encode("latin-1")
         if status == HTTPStatus.MULTIPLE_CHOICES:
             if method == "HEAD":
-                with self._send("GET", response.url, action, {}) as listed:
+                listed, _location = self._send("GET", parse(response.url), action, {})
+                with listed:
                     body = _beginning(listed)
             raise self._not_available(body)
         said = explanation(body, response.headers.get("Content-Type", ""), status)
@@ -411,14 +429,31 @@ class ServiceClient:
         )
 
 
+class _Redirect:
+    """Takes a redirect's target from an answer.
+
+    Left there, requests would read the whole body, and the target by rules of its own.
+    """
+
+    target: str | None = None
+
+    def __call__(self, response: requests.Response, **_options: Any) -> None:
+        # A request is sent again with a new token.
+        self.target = None
+        if response.status_code in _REDIRECTS:
+            self.target = response.headers.pop("Location", None)
+
+
 def _log(text: str, *values: object) -> None:
     """Log what is on the wire, in a form that cannot drive a terminal; it has no secrets."""
-    LOG.debug("%s", printable(_without_secrets(text % values)))
+    LOG.debug("%s", printable(without_secrets(text % values)))
 
 
-def _without_secrets(text: str) -> str:
-    """Return the text with the user and password of each URL in it left out."""
-    return _USER_INFO.sub("//***@", text)
+def _log_body(response: requests.Response, body: bytes) -> None:
+    """Log the beginning of a body; it is cut when its secrets are out, which a cut would hide."""
+    if LOG.isEnabledFor(logging.DEBUG):
+        text = _without_token(response, body[:_LARGEST_ERROR].decode("latin-1"))
+        LOG.debug("Body: %r", without_secrets(text)[:_LOGGED])
 
 
 def _without_token(response: requests.Response, text: str) -> str:
@@ -435,18 +470,6 @@ def _beginning(response: requests.Response) -> bytes:
         return next(response.iter_content(_LARGEST_ERROR), b"")
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
         return b""
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port, None where the text is no http URL."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _PORTS or not parts.hostname:
-        return None
-    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
 
 
 def path_of(*segments: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from osc_image_v1.api.failures import NOT_ACCEPTED
 from osc_image_v1.transfer.part import part_of
 from tests.faults import server
 from tests.faults.server import Answer, FakeImage, Fault, Service, cut
@@ -708,6 +709,26 @@ LISTS = (
         "clouds.yaml",
         faults={
             "list": [server.instead(302, "", ("Location", "http://192.0.2.1/v1/images"))],
+        },
+    ),
+    ListRow(
+        "A redirect that one reader of URLs takes for the service, and another for another host",
+        f"{_LISTING}: the service redirects to http://***@127.0.0.1/v1/images, which is not "
+        "followed; if that is the service, give its URL with --os-image-v1-endpoint-override or in "
+        "clouds.yaml",
+        faults={
+            "list": [
+                server.instead(302, "", ("Location", "http://192.0.2.1\\@127.0.0.1/v1/images"))
+            ],
+        },
+    ),
+    ListRow(
+        "An error that tells the key of a store",
+        f"{_LISTING}: cannot read swift+http://***@swift.example/v1/c/o (HTTP 500, request req-1)",
+        faults={
+            "list": [
+                server.instead(500, "cannot read swift+http://user:k/ey@swift.example/v1/c/o")
+            ],
         },
     ),
     _whole(

@@ -24,6 +24,7 @@ _EVIL_IMAGE = FakeImage(
     data=b"data",
     more={"properties": {"p": "v", EVIL: EVIL}, "owner": EVIL, "disk_format": EVIL},
 )
+_KEY = "swift+http://user:of/the@store@swift.example/v1/c/o"
 each_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:4]))
 
 
@@ -81,6 +82,7 @@ def check_safe(result: Result) -> None:
         assert not _CONTROL.search(output.replace("\t", " "))
         assert PASSWORD not in output
         assert "token-of-nobody" not in output
+        assert "user:of/the" not in output
 
 
 @each_command
@@ -100,11 +102,11 @@ def test_what_a_service_says_is_safe(
 def test_what_a_service_refuses_with_is_safe(
     command: Sequence[str], shell: Shell, tmp_path: Path, other_cloud: None
 ) -> None:
-    """An error that would drive the terminal and repeats the token."""
+    """An error that would drive the terminal, repeats the token and tells the key of a store."""
 
     def refuses(answer: Answer, service: Service) -> Answer:
-        headers = [("X-Debug", str(service.tokens))]
-        return text(400, f"<b>{EVIL}</b> {service.tokens}", *headers)
+        headers = [("X-Debug", str(service.tokens)), ("X-Location", _KEY)]
+        return text(400, f"<b>{EVIL}</b> {service.tokens} {_KEY}", *headers)
 
     with _Keystone([_IMAGE], keystone=True, every=refuses) as service:
         service.write_clouds(tmp_path / "clouds.yaml")
@@ -116,11 +118,17 @@ def test_what_a_service_refuses_with_is_safe(
 
 
 @each_command
+@pytest.mark.parametrize("target", ["{0}/v1/images", "{0}\\@{1}/v1/images", "{0}\\.{1}/v1/images"])
 def test_a_redirect_elsewhere_is_not_followed(
-    command: Sequence[str], shell: Shell, tmp_path: Path, other_cloud: None
+    command: Sequence[str], target: str, shell: Shell, tmp_path: Path, other_cloud: None
 ) -> None:
+    """Nor where one reader of URLs takes it for the service itself."""
     with Service([_IMAGE]) as elsewhere:
-        redirects = instead(307, "", ("Location", f"{elsewhere.url}/v1/images"))
+
+        def redirects(answer: Answer, service: Service) -> Answer:
+            location = target.format(elsewhere.url, service.url.partition("//")[2])
+            return instead(307, "", ("Location", location))(answer, service)
+
         with _Keystone([_IMAGE], keystone=True, every=redirects) as service:
             service.write_clouds(tmp_path / "clouds.yaml")
             result = run(shell, service, command, tmp_path)

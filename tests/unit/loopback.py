@@ -12,9 +12,9 @@ _TLS = b"\x16\x03"
 
 
 @contextlib.contextmanager
-def answering(*answers: bytes) -> Iterator[str]:
+def answering(*answers: bytes, port: int = 0) -> Iterator[str]:
     """Yield the URL of a server that gives one answer a connection, the last one ever after."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=_serve, args=(listener, list(answers)), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

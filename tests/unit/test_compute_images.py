@@ -275,10 +275,10 @@ def test_a_service_without_the_proxy(compute_client, requests_mock):
 
 def test_a_password_in_a_url_is_not_told(requests_mock):
     adapter = adapter_at("http://admin:secret@compute.example/v2.1", "compute")
-    requests_mock.get("http://admin:secret@compute.example/v2.1/images/detail", status_code=404)
+    requests_mock.get("http://compute.example/v2.1/images/detail", status_code=404)
     with pytest.raises(ApiNotAvailable) as caught:
         list(ComputeImageClient(adapter).images())
-    assert "http://***@compute.example/v2.1 has no image proxy" in str(caught.value)
+    assert "http://compute.example/v2.1 has no image proxy" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 import pytest
+import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,15 @@ from osc_image_v1.text import printable
         ("\u200e\u200f\u061c\u2066\u2069", "\\u200e\\u200f\\u061c\\u2066\\u2069"),
         ("\u2028\u2029\ufeff", "\\u2028\\u2029\\ufeff"),
         ("\ud800\udfff", "\\ud800\\udfff"),
+        ("ci\xadrros\u2060\u2063", "ci\\xadrros\\u2060\\u2063"),
+        ("a\u034fb\u3164c\ufe0fd", "a\\u034fb\\u3164c\\ufe0fd"),
+        ("cirros\U000e0041\U000e0100", "cirros\\U000e0041\\U000e0100"),
+        ("cir\u200dros\u200c\u200b", "cir\\u200dros\\u200c\\u200b"),
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+        ("\u0645\u200c\u200c", "\u0645\u200c\\u200c"),
     ],
 )
 def test_what_drives_a_terminal_is_escaped(text, shown):
@@ -31,3 +41,54 @@ def test_nothing_that_drives_a_terminal_is_left(text):
     assert shown.encode("utf-8").decode() == shown
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown)
     assert printable(shown) == shown
+
+
+@given(st.characters(exclude_categories=("Mn", "Me", "Zs", "Cn", "Co")))
+def test_nothing_without_width_is_left(character):
+    # Arabic and Egyptian signs of the kind "format" are seen.
+    if character == "\x00" or wcwidth.wcwidth(character) == 0:
+        assert printable(character) != character
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nothing", "nothing"),
+        ("mail a@b.example", "mail a@b.example"),
+        ("http://a/b c@d", "http://a/b c@d"),
+        ("http://u:p@h/x", "http://***@h/x"),
+        ("see swift+http://u:k/e@y/@h/x now", "see swift+http://***@h/x now"),
+        (
+            '{"url":"swift+https://u:k@h/c/o","b":"x@y"}',
+            '{"url":"swift+https://***@h/c/o","b":"x@y"}',
+        ),
+        ("[u'http://u:k@h','http://v:l@i']", "[u'http://***@h','http://***@i']"),
+        ("http://h/\thttp://u:k@h", "http://h/\thttp://***@h"),
+        ("swift://\xe0\xa0:key@h", "swift://***@h"),
+        ('"swift+http:\\/\\/u:k@h"', '"swift+http:\\/\\/***@h"'),
+        ("?url=http%3A%2F%2Fu%3Ak%40h", "?url=http%3A%2F%2F***%40h"),
+        ("//@h", "//***@h"),
+        ("a@b//c", "a@b//c"),
+    ],
+)
+def test_keys_in_urls_are_left_out(text, shown):
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["/" * 2**20 + "@", "//@" * 2**19, "@ " * 2**19, "@" + "%2f" * 2**18]
+)
+def test_a_hostile_text_takes_no_longer_than_its_length(text):
+    assert len(without_secrets(text)) <= len(text) + 3
+
+
+@given(
+    st.text("kK/:@%+=é\xa0\u2028<>&;,", max_size=12),
+    st.sampled_from(["", "see ", "'", '"x": "']),
+    st.sampled_from(["", " ", "'", '"', "/v1 b@c"]),
+)
+def test_no_key_is_left(key, before, after):
+    shown = without_secrets(f"{before}swift+http://user:S{key}E@host{after}")
+    assert shown.startswith(f"{before}swift+http://***@")
+    assert "user" not in shown
+    assert "S" not in shown

@@ -1,0 +1,124 @@
+"""URLs that are decided on in the very form in which they are sent.
+
+Two parsers read a URL on its way: urllib3's prepares it, and the standard library's or urllib3's
+says where to connect. Where they differ, a URL could pass for one origin and be sent to another, so
+only those count in which both see the same scheme, host and port.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+import urllib3
+
+_PORTS = {"http": 80, "https": 443}
+# What parsers split at, drop or repair, each in its own way.
+_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\\s]")
+_OUTSIDE_ASCII = re.compile(r"[^\x21-\x7e]")
+
+
+class Origin(NamedTuple):
+    """Where a request goes."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Address(NamedTuple):
+    """An http URL, ready to be sent.
+
+    :ivar url: the text that is sent, without user and password
+    :ivar origin: where that text leads
+    :ivar credentials: user and password that the URL was given with
+    """
+
+    url: str
+    origin: Origin
+    credentials: tuple[str, str] | None = None
+
+    @property
+    def site(self) -> str:
+        """The beginning of the URL, up to its path."""
+        return "{}://{}".format(*urlsplit(self.url))
+
+    @property
+    def path(self) -> str:
+        """The URL's path."""
+        return urlsplit(self.url).path
+
+    def below(self, path: str, params: Mapping[str, str] | None = None) -> Address:
+        """Return the address of something below this one.
+
+        :param path: begins with a slash, its segments quoted
+        :param params: query parameters
+        """
+        whole = parse(self.url.rstrip("/") + path, params)
+        return whole._replace(credentials=self.credentials)
+
+    def redirected(self, location: str) -> Address:
+        """Return what a redirect of this address points to, wherever that is.
+
+        User and password of this address go along where the origin is the same.
+
+        :param location: what the service has sent
+        :raises ValueError: if it is no plain URL without user and password
+        """
+        if _OUTSIDE_ASCII.search(location) or "\\" in location:
+            raise ValueError("characters that no URL has")
+        target = urljoin(self.url, location)
+        if "@" in urlsplit(target).netloc or urllib3.util.parse_url(target).auth is not None:
+            raise ValueError("user or password")
+        whole = parse(target)
+        same = whole.origin == self.origin
+        return whole._replace(credentials=self.credentials if same else None)
+
+
+def parse(text: str, params: Mapping[str, str] | None = None) -> Address:
+    """Read an http URL as it will be sent.
+
+    :param text: the URL
+    :param params: query parameters that are added to it
+    :raises ValueError: if it is none, or parsers differ on where it leads
+    """
+    if _AMBIGUOUS.search(text):
+        raise ValueError("characters that no URL has")
+    parts = urlsplit(text)
+    user_info, _at, place = parts.netloc.rpartition("@")
+    url = _prepared(parts._replace(netloc=place).geturl(), params)
+    origin = _origin(url)
+    # The session prepares what it is given once more.
+    if _prepared(url) != url:
+        raise ValueError("it changes on its way")
+    user, _colon, password = user_info.partition(":")
+    credentials = (unquote(user), unquote(password)) if user_info else None
+    return Address(url, origin, credentials)
+
+
+def _prepared(text: str, params: Mapping[str, str] | None = None) -> str:
+    request = requests.PreparedRequest()
+    # Errors of requests about URLs are ValueErrors too.
+    request.prepare_url(text, dict(params) if params else None)
+    return str(request.url)
+
+
+def _origin(url: str) -> Origin:
+    """Return where a prepared URL leads, by both parsers."""
+    standard = urlsplit(url)
+    try:
+        other = urllib3.util.parse_url(url)
+    except urllib3.exceptions.HTTPError as error:
+        raise ValueError(str(error)) from error
+    if standard.scheme not in _PORTS or not standard.hostname or "@" in standard.netloc:
+        raise ValueError("no http URL")
+    port = standard.port or _PORTS[standard.scheme]
+    # urllib3 keeps the brackets of an IPv6 address, and decodes the sign before its zone.
+    host = standard.hostname.replace("%25", "%")
+    seen = Origin(other.scheme or "", (other.host or "").strip("[]"), other.port or port)
+    if seen != Origin(standard.scheme, host, port) or other.auth is not None:
+        raise ValueError("parsers differ on where it leads")
+    return seen
