@@ -293,7 +293,7 @@ _SAVE_ANSWERS = (
     ),
     Row(
         "No token is taken any more from the middle on",
-        "Cannot download image <image>: go (HTTP 401, request req-1)",
+        f"Cannot download image <image>: go; {NOT_ACCEPTED} (HTTP 401, request req-1)",
         faults={
             "data": [cut(MIDDLE), *[server.instead(401, "go")] * _AGAIN],
             "rest": [server.instead(401, "go")] * _AGAIN,
@@ -627,7 +627,7 @@ LISTS = (
     ),
     _refused(
         "401, and no way to another token",
-        "go (HTTP 401, request req-1)",
+        f"go; {NOT_ACCEPTED} (HTTP 401, request req-1)",
         server.instead(401, "go"),
     ),
     ListRow(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from osc_image_v1.api.failures import NOT_ACCEPTED
 from tests.faults import server
 from tests.faults.rows import DATA
 from tests.faults.server import IMAGE_ID, Fault, Undone, instead, lost, midway
@@ -231,7 +232,7 @@ _ANSWERS = (
     ),
     UploadRow(
         "No token is taken for the data",
-        f"{_UPLOAD}: go (HTTP 401, request req-1){left('queued')}",
+        f"{_UPLOAD}: go; {NOT_ACCEPTED} (HTTP 401, request req-1){left('queued')}",
         1,
         "the image, queued",
         {"upload": [Undone(instead(401, "go"))] * 9},
