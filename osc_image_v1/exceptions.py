@@ -11,6 +11,7 @@
           UnknownOutcome        the answer to a change is lost, nobody can tell what it did
         BadAnswer               an answer that does not have the API's form
           ForeignAnswer         an answer of something in front of the service
+          NotStored             the service has done something else than it was asked to
           OtherIdGiven          a new image that was given another ID than was asked for
         ImageNotFound           no image of that ID or name
         AmbiguousName           several images of that name
@@ -72,6 +73,10 @@ class ForeignAnswer(BadAnswer):
 
     What was asked may have been done, or not.
     """
+
+
+class NotStored(BadAnswer):
+    """The service says that it has done what it was asked to, and has not, or not all of it."""
 
 
 class OtherIdGiven(BadAnswer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,18 +15,33 @@ from osc_image_v1.api.fields import ImageFields, check_formats, check_properties
 from osc_image_v1.api.headers import headers_from_fields, not_stored
 from osc_image_v1.api.http import ServiceClient, path_of
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.outcomes import (
+    SHORT_PATIENCE,
+    Deletion,
+    Done,
+    NotDone,
+    Passing,
+    Verdict,
+    carry_out,
+    delete,
+    foreign_answer,
+    is_own,
+    take_empty,
+)
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
 from osc_image_v1.api.records import Record, bool_or_none, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
     Conflict,
-    ConnectionFailed,
+    ForeignAnswer,
     HttpError,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
     NotFound,
+    NotStored,
+    OtherIdGiven,
 )
 from osc_image_v1.text import printable
 
@@ -45,8 +60,8 @@ _V2_FIELDS = frozenset(
 class ImageWrites(abc.ABC):
     """The methods of :class:`~osc_image_v1.api.image_v1.ImageClient` that change something.
 
-    No request here is sent again by itself. Where no answer came, the service is asked what
-    became of the request.
+    No request here is sent again by itself. Where the answer is lost, the service is asked what
+    became of the request, see :mod:`osc_image_v1.api.outcomes`.
     """
 
     http: ServiceClient
@@ -114,7 +129,9 @@ class ImageWrites(abc.ABC):
         :raises InvalidInput: if the ID is no UUID, or there is a source and a format is missing
         :raises Conflict: if the ID is taken
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer and the image is not there
+        :raises ConnectionFailed: if there is no answer and the image is not there, or nobody can
+            tell
+        :raises OtherIdGiven: if the service has given the image another ID
         :raises BadAnswer: if the service has stored something else
 
         https://docs.openstack.org/api-ref/image/v1/#create-image
@@ -126,15 +143,27 @@ class ImageWrites(abc.ABC):
             check_formats(fields.disk_format, fields.container_format)
         action = f"Cannot create image {image_id}"
         headers = {**headers_from_fields(fields), "x-image-meta-id": image_id}
-        try:
+
+        def send() -> ImageDetail:
             record = self._image("POST", "/images", action, ok=_CREATED, headers=headers)
-        except ConnectionFailed as error:
-            return self._look_up(image_id, fields, error)
-        if record.get("id") != image_id:
-            raise BadAnswer(
-                f"{action}: the service made the image {printable(str(record.get('id')))} instead"
-            )
-        return _stored(fields, record, action)
+            given = str(record.get("id"))
+            if given != image_id:
+                raise OtherIdGiven(
+                    f"{action}: the service made the image {printable(given)} instead", given
+                )
+            return _stored(fields, record, action)
+
+        def look() -> Verdict[ImageDetail]:
+            try:
+                image = self.get(image_id)
+            except ImageNotFound:
+                return NotDone()
+            try:
+                return Done(_stored(fields, _record_of(self.exact(image)), action))
+            except NotStored as error:
+                return NotDone(error)
+
+        return carry_out(send, look, unknown=_look_at(image_id))
 
     def update(
         self, image_id: str, fields: ImageFields, purge_properties: bool = False
@@ -153,13 +182,15 @@ class ImageWrites(abc.ABC):
         https://docs.openstack.org/api-ref/image/v1/#update-image
         """
         action = f"Cannot change image {printable(image_id)}"
-        try:
-            record = self._put(image_id, action, fields, purge_properties)
-        except ConnectionFailed as error:
-            if fields.has_source:
-                raise
-            return self._look_up(image_id, fields, error, purge_properties)
-        return _stored(fields, record, action)
+
+        def send() -> ImageDetail:
+            return _stored(fields, self._put(image_id, action, fields, purge_properties), action)
+
+        return carry_out(
+            send,
+            lambda: self._changed(image_id, fields, purge_properties),
+            unknown=_look_at(image_id),
+        )
 
     def upload(
         self, image_id: str, data: Iterable[bytes], fields: ImageFields | None = None
@@ -195,17 +226,18 @@ class ImageWrites(abc.ABC):
         https://docs.openstack.org/api-ref/image/v1/#delete-image
         """
         action = f"Cannot delete image {printable(image_id)}"
-        try:
-            self.http.request("DELETE", path_of("images", image_id), action, ok=_NO_CONTENT).close()
-        except NotFound as error:
-            raise _no_image(image_id, error) from error
-        except ConnectionFailed:
+
+        def send() -> None:
             try:
-                gone = self.get(image_id).status in ("deleted", "pending_delete")
-            except ImageNotFound:
-                gone = True
-            if not gone:
-                raise
+                self._emptily("DELETE", path_of("images", image_id), action)
+            except NotFound as error:
+                raise _no_image(image_id, error) from error
+
+        def look() -> tuple[str | None, bool | None]:
+            image = self.get(image_id)
+            return image.status, image.deleted
+
+        delete(send, Deletion(image_id, look), unknown=_look_at(image_id))
 
     def remove_properties(self, image: ImageDetail, names: Collection[str]) -> None:
         """Remove properties of an image, and change no other.
@@ -226,12 +258,14 @@ class ImageWrites(abc.ABC):
         """
         if not names:
             return
-        try:
-            if _V2_FIELDS.isdisjoint(names) and self._remove_by_v2(image.id, names):
-                return
-        except ConnectionFailed:
-            if set(names) & set(self.exact(image).properties):
-                raise
+
+        def look() -> Verdict[bool]:
+            there = self.exact(image).properties
+            return NotDone() if set(names) & set(there) else Done(True)
+
+        if _V2_FIELDS.isdisjoint(names) and carry_out(
+            lambda: self._remove_by_v2(image.id, names), look, unknown=_look_at(image.id)
+        ):
             return
         self._remove_by_v1(self.exact(image), names)
 
@@ -275,12 +309,11 @@ class ImageWrites(abc.ABC):
         action = f"Cannot share image {printable(image_id)} with project {printable(project_id)}"
         body = {} if can_share is None else {"json": {"member": {"can_share": can_share}}}
         path = path_of("images", image_id, "members", project_id)
-        try:
-            self.http.request("PUT", path, action, ok=_NO_CONTENT, **body).close()
-        except ConnectionFailed as error:
-            there = self._members_after(image_id, error)
-            if project_id not in there or can_share not in (None, there[project_id]):
-                raise
+        self._share(
+            image_id,
+            lambda: self._emptily("PUT", path, action, **body),
+            lambda there: project_id in there and can_share in (None, there[project_id]),
+        )
 
     def remove_member(self, image_id: str, project_id: str) -> None:
         """End that an image is shared with a project.
@@ -298,11 +331,11 @@ class ImageWrites(abc.ABC):
             f"{printable(project_id)}"
         )
         path = path_of("images", image_id, "members", project_id)
-        try:
-            self.http.request("DELETE", path, action, ok=_NO_CONTENT).close()
-        except ConnectionFailed as error:
-            if project_id in self._members_after(image_id, error):
-                raise
+        self._share(
+            image_id,
+            lambda: self._emptily("DELETE", path, action),
+            lambda there: project_id not in there,
+        )
 
     def set_members(self, image_id: str, members: Iterable[Member]) -> None:
         """Share an image with these projects and no others.
@@ -321,24 +354,36 @@ class ImageWrites(abc.ABC):
         memberships = [
             {"member_id": project, "can_share": can_share} for project, can_share in wanted.items()
         ]
-        try:
-            self.http.request(
-                "PUT",
-                path_of("images", image_id, "members"),
-                action,
-                ok=_NO_CONTENT,
-                json={"memberships": memberships},
-            ).close()
-        except ConnectionFailed as error:
-            if self._members_after(image_id, error) != wanted:
-                raise
+        path = path_of("images", image_id, "members")
+        self._share(
+            image_id,
+            lambda: self._emptily("PUT", path, action, json={"memberships": memberships}),
+            lambda there: there == wanted,
+        )
 
-    def _members_after(self, image_id: str, error: ConnectionFailed) -> dict[str, bool]:
-        """Return whom an image is shared with, and who may share it on; or raise the error."""
-        try:
-            return {member.member_id: member.can_share for member in self.members(image_id)}
-        except ImageV1Error:
-            raise error from None
+    def _share(
+        self,
+        image_id: str,
+        send: Callable[[], None],
+        is_done: Callable[[Mapping[str, bool]], bool],
+    ) -> None:
+        """Change whom an image is shared with; ``is_done`` judges by who may share it on."""
+
+        def look() -> Verdict[None]:
+            try:
+                members = self.members(image_id)
+            except ImageNotFound as error:
+                return NotDone(error)
+            there = {member.member_id: member.can_share for member in members}
+            return Done(None) if is_done(there) else NotDone()
+
+        shown = printable(image_id)
+        carry_out(send, look, unknown=f"look with 'openstack image v1 member list {shown}'")
+
+    def _emptily(self, method: str, path: str, action: str, **options: Any) -> None:
+        """Send a request that is answered without a body."""
+        response = self.http.request(method, path, action, ok=_NO_CONTENT, **options)
+        take_empty(self.http, response, action)
 
     def _put(
         self,
@@ -370,38 +415,41 @@ class ImageWrites(abc.ABC):
             record = mapping(json.loads(self.http.read(response, action))).get("image")
         except (ValueError, RecursionError):
             record = None
-        if not isinstance(record, dict):
-            raise BadAnswer(
-                f"{action}: the service says that it has, but its answer has no image metadata"
-            )
-        return record
+        if isinstance(record, dict):
+            return record
+        if not is_own(response):
+            raise foreign_answer(response, action)
+        raise ForeignAnswer(
+            f"{action}: the service says that it has, but its answer has no image metadata"
+        )
 
-    def _look_up(
-        self, image_id: str, fields: ImageFields, error: ConnectionFailed, purged: bool = False
-    ) -> ImageDetail:
-        """Return the image if a request without an answer has done its work, else raise."""
+    def _changed(
+        self, image_id: str, fields: ImageFields, purged: bool = False
+    ) -> Verdict[ImageDetail]:
+        """Look what has become of a change."""
         try:
             image = self.exact(self.get(image_id))
-        except ImageV1Error:
-            raise error from None
-        record = {name: getattr(image, name) for name in image.__dataclass_fields__}
-        if not_stored(fields, record) or (
-            purged and len(image.properties) != len(fields.properties)
-        ):
-            raise error
-        return image
+        except ImageNotFound as error:
+            return NotDone(error)
+        too_many = purged and len(image.properties) != len(fields.properties)
+        if not_stored(fields, _record_of(image)) or too_many:
+            return NotDone()
+        if fields.has_source and image.status == "queued":
+            return Passing(f"image {printable(image_id)} is queued", SHORT_PATIENCE, NotDone())
+        return Done(image)
 
     def _remove_by_v2(self, image_id: str, names: Collection[str]) -> bool:
         """Remove properties through the Image API v2; tell whether the service has it."""
         patch = [{"op": "remove", "path": "/" + _pointer(name)} for name in names]
+        action = f"Cannot remove properties of image {printable(image_id)}"
         try:
-            self._v2.request(
+            response = self._v2.request(
                 "PATCH",
                 path_of("images", image_id),
-                f"Cannot remove properties of image {printable(image_id)}",
+                action,
                 headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
                 data=json.dumps(patch).encode(),
-            ).close()
+            )
         except (ApiNotAvailable, NotFound, Conflict):
             # Conflict: one of the names is missing, which is said better after a look.
             return False
@@ -409,6 +457,7 @@ class ImageWrites(abc.ABC):
             if error.status in (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED):
                 return False
             raise
+        take_empty(self._v2, response, action)
         return True
 
     def _remove_by_v1(self, image: ImageDetail, names: Collection[str]) -> None:
@@ -426,12 +475,17 @@ class ImageWrites(abc.ABC):
                 f"({error}); the service has no Image API v2 that can"
             ) from None
         fields = ImageFields(properties=kept)
-        try:
-            stored = self._put(image.id, action, fields, purge=True)
-        except ConnectionFailed as error:
-            self._look_up(image.id, fields, error, purged=True)
-            return
-        if stored.get("properties") != kept:
+
+        def look() -> Verdict[Any]:
+            verdict = self._changed(image.id, fields, purged=True)
+            return Done(kept) if isinstance(verdict, Done) else verdict
+
+        stored = carry_out(
+            lambda: self._put(image.id, action, fields, purge=True).get("properties"),
+            look,
+            unknown=_look_at(image.id),
+        )
+        if stored != kept:
             raise BadAnswer(
                 f"{action}: the service's properties are not the ones that were to stay, compare "
                 f"with 'openstack image v1 show {printable(image.id)}'"
@@ -467,9 +521,15 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _no_image(image_id: str, error: NotFound) -> ImageNotFound:
-    return ImageNotFound(
-        f"No image has the ID {printable(image_id)} (HTTP 404, request {error.request_id})"
-    )
+    return ImageNotFound(f"No image has the ID {printable(image_id)} ({error.where})")
+
+
+def _look_at(image_id: str) -> str:
+    return f"look with 'openstack image v1 show {printable(image_id)}'"
+
+
+def _record_of(image: ImageDetail) -> dict[str, Any]:
+    return {name: getattr(image, name) for name in image.__dataclass_fields__}
 
 
 def _stored(fields: ImageFields, record: Mapping[str, Any], action: str) -> ImageDetail:
@@ -477,7 +537,7 @@ def _stored(fields: ImageFields, record: Mapping[str, Any], action: str) -> Imag
     wrong = not_stored(fields, dict(record))
     if wrong:
         hint = " (only an admin chooses the owner)" if "owner" in wrong else ""
-        raise BadAnswer(
+        raise NotStored(
             f"{action} as asked: the service has not stored {printable(', '.join(wrong))}{hint}"
         )
     return ImageDetail.from_record(dict(record))

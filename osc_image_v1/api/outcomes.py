@@ -50,6 +50,7 @@ _FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
 
 # The beginning of a body that should not be there.
 _PEEK = 4096
+_JSON = (b"{", b"[")
 _GONE_IN_PART = "its data may be gone in part now: delete it again"
 # Of these it is certain that nothing was sent.
 _NEVER_SENT = (
@@ -158,7 +159,8 @@ def settle(
         if late(patience):
             if verdict.otherwise is not None:
                 raise (verdict.otherwise.error or error) from None
-            raise _unknown(error, f"{verdict.state} after {patience:g} seconds", unknown)
+            state = f"{verdict.state} after {patience:g} seconds"
+            raise _unknown(error, state, unknown) from error
         if passing is None or passing.state != verdict.state:
             LOG.warning(
                 "%s; %s: waiting for that, %g seconds at most", error, verdict.state, patience
@@ -178,12 +180,18 @@ def _polls(stop: threading.Event | None) -> Iterator[Callable[[float], bool]]:
             return max(waited, time.monotonic() - begin) >= patience  # noqa: B023
 
         yield late
-        if stop is None:
-            time.sleep(pause)
-        elif stop.wait(pause):
+        if _pause(pause, stop):
             return
         waited += pause
         pause = min(pause * 1.5, _LONGEST_POLL)
+
+
+def _pause(seconds: float, stop: threading.Event | None) -> bool:
+    """Wait; tell whether to stop."""
+    if stop is not None:
+        return stop.wait(seconds)
+    time.sleep(seconds)
+    return False
 
 
 def _unknown(
@@ -229,7 +237,7 @@ def take_empty(http: ServiceClient, response: requests.Response, action: str) ->
     """
     with response:
         beginning = next(http.iter_body(response, action, _PEEK), b"")
-    if beginning.strip() and not is_own(response):
+    if beginning.strip() and beginning.lstrip()[:1] not in _JSON and not is_own(response):
         raise foreign_answer(response, action)
 
 

@@ -1,148 +1,47 @@
-"""Data from a file or a stream to the service, and images made so that nothing is left unknown."""
+"""Images made or filled so that nothing is left unknown."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import stat
 import time
 import uuid
-from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO
 
 from osc_image_v1.api.fields import ImageFields, amazon_pair, check_formats
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.outcomes import (
+    PATIENCE,
+    SHORT_PATIENCE,
+    Done,
+    NotDone,
+    Passing,
+    Verdict,
+    is_lost,
+    settle,
+)
 from osc_image_v1.exceptions import (
     Conflict,
-    ConnectionFailed,
     ContentMismatch,
-    FileFailed,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
+    UnknownOutcome,
 )
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.digests import Digests
-from osc_image_v1.transfer.progress import Advance, progress
+from osc_image_v1.transfer.leftovers import Leftovers
+from osc_image_v1.transfer.sent import Upload as Upload
+from osc_image_v1.transfer.sent import is_as_sent
+from osc_image_v1.transfer.sent import open_file as open_file
 
 LOG = logging.getLogger(__name__)
 
-# Bytes; larger pieces are no faster.
-_CHUNK = 256 * 2**10
-
 _FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
 _WAITED_FOR = frozenset(("queued", "saving"))
-
-
-class Upload:
-    """Data that is sent to the service piece by piece, and its size and MD5.
-
-    Iterating sends it. A file can be sent again from its start, a pipe cannot.
-
-    :param stream: a binary stream
-    :param size: the bytes that it must have, by default what a file has; None where nobody knows
-    :param label: what it is, for a progress bar
-    :ivar size: bytes in all, None where nobody knows before the end
-    :ivar sent: bytes that were sent
-    :ivar checksum: MD5 of all of it, None before its end
-    """
-
-    def __init__(self, stream: BinaryIO, size: int | None = None, label: str = "data") -> None:
-        self._stream = stream
-        self._start, found = _extent(stream)
-        if size is not None and found is not None and size != found:
-            raise InvalidInput(f"{label} has {found} bytes, not {size}")
-        self.size = found if size is None else size
-        self.label = label
-        self.sent = 0
-        self.checksum: str | None = None
-        self._sending: Generator[bytes, None, None] | None = None
-        # How requests learns the Content-Length. Nothing at all goes chunked: that there is a body
-        # is what makes the service take it for data.
-        if self.size:
-            self.len = self.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        self.stop()
-        self._sending = self._send()
-        return self._sending
-
-    def stop(self) -> None:
-        """End the bar and the thread of a sending that was broken off."""
-        if self._sending is not None:
-            self._sending.close()
-
-    def _send(self) -> Generator[bytes, None, None]:
-        self._rewind()
-        with progress(self.size, self.label) as advance, Digests() as digests:
-            yield from self._pieces(digests, advance)
-            self.checksum = digests.results()[0]
-
-    def _pieces(self, digests: Digests, advance: Advance) -> Iterator[bytes]:
-        while piece := self._read():
-            digests.update(piece)
-            self.sent += len(piece)
-            if self.size is not None and self.sent > self.size:
-                raise FileFailed(f"{self.label} has more than the {self.size} bytes expected")
-            yield piece
-            advance(len(piece))
-        if self.size is not None and self.sent < self.size:
-            raise FileFailed(
-                f"{self.label} ended after {self.sent} of the {self.size} bytes expected"
-            )
-
-    def _read(self) -> bytes:
-        # What a pipe has goes on its way, without waiting for more.
-        read = getattr(self._stream, "read1", self._stream.read)
-        try:
-            piece: bytes = read(_CHUNK)
-        except OSError as error:
-            raise FileFailed(f"Cannot read {self.label}: {error.strerror or error}") from error
-        return piece
-
-    def _rewind(self) -> None:
-        if self.sent and self._start is None:
-            raise FileFailed(
-                f"The service wants a new token in the middle, and {self.label} cannot be sent a "
-                "second time: run the command again"
-            )
-        if self._start is not None:
-            self._stream.seek(self._start)
-        self.sent = 0
-        self.checksum = None
-
-
-def _extent(stream: BinaryIO) -> tuple[int | None, int | None]:
-    """Return where a file stands and the bytes from there on; None for what is no file."""
-    try:
-        found = os.fstat(stream.fileno())
-        start = stream.tell()
-    except (OSError, ValueError):
-        return None, None
-    if not stat.S_ISREG(found.st_mode):
-        return None, None
-    return start, max(found.st_size - start, 0)
-
-
-@contextlib.contextmanager
-def open_file(path: str, size: int | None = None) -> Iterator[Upload]:
-    """Open a file to be sent.
-
-    :param path: the file; a pipe or a device will do
-    :param size: the bytes that it must have
-    :raises InvalidInput: if it cannot be read, or has another size
-    """
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115 (closed below, whatever comes)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidInput(f"Cannot read '{printable(path)}': {reason}") from error
-    with stream:
-        yield Upload(stream, size, f"'{printable(path)}'")
+# Bytes that even a slow store takes in a second, and the seconds that it gets at most.
+_STORED_A_SECOND = 10 * 2**20
+_LONGEST_PATIENCE = 7200.0
 
 
 def create_image(
@@ -175,18 +74,26 @@ def create_image(
         check_formats(fields.disk_format, fields.container_format)
     if image_id is not None:
         _check_free(client, image_id)
-    chosen, image_id = image_id, image_id or str(uuid.uuid4())
+    making = _Making(client, fields, image_id or str(uuid.uuid4()), data)
     try:
-        return _create(client, fields, image_id, data, wait)
+        return making.carry_out(wait)
     except Conflict as error:
         # Between the look and the request someone else may have taken an ID that was chosen.
-        raise _with_rest(error, client, image_id, clean_up and chosen is None) from error
+        raise making.left(error).failed(clean_up and image_id is None) from error
     except InvalidInput:
         raise
     except ImageV1Error as error:
-        raise _with_rest(error, client, image_id, clean_up) from error
-    except (KeyboardInterrupt, SystemExit):
-        LOG.error("The image is not complete%s", _rest(client, image_id, clean_up))
+        left = making.left(error)
+        if data is not None and is_lost(error) and left.is_whole and left.image is not None:
+            _compare(left.image, data)
+            return left.image
+        raise left.failed(clean_up) from error
+    except (KeyboardInterrupt, SystemExit) as error:
+        left = making.left(error)
+        if left.is_whole:
+            LOG.error("Image %s is complete", making.image_id)
+        else:
+            LOG.error("The image is not complete%s", left.rest(clean_up))
         raise
 
 
@@ -200,23 +107,40 @@ def _check_free(client: ImageClient, image_id: str) -> None:
         )
 
 
-def _create(
-    client: ImageClient,
-    fields: ImageFields,
-    image_id: str,
-    data: Upload | None,
-    wait: float | None,
-) -> ImageDetail:
-    if data is None:
-        image = client.create(fields, image_id)
-    else:
-        # A size without a body would make an image of no data at once active.
-        client.create(replace(fields, size=None, checksum=None), image_id)
-        sent_with = ImageFields(checksum=fields.checksum, store=fields.store)
-        image = upload_data(client, image_id, data, sent_with)
-    if wait is not None:
-        image = wait_until_active(client, image_id, wait)
-    return image
+class _Making:
+    """An image that is being made.
+
+    :ivar image_id: the ID that it is to have
+    """
+
+    def __init__(
+        self, client: ImageClient, fields: ImageFields, image_id: str, data: Upload | None
+    ) -> None:
+        self.image_id = image_id
+        self._client, self._fields, self._data = client, fields, data
+        self._recorded = False
+
+    def carry_out(self, wait: float | None) -> ImageDetail:
+        """Make the record, send the data, wait for what the service fetches."""
+        client, fields = self._client, self._fields
+        if self._data is None:
+            image = client.create(fields, self.image_id)
+        else:
+            # A size without a body would make an image of no data at once active.
+            image = client.create(replace(fields, size=None, checksum=None), self.image_id)
+        self._recorded = True
+        if self._data is not None:
+            sent_with = ImageFields(checksum=fields.checksum, store=fields.store)
+            image = upload_data(client, self.image_id, self._data, sent_with)
+        if wait is not None:
+            image = wait_until_active(client, self.image_id, wait)
+        return image
+
+    def left(self, error: BaseException) -> Leftovers:
+        """Look what there is of the image after an error."""
+        return Leftovers(
+            self._client, self.image_id, self._fields, self._data, error, self._recorded
+        )
 
 
 def upload_data(
@@ -236,25 +160,32 @@ def upload_data(
         fields = replace(fields, size=data.size)
     try:
         image = client.upload(image_id, data, fields)
-    except ConnectionFailed as error:
-        image = _after_silence(client, image_id, data, error)
+    except ImageV1Error as error:
+        # What was not sent to its end never becomes the image.
+        if data.checksum is None or not is_lost(error):
+            raise
+        image = settle(error, lambda: _stored(client, image_id, data))
     finally:
         data.stop()
+    if image.status == "saving":
+        taken = ImageV1Error(f"The service has taken the data of image {printable(image_id)}")
+        image = settle(taken, lambda: _stored(client, image_id, data))
     _compare(image, data)
     return image
 
 
-def _after_silence(
-    client: ImageClient, image_id: str, data: Upload, error: ConnectionFailed
-) -> ImageDetail:
-    """Return the image if all went well but for the service's answer."""
+def _stored(client: ImageClient, image_id: str, data: Upload) -> Verdict[ImageDetail]:
+    """Look what has become of data that was all sent."""
     try:
         image = client.get(image_id)
-    except ImageV1Error:
-        raise error from None
-    if data.checksum is None or image.status != "active" or image.checksum != data.checksum:
-        raise error
-    return image
+    except ImageNotFound as error:
+        return NotDone(error)
+    state = f"image {printable(image_id)} is {printable(str(image.status))}"
+    if image.status == "queued":
+        return Passing(state, SHORT_PATIENCE, NotDone())
+    if image.status == "saving":
+        return Passing(state, min(PATIENCE + data.sent // _STORED_A_SECOND, _LONGEST_PATIENCE))
+    return Done(image) if image.status == "active" else NotDone()
 
 
 def _compare(image: ImageDetail, data: Upload) -> None:
@@ -263,16 +194,16 @@ def _compare(image: ImageDetail, data: Upload) -> None:
             f"The service has the data of image {printable(image.id)}, but the image is "
             f"{printable(str(image.status))}, not active"
         )
-    if image.checksum is None and image.size == data.sent:
-        LOG.warning(
-            "The service has computed no MD5 of image %s: nothing vouches for the data",
-            printable(image.id),
-        )
-    elif (image.size, (image.checksum or "").lower()) != (data.sent, data.checksum):
+    if not is_as_sent(image, data):
         raise ContentMismatch(
             f"The service has stored {image.size} bytes with the MD5 "
             f"{printable(str(image.checksum))} as image {printable(image.id)}, not the "
             f"{data.sent} bytes with the MD5 {data.checksum} that were sent"
+        )
+    if image.checksum is None:
+        LOG.warning(
+            "The service has computed no MD5 of image %s: nothing vouches for the data",
+            printable(image.id),
         )
 
 
@@ -343,8 +274,24 @@ def fill_image(
         if wait is not None:
             image = wait_until_active(client, image.id, wait)
     except ImageV1Error as error:
-        raise ImageV1Error(f"{error}{_state(client, image.id)}") from error
+        return _after_all(client, image, data, error)
     return image
+
+
+def _after_all(
+    client: ImageClient, image: ImageDetail, data: Upload | None, error: ImageV1Error
+) -> ImageDetail:
+    """Return an image whose data is there in spite of an error; else raise that, with its state."""
+    try:
+        found = client.get(image.id)
+    except ImageV1Error:
+        raise ImageV1Error(str(error)) from error
+    if data is not None and is_lost(error) and is_as_sent(found, data):
+        _compare(found, data)
+        return found
+    # By now it is known.
+    known = error.__cause__ if isinstance(error, UnknownOutcome) else error
+    raise ImageV1Error(f"{known}{_state(found)}") from error
 
 
 def check_pair(image: ImageDetail, fields: ImageFields) -> None:
@@ -361,54 +308,12 @@ def check_pair(image: ImageDetail, fields: ImageFields) -> None:
         )
 
 
-def _with_rest(
-    error: ImageV1Error, client: ImageClient, image_id: str, clean_up: bool
-) -> ImageV1Error:
-    """Return the error with what is left of the image in its text."""
-    complete = ImageV1Error(f"{error}{_rest(client, image_id, clean_up)}")
-    if isinstance(error, ContentMismatch):
-        complete = ContentMismatch(str(complete))
-    return complete
-
-
-def _state(client: ImageClient, image_id: str) -> str:
+def _state(image: ImageDetail) -> str:
     """Say, as the end of a sentence, what has become of an image that was to get data."""
-    try:
-        status = printable(str(client.get(image_id).status))
-    except ImageV1Error:
-        return ""
+    shown, status = printable(image.id), printable(str(image.status))
     if status == "killed":
         return (
-            f"; image {image_id} is killed now and takes no more data: remove it with "
-            f"'openstack image v1 delete {image_id}' and create it anew"
+            f"; image {shown} is killed now and takes no more data: remove it with "
+            f"'openstack image v1 delete {shown}' and create it anew"
         )
-    return f"; image {image_id} is {status} now"
-
-
-def _rest(client: ImageClient, image_id: str, clean_up: bool) -> str:
-    """Say, as the end of a sentence, what a failed create has left, and remove it if wanted."""
-    try:
-        image = client.get(image_id)
-    except ImageNotFound:
-        return "; no image was made"
-    except ImageV1Error:
-        return (
-            f"; whether image {image_id} was made is not known, look with "
-            f"'openstack image v1 show {image_id}'"
-        )
-    fill = ""
-    if image.status == "queued":
-        fill = f"give it its data with 'openstack image v1 set --file <file> {image_id}', or "
-    left = (
-        f"image {image_id} is left, {printable(str(image.status))}: {fill}remove it with "
-        f"'openstack image v1 delete {image_id}'"
-    )
-    if not clean_up:
-        return f"; {left}"
-    try:
-        if image.protected:
-            client.update(image_id, ImageFields(protected=False))
-        client.delete(image_id)
-    except ImageV1Error as error:
-        return f"; {left} (that failed just now: {error})"
-    return f"; what was left of it, image {image_id}, is removed"
+    return f"; image {shown} is {status} now"

@@ -691,6 +691,30 @@ def lost(ending: str = "close") -> Fault:
     return lambda answer, service: Answer(raw=(), ending=ending)
 
 
+def front_end(status: int, explanation: str = "busy") -> Fault:
+    """A page of something in front of the service; its own answers have a request ID."""
+    page = f"<html><head><title>{status}</title></head><body>{explanation}</body></html>".encode()
+    head = (
+        f"HTTP/1.1 {status} {responses[status]}\r\nContent-Type: text/html\r\n"
+        f"Content-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+    )
+    return lambda answer, service: Answer(status, raw=(head.encode(), page), ending="close")
+
+
+def status_is(status: str) -> Fault:
+    """The service shows an image in another status, and not as deleted for good."""
+
+    def fault(answer: Answer, service: Service) -> Answer:
+        if answer.status != 200:
+            # The image is gone already: as it was shown before that.
+            shown = FakeImage(status=status, more={"deleted": False})
+            return Answer(headers=shown.headers())
+        headers = [pair for pair in answer.headers if pair[0] != "X-Image-Meta-status"]
+        return replace(answer, headers=[*headers, ("X-Image-Meta-status", status)])
+
+    return fault
+
+
 def midway(fault: Fault, after: int = 2**18, status: str | None = "killed") -> Fault:
     """The service breaks an upload off after so many bytes."""
     return Undone(fault, after, status)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from osc_image_v1.api.failures import NOT_ACCEPTED
 from tests.faults import server
 from tests.faults.rows import DATA
-from tests.faults.server import IMAGE_ID, Fault, Undone, instead, lost, midway
+from tests.faults.server import (
+    IMAGE_ID,
+    Fault,
+    Undone,
+    front_end,
+    instead,
+    lost,
+    midway,
+    status_is,
+)
 
 ACTIVE = "the image, active"
 NONE = "nothing"
@@ -30,6 +40,11 @@ _ELSEWHERE = (
 )
 _HUNG_UP = "no answer from <service>: Remote end closed connection without response"
 _TOO_LONG = "no answer from <service>: it took too long, try again or raise --os-image-v1-timeout"
+_GATEWAY = f"{_UPLOAD}: busy (HTTP 504)"
+_SAVING = (
+    "; image <image> may still get its data, it is saving: look with 'openstack image v1 show "
+    "<image>'"
+)
 _FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 CREATE = ("create", "--file", "<directory>/source", *_FORMATS, "--property", "a=b", "new")
 SET = ("set", "--file", "<directory>/source", *_FORMATS, IMAGE_ID)
@@ -49,7 +64,8 @@ class UploadRow:
     :ivar status: the exit status
     :ivar on_service: the image's status there afterwards
     :ivar faults: see :class:`tests.faults.server.Service`
-    :ivar asked: what the service was asked
+    :ivar asked: what the service was asked, nothing where that is not looked at
+    :ivar waited: the image's status that is waited for; where it fails, a line before says so
     :ivar command: what is run
     :ivar before: what is done with the directory before
     :ivar keystone: whether the service wants tokens
@@ -64,6 +80,7 @@ class UploadRow:
     command: Sequence[str] = CREATE
     before: Callable[[Path], object] = lambda directory: None
     keystone: bool = False
+    waited: str = ""
 
 
 def _answered(**fields: object) -> Fault:
@@ -75,20 +92,31 @@ def _mended(name: str, faults: Mapping[str, Sequence[Fault | None]], *asked: str
     return UploadRow(name, "", 0, ACTIVE, faults, asked)
 
 
-def _fails(name: str, reason: str, fault: Fault, status: str = "killed") -> UploadRow:
+def _fails(name: str, reason: str, fault: Fault, status: str = "killed", **more: Any) -> UploadRow:
     """A row of an upload that fails."""
     on_service = ACTIVE if status == "active" else f"the image, {status}"
     says = f"{reason}{left(status)}"
-    return UploadRow(name, says, 1, on_service, {"upload": [fault]})
-
-
-def _looked_up(row: UploadRow) -> UploadRow:
-    """The image is looked at to learn whether all went well, and again for the message."""
-    return replace(row, asked=(*row.asked, "head"))
+    return UploadRow(name, says, 1, on_service, {"upload": [fault]}, **more)
 
 
 def _none(name: str, reason: str, fault: Fault, *asked: str) -> UploadRow:
     return UploadRow(name, reason + _NO_IMAGE, 1, NONE, {"create": [fault]}, asked)
+
+
+def _waits(name: str, faults: Mapping[str, Sequence[Fault | None]], reason: str = "") -> UploadRow:
+    """A row of an upload that the service stores for longer."""
+    waiting = (
+        f"{reason or _GATEWAY}; image <image> is saving: waiting for that, 300 seconds at most"
+    )
+    asked = ("create", "upload", "head", "head", "head")
+    return UploadRow(name, waiting, 0, ACTIVE, faults, asked, waited="saving")
+
+
+def _renamed(answer: server.Answer, service: server.Service) -> server.Answer:
+    """The service has given the image an ID of its own."""
+    (image,) = service.images.values()
+    service.images = {IMAGE_ID: replace(image, id=IMAGE_ID)}
+    return server.as_json({"image": service.images[IMAGE_ID].record()}, 201)
 
 
 _BREAKS = (
@@ -102,23 +130,20 @@ _BREAKS = (
         f"{_UPLOAD}: Oops (HTTP 500, request req-1)",
         midway(instead(500, "Oops")),
     ),
-    _looked_up(
-        _fails("The connection ends in the middle", f"{_UPLOAD}: {_HUNG_UP}", midway(lost()))
+    _fails("The connection ends in the middle", f"{_UPLOAD}: {_HUNG_UP}", midway(lost()), asked=()),
+    _fails(
+        "No more is read for longer than ``--os-image-v1-timeout``",
+        f"{_UPLOAD}: {_TOO_LONG}",
+        midway(lost("stall")),
+        asked=(),
     ),
-    _looked_up(
-        _fails(
-            "No more is read for longer than ``--os-image-v1-timeout``",
-            f"{_UPLOAD}: {_TOO_LONG}",
-            midway(lost("stall")),
-        )
-    ),
-    _looked_up(
-        _fails(
-            "The connection ends, and the service has not noticed the data",
-            f"{_UPLOAD}: {_HUNG_UP}",
-            midway(lost(), status=None),
-            "queued",
-        )
+    _fails(
+        "The connection ends, and the service has not noticed the data",
+        f"{_UPLOAD}: {_HUNG_UP}",
+        Undone(lost()),
+        "queued",
+        asked=(),
+        waited="queued",
     ),
     *(
         _fails(
@@ -151,8 +176,8 @@ _LOST = (
     ),
     UploadRow(
         "The record's answer is lost, and it cannot be looked up",
-        f"{_CREATE}: {_HUNG_UP}; whether image <image> was made is not known, look with "
-        "'openstack image v1 show <image>'",
+        f"{_CREATE}: {_HUNG_UP}; whether it was done is not known; look with 'openstack image v1 "
+        "show <image>' (Cannot show image <image> (HTTP 500, request req-1))",
         1,
         "the image, queued",
         {"create": [lost()], "head": [instead(500)] * 2},
@@ -174,16 +199,65 @@ _LOST = (
         {"upload": [lost("stall")]},
         *("create", "upload", "head"),
     ),
-    _looked_up(
-        replace(
-            _fails(
-                "The answer to the data is lost, and it cannot be looked up",
-                f"{_UPLOAD}: {_HUNG_UP}",
-                lost(),
-                "active",
-            ),
-            faults={"upload": [lost()], "head": [instead(500)]},
+    _mended(
+        "The answer to the data is lost, and it can be looked up at the second attempt",
+        {"upload": [lost()], "head": [instead(500)]},
+        *("create", "upload", "head", "head"),
+    ),
+    UploadRow(
+        "The answer to the data is lost, and it cannot be looked up",
+        f"{_UPLOAD}: {_HUNG_UP}; whether it was done is not known (Cannot show image <image> (HTTP "
+        "500, request req-1)); what is left of image <image> could not be seen, look with "
+        "'openstack image v1 show <image>'",
+        1,
+        ACTIVE,
+        {"upload": [lost()], "head": [instead(500)] * 2},
+        ("create", "upload", "head", "head"),
+    ),
+    *(
+        _mended(
+            f"{code} of a front end, though the service has the data: looked up",
+            {"upload": [front_end(code)]},
+            *("create", "upload", "head"),
         )
+        for code in (502, 503, 504)
+    ),
+    _mended(
+        "504 of a front end to the record, though the service has made it: looked up",
+        {"create": [front_end(504)]},
+        *("create", "head", "list", "upload"),
+    ),
+    _waits(
+        "504 of a front end, and the service stores for longer: waited for",
+        {"upload": [front_end(504)], "head": [status_is("saving")] * 2},
+    ),
+    _waits(
+        "The answer to the data takes too long, and the service stores for longer: waited for",
+        {"upload": [lost("stall")], "head": [status_is("saving")] * 2},
+        reason=f"{_UPLOAD}: {_TOO_LONG}",
+    ),
+    UploadRow(
+        "504 of a front end, and the service stores for ever",
+        f"{_UPLOAD}: busy (HTTP 504){_SAVING}",
+        1,
+        "the image, saving",
+        {"upload": [Undone(front_end(504), status="saving")]},
+        (),
+        waited="saving",
+    ),
+    _fails(
+        "504 of a front end, and the service has not begun",
+        f"{_UPLOAD}: busy (HTTP 504)",
+        Undone(front_end(504)),
+        "queued",
+        asked=(),
+        waited="queued",
+    ),
+    _fails(
+        "504 of a front end, and the service has given up",
+        f"{_UPLOAD}: busy (HTTP 504)",
+        Undone(front_end(504), status="killed"),
+        asked=("create", "upload", "head", "head"),
     ),
 )
 
@@ -203,15 +277,34 @@ _ANSWERS = (
     ),
     _fails(
         "The service has the data, but the image is not active",
-        "The service has the data of image <image>, but the image is saving, not active",
-        _answered(status="saving"),
+        "The service has the data of image <image>, but the image is killed, not active",
+        _answered(status="killed"),
         "active",
     ),
-    _fails(
-        "The service's answer is a page of something else",
-        f"{_UPLOAD}: the service says that it has, but its answer has no image metadata",
-        server.body(b"<html>Please log in</html>", "text/html"),
-        "active",
+    _mended(
+        "The service has taken the data and stores it yet: looked up",
+        {"upload": [_answered(status="saving")]},
+        *("create", "upload", "head"),
+    ),
+    _mended(
+        "The answer to the data is a page of something else, though it is stored: looked up",
+        {"upload": [front_end(200)]},
+        *("create", "upload", "head"),
+    ),
+    _none(
+        "The answer to the request for a record is a page of something else",
+        f"{_CREATE}: the answer is not the service's but a page of something in front of it (HTTP "
+        "200, text/html)",
+        Undone(front_end(200)),
+        *("create", "head", "head"),
+    ),
+    UploadRow(
+        "The service gives the image another ID than was asked for",
+        f"{_CREATE}: the service made the image <image> instead{left('queued')}",
+        1,
+        "the image, queued",
+        {"create": [_renamed]},
+        ("create", "head"),
     ),
     UploadRow(
         "The service stores the record otherwise: no data is sent",
@@ -242,6 +335,26 @@ _ANSWERS = (
 )
 
 _CLEAN_UP = (
+    replace(
+        _mended(
+            "``--clean-up``, and 504 of a front end though the service has the data: looked up, "
+            "and nothing is removed",
+            {"upload": [front_end(504)]},
+            *("create", "upload", "head"),
+        ),
+        command=(*CREATE, "--clean-up"),
+    ),
+    UploadRow(
+        "``--clean-up``, and 504 of a front end though the service stores for ever: nothing is "
+        "removed",
+        f"{_UPLOAD}: busy (HTTP 504){_SAVING}",
+        1,
+        "the image, saving",
+        {"upload": [Undone(front_end(504), status="saving")]},
+        (),
+        (*CREATE, "--clean-up"),
+        waited="saving",
+    ),
     UploadRow(
         "``--clean-up``, and the data is refused",
         f"{_UPLOAD}: Over your quota (HTTP 413, request req-1); what was left of it, image "
@@ -269,18 +382,18 @@ def _set(
     name: str, reason: str, fault: Fault | None, on_service: str, *asked: str, tail: str = ""
 ) -> UploadRow:
     says = f"{reason}{tail}" if reason else ""
-    kinds = ("head", "change", "upload", *asked)
+    kinds = ("head", "change", "upload", *asked) if asked else ()
     return UploadRow(name, says, int(bool(says)), on_service, {"upload": [fault]}, kinds, SET)
 
 
 _SETS = (
     _set("set: the answer to the data is lost: looked up", "", lost(), ACTIVE, "head"),
+    _set("set: 504 of a front end: looked up", "", front_end(504), ACTIVE, "head"),
     _set(
         "set: the connection ends in the middle",
         f"{_UPLOAD}: {_HUNG_UP}",
         midway(lost()),
         "the image, killed",
-        *("head", "head"),
         tail=_STATE_KILLED,
     ),
     _set(

@@ -13,12 +13,16 @@ from osc_image_v1.exceptions import (
     Conflict,
     ConnectionFailed,
     Forbidden,
+    ForeignAnswer,
     HttpError,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
     NotFound,
+    OtherIdGiven,
+    ServerError,
     TooLarge,
+    UnknownOutcome,
 )
 from tests.unit import captures
 from tests.unit.conftest import IMAGE_URL, image_id
@@ -226,13 +230,19 @@ class TestCreate:
 
     def test_another_id_than_asked_for(self, client, requests_mock):
         requests_mock.post(IMAGES, json={"image": {"id": ID}}, status_code=201)
-        with pytest.raises(BadAnswer, match="made the image"):
+        with pytest.raises(OtherIdGiven, match="made the image") as failure:
             client.create(ImageFields(name="a"))
+        assert failure.value.image_id == ID
 
     @pytest.mark.parametrize("body", ["", "[]", '{"image": []}', "[" * 100000])
     def test_an_answer_without_an_image(self, client, requests_mock, body):
-        requests_mock.post(IMAGES, text=body, status_code=201)
+        own = {"X-Openstack-Request-Id": "req-1"}
+        requests_mock.post(IMAGES, text=body, status_code=201, headers=own)
+        requests_mock.head(rm.ANY, status_code=404)
         with pytest.raises(BadAnswer, match="no image metadata"):
+            client.create(ImageFields(name="a"))
+        requests_mock.post(IMAGES, text=body, status_code=201)
+        with pytest.raises(ForeignAnswer, match="in front of it"):
             client.create(ImageFields(name="a"))
 
 
@@ -268,6 +278,21 @@ class TestUpdate:
         with pytest.raises(ConnectionFailed):
             client.update(ID, ImageFields(copy_from="http://a/b"))
 
+    def test_a_lost_answer_about_a_source_that_is_being_copied(self, client, glance):
+        glance.add(1, status="queued")
+
+        def begun():
+            glance.records[ID]["status"] = "saving"
+            no_answer()
+
+        glance.after["PUT"] = begun
+        assert client.update(ID, ImageFields(copy_from="http://a/b")).status == "saving"
+
+    def test_an_image_that_is_gone(self, client, glance):
+        glance.before["PUT"] = no_answer
+        with pytest.raises(ImageNotFound):
+            client.update(ID, ImageFields(name="new"))
+
     def test_no_image(self, client, glance):
         with pytest.raises(ImageNotFound, match="HTTP 404, request req-1"):
             client.update(ID, ImageFields(name="new"))
@@ -287,9 +312,41 @@ class TestDelete:
             client.delete(ID)
 
     def test_an_admin_sees_deleted_images(self, client, glance):
-        glance.add(1, status="deleted")
+        glance.add(1, status="deleted", deleted=True)
         glance.before["DELETE"] = no_answer
         client.delete(ID)
+
+    def test_what_is_put_back_is_a_failure(self, client, glance, naps, caplog):
+        glance.add(1, status="deleted")
+
+        def put_back():
+            glance.records[ID]["status"] = "active"
+
+        glance.before["DELETE"] = no_answer
+        glance.after["HEAD"] = put_back
+        with pytest.raises(ImageV1Error, match=r"put it back, it is active again; its data may be"):
+            client.delete(ID)
+        assert naps == [0.5]
+        assert "image 00000000-0000-0000-0000-000000000002 is being deleted" in caplog.text
+
+    def test_a_failure_of_the_service_may_leave_a_part(self, client, glance):
+        glance.add(1)
+        glance.before["DELETE"] = refuse(500, "Oops")
+        with pytest.raises(ServerError, match=r"Oops .*; its data may be gone in part now: delete"):
+            client.delete(ID)
+
+    def test_a_page_is_no_answer(self, client, glance, requests_mock):
+        glance.add(1)
+        page = {"text": "<html>Log in", "headers": {"Content-Type": "text/html"}}
+        requests_mock.delete(f"{IMAGES}/{ID}", **page)
+        with pytest.raises(ForeignAnswer, match=r"page of something in front of it .HTTP 200, tex"):
+            client.delete(ID)
+
+    def test_a_page_is_no_answer_to_the_look_either(self, client, requests_mock):
+        page = {"text": "<html>Log in", "headers": {"Content-Type": "text/html"}}
+        requests_mock.register_uri(rm.ANY, rm.ANY, **page)
+        with pytest.raises(UnknownOutcome, match="whether it was done is not known"):
+            client.delete(ID)
 
 
 class TestExact:

@@ -241,8 +241,41 @@ class TestCreate:
     def test_a_service_that_says_nothing_more(self, client, glance):
         glance.before["PUT"] = refuse(500)
         glance.before["HEAD"] = refuse(500)
-        with pytest.raises(ImageV1Error, match=r"whether image .* was made is not known, look"):
+        with pytest.raises(ImageV1Error, match=r"what is left of image .* could not be seen, look"):
             create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+
+    @pytest.mark.parametrize("status", [300, 301, 400, 403, 413, 503])
+    def test_after_a_refusal_it_is_known(self, client, glance, status):
+        """A refusal of the record, and nothing more is answered."""
+        glance.before["POST"] = refuse(status)
+        glance.before["HEAD"] = refuse(status)
+        with pytest.raises(ImageV1Error) as failure:
+            create_image(client, RAW)
+        assert "known" not in str(failure.value)
+
+    def test_another_id_than_asked_for(self, client, glance):
+        """What is there is named, and never removed: whose it is, a person must see."""
+        put = glance._post
+
+        def elsewhere(request):
+            answer = put(request)
+            record = {**answer["image"], "id": ID}
+            glance.records = {ID: record}
+            return {"image": record}
+
+        glance._post = elsewhere
+        with pytest.raises(ImageV1Error) as failure:
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+        assert f"the service made the image {ID} instead; image {ID} is left, queued" in str(
+            failure.value
+        )
+        assert list(glance.records) == [ID]
+
+    def test_another_id_that_cannot_be_seen(self, client, glance, requests_mock):
+        glance._post = lambda _request: {"image": {"id": ID}}
+        glance.before["HEAD"] = refuse(403)
+        with pytest.raises(ImageV1Error, match=f"left of image {ID} could not be seen, look with"):
+            create_image(client, RAW)
 
     def test_an_id_that_is_taken_is_never_cleaned_up(self, client, glance):
         glance.add(1, name="precious")
@@ -265,10 +298,83 @@ class TestCreate:
         image = create_image(client, RAW, data=Upload(Pipe([b"abc"])))
         assert (image.status, image.size) == ("active", 3)
 
-    def test_a_lost_answer_that_cannot_be_looked_up(self, client, glance):
+    @pytest.mark.parametrize("clean_up", [False, True])
+    def test_a_lost_answer_that_is_looked_up_at_second_sight(self, client, glance, clean_up):
         glance.after["PUT"] = no_answer
         glance.before["HEAD"] = refuse(500)
-        with pytest.raises(ImageV1Error, match=r"no answer .* is left, active"):
+        image = create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=clean_up)
+        assert (image.status, image.size) == ("active", 3)
+
+    @pytest.mark.parametrize("clean_up", [False, True])
+    def test_a_lost_answer_that_cannot_be_looked_up(self, client, glance, clean_up):
+        def no_more():
+            glance.before["HEAD"] = no_more
+            refuse(500)()
+
+        glance.after["PUT"] = no_answer
+        glance.before["HEAD"] = no_more
+        with pytest.raises(ImageV1Error, match=r"is left of image .* could not be seen, look with"):
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=clean_up)
+        assert [record["status"] for record in glance.records.values()] == ["active"]
+
+    @pytest.mark.parametrize("clean_up", [False, True])
+    def test_what_is_stored_for_long_is_waited_for(self, client, glance, caplog, naps, clean_up):
+        storing(glance, "saving", "saving", "active")
+        data = Upload(Pipe([b"abc"]))
+        assert create_image(client, RAW, data=data, clean_up=clean_up).status == "active"
+        assert "is saving: waiting for that, 300 seconds at most" in caplog.text
+        assert naps == [0.5, 0.75]
+
+    def test_what_is_stored_for_ever_is_left(self, client, glance, naps):
+        storing(glance, "saving")
+        with pytest.raises(ImageV1Error, match="may still get its data, it is saving: look with"):
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+        assert [record["status"] for record in glance.records.values()] == ["saving"]
+        assert sum(naps) > 300
+
+    def test_an_interruption_of_the_waiting(self, client, glance, caplog, monkeypatch):
+        def interrupt(*_args):
+            raise KeyboardInterrupt
+
+        storing(glance, "saving")
+        monkeypatch.setattr("time.sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+        assert "not complete; image" in caplog.text
+        assert "may still get its data, it is saving" in caplog.text
+        assert len(glance.records) == 1
+
+    def test_an_interruption_when_all_is_done(self, client, glance, caplog):
+        def interrupt():
+            raise KeyboardInterrupt
+
+        glance.after["PUT"] = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+        assert "is complete" in caplog.text
+        assert len(glance.records) == 1
+
+    def test_what_never_begins_is_removed(self, client, glance, naps):
+        glance.before["PUT"] = no_answer
+        data = Upload(Pipe([b"abc"]))
+        b"".join(data)
+        glance.before["PUT"] = no_answer
+        with pytest.raises(ImageV1Error, match=r"no answer .* is removed"):
+            create_image(client, RAW, data=data, clean_up=True)
+        assert not glance.records
+
+    def test_data_that_is_killed_after_silence(self, client, glance):
+        storing(glance, "killed")
+        with pytest.raises(ImageV1Error, match=r"no answer .* is left, killed"):
+            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+
+    def test_an_image_that_vanishes(self, client, glance):
+        def vanish():
+            glance.records.clear()
+            no_answer()
+
+        glance.after["PUT"] = vanish
+        with pytest.raises(ImageV1Error, match=r"No image has the ID .*HTTP 404, request req-1.$"):
             create_image(client, RAW, data=Upload(Pipe([b"abc"])))
 
     def test_a_broken_upload_names_what_is_left(self, client, glance):
@@ -293,7 +399,7 @@ class TestCreate:
             ({"checksum": "0" * 32}, "has stored 3 bytes with the MD5 0000"),
             ({"size": 2}, "has stored 2 bytes with the MD5 9001"),
             ({"size": 2, "checksum": None}, "has stored 2 bytes with the MD5 None"),
-            ({"status": "saving"}, "is saving, not active"),
+            ({"status": "killed"}, "is killed, not active"),
         ],
     )
     def test_other_data_than_was_sent(self, client, glance, monkeypatch, stored, said):
@@ -317,6 +423,23 @@ class TestCreate:
         monkeypatch.setattr(glance, "_store", store_only)
         assert create_image(client, RAW, data=Upload(Pipe([b"abc"]))).size == 3
         assert "nothing vouches for the data" in caplog.text
+
+
+def storing(glance, *statuses):
+    """Lose the answer to the data; who looks then sees these statuses, the last one ever after."""
+    left = list(statuses)
+
+    def seen():
+        glance.before["HEAD"] = seen
+        status = left.pop(0) if len(left) > 1 else left[0]
+        for record in glance.records.values():
+            record["status"] = status
+
+    def lost():
+        glance.before["HEAD"] = seen
+        no_answer()
+
+    glance.after["PUT"] = lost
 
 
 class TestExpiredToken:
@@ -382,8 +505,9 @@ class TestWait:
             create_image(client, self.FIELDS, wait=60)
 
     def test_until_the_time_is_up(self, client, glance):
-        with pytest.raises(ImageV1Error, match=r"still queued after 0 seconds; image .* is left"):
-            create_image(client, self.FIELDS, wait=0)
+        with pytest.raises(ImageV1Error, match=r"still queued after 0 seconds; .* may still get"):
+            create_image(client, self.FIELDS, wait=0, clean_up=True)
+        assert len(glance.records) == 1
 
     def test_no_longer_than_is_left(self, client, glance, monkeypatch, naps):
         monkeypatch.setattr(upload.time, "monotonic", iter([0.0, 0.9, 1.1]).__next__)
@@ -442,6 +566,20 @@ class TestFill:
         glance.add(1, status="queued")
         with pytest.raises(ImageV1Error, match="is killed now and takes no more data: remove"):
             fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"]), 4))
+
+    def test_a_lost_answer_that_is_looked_up_at_second_sight(self, client, glance):
+        glance.add(1, status="queued")
+        image = client.get(ID)
+        glance.after["PUT"] = no_answer
+        glance.before["HEAD"] = refuse(500)
+        assert fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"]))).size == 3
+
+    def test_what_is_stored_for_ever(self, client, glance):
+        glance.add(1, status="queued")
+        image = client.get(ID)
+        storing(glance, "saving")
+        with pytest.raises(ImageV1Error, match=r"reset by peer; image .* is saving now$"):
+            fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"])))
 
     def test_a_failure_of_all(self, client, glance):
         glance.add(1, status="queued")
