@@ -12,23 +12,36 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import requests
 from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.compute_metadata import check_metadata
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import one_of
 from osc_image_v1.api.models import ComputeImage
+from osc_image_v1.api.outcomes import (
+    Deletion,
+    Done,
+    NotDone,
+    Verdict,
+    carry_out,
+    delete,
+    foreign_answer,
+    is_own,
+    take_empty,
+)
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, is_uuid
 from osc_image_v1.api.records import Record, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
-    ConnectionFailed,
+    ForeignAnswer,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
     NotFound,
+    NotStored,
 )
 from osc_image_v1.text import printable
 
@@ -185,15 +198,17 @@ class ComputeImageClient:
         https://docs.openstack.org/api-ref/compute/#delete-image
         """
         action = f"Cannot delete image {printable(image_id)} of the Compute service"
-        try:
-            self._write("DELETE", action, "images", image_id)
-        except ConnectionFailed:
-            try:
-                gone = self.get(image_id).status == "DELETED"
-            except ImageNotFound:
-                gone = True
-            if not gone:
-                raise
+
+        def look() -> tuple[str | None, bool | None]:
+            status = self.get(image_id).status
+            return status, status == "DELETED"
+
+        delete(
+            lambda: self._emptily(action, image_id),
+            # Of newer services the image is shown until its data is removed.
+            Deletion(image_id, look, linger=True),
+            unknown=_look_at(image_id),
+        )
 
     def set_metadata(self, image_id: str, metadata: Mapping[str, str], purge: bool = False) -> None:
         """Write metadata of an image.
@@ -217,26 +232,28 @@ class ComputeImageClient:
         action = f"Cannot change the properties of image {printable(image_id)}"
         method = "PUT" if purge else "POST"
         body = {"metadata": dict(metadata)}
-        failure: ConnectionFailed | None = None
-        try:
-            answer = self._write(method, action, "images", image_id, "metadata", json=body)
-        except ConnectionFailed as error:
-            failure = error
-        if purge or failure:
-            # What PUT answers is what it was sent.
-            written = self._metadata_after(image_id, failure)
-        else:
-            written = _metadata_of(answer, action)
-        wrong = [key for key, value in metadata.items() if not _is(written.get(key), value)]
+
+        def wrong(written: Mapping[str, Any]) -> list[str]:
+            others = [key for key in written if purge and key not in metadata]
+            return [
+                key for key, value in metadata.items() if not _is(written.get(key), value)
+            ] + others
+
+        def look() -> Verdict[dict[str, Any]]:
+            written = self._metadata(image_id)
+            return NotDone() if wrong(written) else Done(written)
+
+        def send() -> dict[str, Any]:
+            with self._write(method, action, image_id, "metadata", json=body) as response:
+                return _metadata_of(self.http.read(response, action), action, response)
+
+        written = carry_out(send, look, unknown=_look_at(image_id))
         if purge:
-            wrong += [key for key in written if key not in metadata]
-        if wrong and failure:
-            raise failure
-        if wrong:
-            raise BadAnswer(
-                f"{action} as asked: the service has not written "
-                f"{printable(', '.join(sorted(wrong)))}"
-            )
+            # What PUT answers is what it was sent.
+            written = self._metadata(image_id)
+        if bad := wrong(written):
+            named = printable(", ".join(sorted(bad)))
+            raise NotStored(f"{action} as asked: the service has not written {named}")
 
     def remove_metadata(self, image_id: str, key: str) -> None:
         """Remove one key of an image's metadata; see :meth:`set_metadata` on what that does.
@@ -251,42 +268,68 @@ class ComputeImageClient:
         https://docs.openstack.org/api-ref/compute/#delete-image-metadata-item
         """
         action = f"Cannot remove property '{printable(key)}' of image {printable(image_id)}"
-        path = path_of("images", image_id, "metadata", key)
-        try:
-            self.http.request("DELETE", path, action, ok=_DONE).close()
-        except ConnectionFailed as error:
-            if key in self._metadata_after(image_id, error):
-                raise
 
-    def _metadata_after(self, image_id: str, error: ConnectionFailed | None) -> dict[str, Any]:
-        """Return an image's metadata after it was written; or raise the error that this met."""
-        try:
-            return dict(self.get(image_id).metadata)
-        except ImageV1Error:
-            if error is None:
-                raise
-            raise error from None
+        def look() -> Verdict[None]:
+            return NotDone() if key in self._metadata(image_id) else Done(None)
 
-    def _write(self, method: str, action: str, *segments: str, **options: Any) -> bytes:
+        carry_out(
+            lambda: self._emptily(action, image_id, "metadata", key),
+            look,
+            unknown=_look_at(image_id),
+        )
+
+    def _metadata(self, image_id: str) -> dict[str, Any]:
+        return dict(self.get(image_id).metadata)
+
+    def _emptily(self, action: str, *segments: str) -> None:
+        take_empty(self.http, self._write("DELETE", action, *segments), action)
+
+    def _write(self, method: str, action: str, *segments: str, **options: Any) -> requests.Response:
+        path = path_of("images", *segments)
         try:
-            with self.http.request(
-                method, path_of(*segments), action, ok=_DONE, **options
-            ) as response:
-                return self.http.read(response, action)
+            return self.http.request(method, path, action, ok=_DONE, **options)
         except NotFound as error:
-            raise ImageNotFound(
-                f"{action}: there is no such image (HTTP 404, request {error.request_id})"
-            ) from error
+            raise self._missing(error, *segments) from error
+
+    def _missing(
+        self, error: NotFound, image_id: str, metadata: str = "", key: str | None = None
+    ) -> ImageV1Error:
+        """Return what a 404 means: no image, no such key, or no such path in the service."""
+        gone = ImageNotFound(f"{error.action}: there is no such image ({error.where})")
+        if error.explanation and not _NO_PATH.search(error.explanation):
+            return gone if key is None else error
+        try:
+            image = self.get(image_id)
+        except ImageNotFound:
+            return gone
+        except ImageV1Error:
+            return error
+        if key is not None and key not in image.metadata:
+            return error
+        what = "writing the properties of an image" if metadata else "deleting an image"
+        return ApiNotAvailable(
+            f"{error.action}: the image is there, but the Compute service has no API for {what} "
+            f"({error.where}): use 'openstack image v1' or 'openstack image'"
+        )
 
 
+# What a service answers that has nothing at a path; of an image it says more.
+_NO_PATH = re.compile("resource could not be found|404 Not Found", re.IGNORECASE)
 _DONE = (200, 202, 204)
 
 
-def _metadata_of(answer: bytes, action: str) -> dict[str, Any]:
+def _metadata_of(answer: bytes, action: str, response: requests.Response) -> dict[str, Any]:
     try:
         return dict(json.loads(answer)["metadata"])
     except (ValueError, LookupError, TypeError, RecursionError):
-        raise BadAnswer(f"{action}: the service's answer has no metadata") from None
+        pass
+    if not is_own(response):
+        raise foreign_answer(response, action)
+    raise ForeignAnswer(f"{action}: the service's answer has no metadata")
+
+
+def _look_at(image_id: str) -> str:
+    return f"look with 'openstack compute image show {printable(image_id)}'"
 
 
 def _is(stored: Any, sent: str) -> bool:

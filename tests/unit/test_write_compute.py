@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.compute_metadata import check_metadata
 from osc_image_v1.exceptions import (
+    ApiNotAvailable,
     BadAnswer,
     ConnectionFailed,
     Forbidden,
+    ForeignAnswer,
     ImageNotFound,
     InvalidInput,
     NotFound,
+    ServerError,
 )
 from osc_image_v1.text import printable
 from tests.unit import captures
@@ -24,6 +27,12 @@ from tests.unit.glance import no_answer
 
 ID = image_id(1)
 IMAGE = f"{COMPUTE_URL}/images/{ID}"
+PAGE = {"text": "<html>Log in", "headers": {"Content-Type": "text/html"}}
+NO_PATH = {
+    "status_code": 404,
+    "text": "<html><h1>404 Not Found</h1>The resource could not be found.<br /><br /></html>",
+    "headers": {"Content-Type": "text/html"},
+}
 
 
 def reset(_request, _context):
@@ -126,8 +135,42 @@ class TestSet:
 
     @pytest.mark.parametrize("body", ["", "[]", '{"metadata": 1}'])
     def test_an_answer_of_another_form(self, compute_client, requests_mock, body):
-        requests_mock.post(f"{IMAGE}/metadata", text=body)
+        own = {"X-Compute-Request-Id": "req-1"}
+        requests_mock.post(f"{IMAGE}/metadata", text=body, headers=own)
+        requests_mock.get(IMAGE, json=shown({}))
         with pytest.raises(BadAnswer, match="has no metadata"):
+            compute_client.set_metadata(ID, {"a": "x"})
+        requests_mock.get(IMAGE, json=shown({"a": "x"}))
+        compute_client.set_metadata(ID, {"a": "x"})
+
+    def test_a_page(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **PAGE)
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(ForeignAnswer, match=r"in front of it .HTTP 200, text/html"):
+            compute_client.set_metadata(ID, {"a": "x"})
+
+    @pytest.mark.parametrize("purge", [False, True])
+    def test_a_service_without_such_a_path(self, compute_client, requests_mock, purge):
+        requests_mock.register_uri("PUT" if purge else "POST", f"{IMAGE}/metadata", **NO_PATH)
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(ApiNotAvailable) as failure:
+            compute_client.set_metadata(ID, {"a": "x"}, purge)
+        assert str(failure.value) == (
+            f"Cannot change the properties of image {ID}: the image is there, but the Compute "
+            "service has no API for writing the properties of an image (HTTP 404): use 'openstack "
+            "image v1' or 'openstack image'"
+        )
+
+    def test_no_image(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **NO_PATH)
+        requests_mock.get(IMAGE, status_code=404)
+        with pytest.raises(ImageNotFound, match=r"there is no such image .HTTP 404\)$"):
+            compute_client.set_metadata(ID, {"a": "x"})
+
+    def test_nobody_can_say_what_is_missing(self, compute_client, requests_mock):
+        requests_mock.post(f"{IMAGE}/metadata", **NO_PATH)
+        requests_mock.get(IMAGE, status_code=403)
+        with pytest.raises(NotFound):
             compute_client.set_metadata(ID, {"a": "x"})
 
     def test_too_much_with_what_is_there(self, compute_client, requests_mock):
@@ -146,6 +189,21 @@ class TestRemove:
         answer = captures.compute("40-meta-delete-key-missing")
         requests_mock.delete(f"{IMAGE}/metadata/z", **answer.mock)
         with pytest.raises(NotFound, match="Invalid metadata key"):
+            compute_client.remove_metadata(ID, "z")
+
+    def test_a_service_without_such_a_path(self, compute_client, requests_mock):
+        requests_mock.delete(f"{IMAGE}/metadata/z", **NO_PATH)
+        requests_mock.get(IMAGE, json=shown({"z": "1"}))
+        with pytest.raises(ApiNotAvailable, match="no API for writing the properties"):
+            compute_client.remove_metadata(ID, "z")
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(NotFound):
+            compute_client.remove_metadata(ID, "z")
+
+    def test_a_page(self, compute_client, requests_mock):
+        requests_mock.delete(f"{IMAGE}/metadata/z", **PAGE)
+        requests_mock.get(IMAGE, json=shown({"z": "1"}))
+        with pytest.raises(ForeignAnswer):
             compute_client.remove_metadata(ID, "z")
 
 
@@ -177,6 +235,31 @@ class TestDelete:
         requests_mock.delete(IMAGE, text=reset)
         requests_mock.get(IMAGE, json=shown({}))
         with pytest.raises(ConnectionFailed):
+            compute_client.delete(ID)
+
+    def test_an_image_that_goes_slowly(self, compute_client, requests_mock, naps, caplog):
+        """Newer services show it until its data is removed."""
+        requests_mock.delete(IMAGE, text=reset)
+        requests_mock.get(IMAGE, [{"json": shown({})}, {"status_code": 404}])
+        compute_client.delete(ID)
+        assert naps == [0.5]
+        assert f"image {ID} is ACTIVE still: waiting for that, 10 seconds at most" in caplog.text
+
+    def test_a_page(self, compute_client, requests_mock):
+        requests_mock.delete(IMAGE, **PAGE)
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(ForeignAnswer):
+            compute_client.delete(ID)
+
+    def test_a_service_that_deletes_no_images(self, compute_client, requests_mock):
+        requests_mock.delete(IMAGE, **NO_PATH)
+        requests_mock.get(IMAGE, json=shown({}))
+        with pytest.raises(ApiNotAvailable, match="no API for deleting an image"):
+            compute_client.delete(ID)
+
+    def test_a_failure_of_the_service_may_leave_a_part(self, compute_client, requests_mock):
+        requests_mock.delete(IMAGE, status_code=500, text="Oops")
+        with pytest.raises(ServerError, match="its data may be gone in part now: delete it again"):
             compute_client.delete(ID)
 
 
