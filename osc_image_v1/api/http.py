@@ -20,6 +20,7 @@ import urllib3
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import exceptions as ksa_exceptions
 
+from osc_image_v1.api.bodies import NOT_ENCODED, pieces_of
 from osc_image_v1.api.errors import explanation
 from osc_image_v1.api.failures import NOT_ACCEPTED, translated
 from osc_image_v1.api.queries import is_text
@@ -309,17 +310,10 @@ class ServiceClient:
         :param action: what is being done, as the beginning of an error's sentence
         :param chunk_size: bytes
         :raises ConnectionFailed: if the body ends early
+        :raises BadAnswer: if it is encoded in a way that is not known here
         """
-        received = 0
         with translated(action, failed="the answer broke off"):
-            for chunk in response.iter_content(chunk_size):
-                received += len(chunk)
-                yield chunk
-        # Before version 2 urllib3 takes a connection that was closed early for the end.
-        length = response.headers.get("Content-Length", "")
-        plain = "Content-Encoding" not in response.headers
-        if plain and length.isdecimal() and received < int(length):
-            raise ConnectionFailed(f"{action}: the answer broke off: it ended early, try again")
+            yield from pieces_of(response, action, chunk_size)
 
     def _follow(
         self, method: str, address: Address, action: str, options: Mapping[str, Any]
@@ -357,7 +351,7 @@ class ServiceClient:
             # this service.
             with translated(action, "the Identity service", auth=auth):
                 session.get_auth_headers(auth)
-        headers = {**self._headers, **options.get("headers", {})}
+        headers = {**NOT_ENCODED, **self._headers, **options.get("headers", {})}
         _log("%s %s %s", method, address.url, headers)
         redirect = _Redirect()
         with translated(action, address.site, auth=auth):
@@ -466,10 +460,13 @@ def _without_token(response: requests.Response, text: str) -> str:
 
 def _beginning(response: requests.Response) -> bytes:
     """Return up to 64 KiB of a body; an error's body that breaks off still says something."""
-    try:
-        return next(response.iter_content(_LARGEST_ERROR), b"")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-        return b""
+    body = b""
+    with contextlib.suppress(BadAnswer, ConnectionFailed, urllib3.exceptions.HTTPError, OSError):
+        for piece in pieces_of(response, "", _LARGEST_ERROR):
+            body += piece
+            if len(body) >= _LARGEST_ERROR:
+                break
+    return body[:_LARGEST_ERROR]
 
 
 def path_of(*segments: str) -> str:

@@ -9,6 +9,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.pools import keep_connections
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
     from osc_image_v1.api.image_v2 import ImageV2Client
     from osc_image_v1.transfer.targets import Target
+
+#: More than ``--parallel`` can be: an image may be read and written at the same service.
+CONNECTIONS = 130
 
 # An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
 # with a traceback that helps nobody; what is missing then has its own error.
@@ -106,6 +110,7 @@ def timeout_of(manager: Any) -> float:
 
 def _adapter(manager: Any, service: str) -> ksa_adapter.Adapter:
     config = manager.sdk_connection.config
+    keep_connections(manager.session, CONNECTIONS)
     return ksa_adapter.Adapter(
         session=manager.session,
         service_type=config.get_service_type(service),

@@ -835,13 +835,6 @@ def test_a_body_that_always_ends_early(requests_mock, service):
     assert requests_mock.call_count == 4
 
 
-def test_the_length_of_an_encoded_body_is_another(requests_mock, service):
-    requests_mock.get(
-        URL, text="[]", headers={"Content-Length": "100", "Content-Encoding": "x-other"}
-    )
-    assert service.get_json("/images", "X") == []
-
-
 def test_a_length_that_is_no_number_does_not_count(requests_mock, service):
     requests_mock.get(URL, text="[]", headers={"Content-Length": "-5"})
     assert service.get_json("/images", "X") == []
