@@ -137,7 +137,9 @@ def test_a_part_of_encoded_data_is_refused(service):
         list(service.iter_body(answer(gzip.compress(b"x"), "gzip", 206), "X"))
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x")[:-9] + b"123456789"])
+@pytest.mark.parametrize(
+    "body", [b"no gzip", gzip.compress(b"x")[:-9] + b"123456789"], ids=["all", "end"]
+)
 def test_an_encoding_that_is_none(service, body):
     with pytest.raises(exceptions.ConnectionFailed, match="not encoded as its Content-Encoding"):
         list(service.iter_body(answer(body, "gzip"), "X"))
