@@ -174,9 +174,11 @@ class CompareImage(base.Lister):
         from osc_image_v1.transfer.drafts import Plan
 
         manager = self.app.client_manager
-        cloud = OtherCloud(name, manager)
+        cloud = OtherCloud(name)
         projects = (
-            project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
+            project_map(parsed_args.project_map, manager, cloud.manager)
+            if parsed_args.project_map
+            else {}
         )
         plan = Plan(
             visibility=parsed_args.new_visibility,

@@ -5,7 +5,21 @@ are the table in :mod:`tests.cloud.seeds`. More is in the README beside this fil
 """
 
 from tests.cloud.cloud import Cloud, Request
+from tests.cloud.orders import Order
 from tests.cloud.reports import CloudError
 from tests.cloud.seeds import BY_KEY, SEEDS, Seed, id_of, seeds
+from tests.cloud.worlds import World, WorldUnavailable
 
-__all__ = ["BY_KEY", "SEEDS", "Cloud", "CloudError", "Request", "Seed", "id_of", "seeds"]
+__all__ = [
+    "BY_KEY",
+    "SEEDS",
+    "Cloud",
+    "CloudError",
+    "Order",
+    "Request",
+    "Seed",
+    "World",
+    "WorldUnavailable",
+    "id_of",
+    "seeds",
+]

@@ -8,6 +8,9 @@ status   what is up, where, and as which process
 check    compare what the services hold with the table of seeds
 env      lines for a shell: eval "$(python -m tests.cloud env)"
 destroy  end and delete the cloud (--everything: its environments too)
+
+Each of them takes --database, --store and --front-end, and is then about the cloud of that world,
+which is one of its own beside the default one.
 """
 
 from __future__ import annotations
@@ -16,10 +19,10 @@ import argparse
 import shlex
 import sys
 
-from tests.cloud import services
+from tests.cloud import services, worlds
 from tests.cloud.checking import differences
 from tests.cloud.cloud import Cloud
-from tests.cloud.configuration import CLOUDS
+from tests.cloud.configuration import CLOUDS, through_front_end
 from tests.cloud.reports import CloudError, say
 from tests.cloud.seeds import SEEDS
 
@@ -28,7 +31,8 @@ def status(cloud: Cloud) -> bool:
     """Print what is up; whether all is."""
     pids = cloud.pids()
     print(f"folder  {cloud.places.root}")
-    print(f"clouds  {', '.join([*CLOUDS, 'anonymous'])}, in {cloud.clouds_yaml}")
+    more = through_front_end(cloud.places, cloud.places.ports())
+    print(f"clouds  {', '.join([*CLOUDS, *more, 'anonymous'])}, in {cloud.clouds_yaml}")
     whole = True
     for service in cloud.services():
         pid = pids.get(service.name)
@@ -37,7 +41,7 @@ def status(cloud: Cloud) -> bool:
         what = "up" if good else "silent" if pid else "down"
         print(
             f"{service.name:<19} {what:<7} {'pid ' + str(pid) if pid else '':<12} "
-            f"{cloud.urls[service.name]:<31} {service.title}"
+            f"{cloud.urls.get(service.name) or f'127.0.0.1:{service.port}':<31} {service.title}"
         )
     return whole
 
@@ -65,6 +69,9 @@ def _parse() -> argparse.Namespace:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in ("up", "down", "reset", "status", "check", "env", "destroy"):
         sub = verbs.add_parser(verb)
+        sub.add_argument("--database", choices=worlds.DATABASES, default="sqlite")
+        sub.add_argument("--store", choices=worlds.STORES, default="file")
+        sub.add_argument("--front-end", choices=worlds.FRONT_ENDS, default="none")
         if verb == "reset":
             sub.add_argument("--fresh", action="store_true", help="make it anew, on other ports")
         if verb == "up":
@@ -99,7 +106,8 @@ def _do(cloud: Cloud, args: argparse.Namespace) -> int:
 def main() -> int:
     """Do what the command line says."""
     try:
-        return _do(Cloud(), _parse())
+        args = _parse()
+        return _do(Cloud().world(args.database, args.store, args.front_end), args)
     except CloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.cloud.cloud import Cloud
-from tests.cloud.seeds import SEEDS, Seed
+from tests.cloud.seeds import Seed, seeds_in
 
 _COMPUTE_STATUS = {
     "active": "ACTIVE",
@@ -26,7 +26,7 @@ def differences(cloud: Cloud) -> Iterator[str]:
     v1 = {image["id"]: image for image in admin.get(ever).json()["images"]}
     compute_list = f"{urls['compute']}/images/detail?limit=1000"
     compute = {image["id"]: image for image in admin.get(compute_list).json()["images"]}
-    for seed in SEEDS:
+    for seed in seeds_in(cloud.places.world):
         if seed.region == "RegionTwo":
             image = admin.get(f"{urls['target-image']}/v2/images/{seed.id}", raise_exc=False)
             yield from _compare(seed, "v2", _v2(seed), image.json() if image.ok else None)

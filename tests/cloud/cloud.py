@@ -7,16 +7,29 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cloud import configuration, databases, environments, identities, services
-from tests.cloud.places import LISTENERS, Places, replace_text
+from tests.cloud import (
+    configuration,
+    databases,
+    engines,
+    environments,
+    identities,
+    orders,
+    services,
+    worlds,
+)
+from tests.cloud.orders import Order
+from tests.cloud.places import Places, replace_text
+from tests.cloud.processes import Service
 from tests.cloud.reports import CloudError, say
 from tests.cloud.sowing import Sower, write_static_files
+from tests.cloud.stores import Swift
 from tests.cloud.together import Stop, check, together
+from tests.cloud.worlds import World
 
 
 @dataclass(frozen=True)
@@ -54,8 +67,10 @@ class Cloud:
     they cannot do they say in a :class:`CloudError`. The images are :data:`tests.cloud.SEEDS`.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, base: Cloud | None = None) -> None:
         self.places = Places(root)
+        #: Whose environments it has, if it is a world's.
+        self._base = base
 
     # What it is
 
@@ -73,7 +88,8 @@ class Cloud:
         In the catalog: identity, image (Glance 15), compute, in RegionTwo target-image and in
         RegionThree old-target-image.
         Beside it: image-strict (the same Glance 15, but 401 without a good token), registry, and
-        static (files over HTTP).
+        static (files over HTTP). In a world with Swift, swift; with a front end its doors, which
+        are in :mod:`tests.cloud.fronts`.
         """
         return configuration.urls(self.places.ports())
 
@@ -93,7 +109,19 @@ class Cloud:
         """Where Glance 15 keeps the data, one file an image, named by its ID."""
         return self.places.images
 
-    def services(self) -> list[services.Service]:
+    @property
+    def swift(self) -> Swift:
+        """What Glance 15 keeps the data in, in a world with Swift."""
+        return Swift(self.urls["swift"])
+
+    def sql(self, statement: str) -> list[list[str]]:
+        """Run SQL in the images' database, in a world with a database server; the rows."""
+        engine = engines.engine(self.places, self.places.ports())
+        if engine is None:
+            raise CloudError("this cloud keeps its images in SQLite: open the file")
+        return [line.split("\t") for line in engine.execute(statement).splitlines()]
+
+    def services(self) -> list[Service]:
         """Every service, whether it is up or not."""
         return services.table(self.places, self.places.ports())
 
@@ -117,11 +145,30 @@ class Cloud:
 
         It ends with this one. This one has to be up: its environments are taken as they are.
         """
-        twin = Cloud(self.places.twins / name)
-        twin.places.root.mkdir(parents=True, exist_ok=True)
+        root = self.places.twins / name
+        root.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
-            twin.places.environments.symlink_to(self.places.environments)
-        return twin
+            (root / "environments").symlink_to(self.places.environments)
+        return Cloud(root)
+
+    def world(
+        self, database: str = "sqlite", store: str = "file", front_end: str = "none"
+    ) -> Cloud:
+        """The cloud of another world: a twin that is named by what it is made of.
+
+        ::
+
+            Cloud().world(database="mariadb", store="swift", front_end="nginx").up()
+
+        :raises worlds.WorldUnavailable: a server that it takes is not on this machine
+        """
+        world = World(database, store, front_end)
+        world.need()
+        if world == self.places.world:
+            return self
+        twin = self.twin(world.name)
+        worlds.write(twin.places.root, world)
+        return Cloud(twin.places.root, base=self)
 
     def _twins(self) -> list[Cloud]:
         return [Cloud(folder) for folder in sorted(self.places.twins.glob("*"))]
@@ -146,6 +193,15 @@ class Cloud:
             lines.seek(mark)
             return [_request(line.decode()) for line in lines if line.endswith(b"\n")]
 
+    @contextlib.contextmanager
+    def ordered(self, service: str, *faults: Order) -> Iterator[None]:
+        """Let a service (image, swift) of a world fail as ordered while this lasts."""
+        orders.give(self.places, service, *faults)
+        try:
+            yield
+        finally:
+            orders.give(self.places, service)
+
     # What can be done with it
 
     def up(self, old_target: bool = False) -> None:
@@ -162,7 +218,7 @@ class Cloud:
 
         Without names its twins are ended, too.
         """
-        unknown = set(names) - set(LISTENERS)
+        unknown = set(names) - {service.name for service in self.services()} if names else set()
         if unknown:
             raise CloudError(f"no such service: {', '.join(sorted(unknown))}")
         for twin in [] if names else self._twins():
@@ -179,6 +235,7 @@ class Cloud:
             if fresh or not self._is_ready():
                 self._up()
                 return
+            services.stop(self.places, *self._behind())
             changed = databases.restore(self.places)
             say(f"restored: {', '.join(changed) or 'no database had changed'}")
             if "keystone" in changed:
@@ -200,32 +257,46 @@ class Cloud:
 
     def _is_ready(self) -> bool:
         try:
-            return self.places.ready.read_text() == _fingerprint()
+            return self.places.ready.read_text() == _fingerprint(self.places)
         except OSError:
             return False
 
     def _destroy(self) -> None:
         services.stop(self.places)
+        engines.forget(self.places)
         shutil.rmtree(self.places.state, ignore_errors=True)
         shutil.rmtree(self.places.pristine, ignore_errors=True)
         self.places.forget_ports()
 
-    def _up(self, old_target: bool = False) -> None:
-        missing = environments.missing(self.places)
-        if missing:
+    def _build(self, with_drivers: bool = False) -> None:
+        missing = environments.missing(self.places, with_drivers)
+        if set(missing) & set(environments.NAMES):
             services.stop(self.places)
+        if missing:
             environments.build(self.places, missing)
+
+    def _up(self, old_target: bool = False) -> None:
+        if self._base:
+            with self._base.places.locked():
+                self._base._build(with_drivers=True)
+        else:
+            self._build()
         if not self._is_ready():
             self._make()
         wanted = [one for one in self.services() if old_target or not one.on_demand]
         started = services.start(self.places, wanted)
         services.wait(self.places, wanted, started)
 
+    def _behind(self) -> list[str]:
+        """The services of a world that hold Glance 15's records and data."""
+        return [one.name for one in services.behind(self.places, self.places.ports())]
+
     def _make(self) -> None:
         """Make the cloud's state; the mark that it is whole is written last."""
         services.stop(self.places)
         if self.places.state.exists():
             say("making the cloud anew: it was made by another version of tests/cloud, or half")
+        engines.forget(self.places)
         shutil.rmtree(self.places.state, ignore_errors=True)
         ports = self.places.choose_ports()
         configuration.write(self.places, ports)
@@ -235,8 +306,9 @@ class Cloud:
         replace_text(self.places.facts, json.dumps({"projects": projects}, indent=1) + "\n")
         say("sowing the images")
         Sower(self.places, ports, projects).sow()
+        services.stop(self.places, *self._behind())
         databases.keep(self.places)
-        replace_text(self.places.ready, _fingerprint())
+        replace_text(self.places.ready, _fingerprint(self.places))
 
     def _make_databases_and_start(self, ports: Mapping[str, int]) -> dict[str, str]:
         """Each service is started as soon as its database is there; the projects' IDs."""
@@ -254,6 +326,12 @@ class Cloud:
             return identities.make(ports)
 
         def image(stop: Stop) -> dict[str, str]:
+            engine = engines.engine(places, ports)
+            if engine:
+                engine.make()
+            begin(stop, *self._behind())
+            if engine:
+                engine.create_database()
             databases.make_glance15(places)
             begin(stop, "registry", "image", "image-strict", "static")
             return {}
@@ -284,11 +362,12 @@ def _request(line: str) -> Request:
     )
 
 
-def _fingerprint() -> str:
+def _fingerprint(places: Places) -> str:
     """What a cloud was made by: the files of this package, and its pins."""
     digest = hashlib.sha256()
     here = Path(__file__).resolve().parent
-    made_by = ("configuration", "databases", "identities", "seeds", "sowing")
+    made_by = ["configuration", "databases", "identities", "seeds", "sowing"]
+    made_by += ["engines", "fronts", "stores"] if places.world.parts else []
     files = [here / f"{name}.py" for name in made_by]
     for path in sorted([*files, *here.glob("inside/*.py"), *here.glob("pins/*.txt")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cloud import engines, fronts, orders, stores
 from tests.cloud.places import Places, replace_text
 
 #: The clouds of clouds.yaml that log in: (user, project, region). Passwords: ``password_of(user)``.
@@ -60,12 +61,13 @@ def password_of(user: str) -> str:
 
 def urls(ports: Mapping[str, int]) -> dict[str, str]:
     """Where each service answers: what the catalog says, but for the static file server."""
-    bare = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    return {
-        **bare,
-        "identity": bare["identity"] + "/v3",
-        "compute": bare["compute"] + "/v2.1",
-    }
+    found = {}
+    for name, port in ports.items():
+        scheme = "https" if name.startswith(("front-tls-", "front-wide-")) else "http"
+        version = {"identity": "/v3", "compute": "/v2.1"}.get(name.rpartition("-")[2], "")
+        if name != "database":
+            found[name] = f"{scheme}://127.0.0.1:{port}{version}"
+    return found
 
 
 def write(places: Places, ports: Mapping[str, int]) -> None:
@@ -86,7 +88,9 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
         places.state / "target-tasks",
     ):
         folder.mkdir(parents=True, exist_ok=True)
-    identity = urls(ports)["identity"]
+    engine = engines.engine(places, ports)
+    if engine:
+        engine.write()
     _write(places, "keystone/keystone.conf", _keystone(places))
     _write(places, "nova/nova.conf", _nova(places, ports))
     nova_paste = places.environments / "modern" / "etc" / "nova" / "api-paste.ini"
@@ -96,7 +100,11 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
         _write(places, f"glance-{part}-paste.ini", _glance15_paste(places, process))
     _write(places, "glance-policy.json", json.dumps(_GLANCE15_POLICY, indent=1) + "\n")
     _write(places, "target/glance-api.conf", _target(places, ports))
-    replace_text(places.clouds_yaml, _clouds(identity, urls(ports)["image"]))
+    if places.world.store == "swift":
+        stores.write(places, ports)
+    if places.world.front_end != "none":
+        fronts.write(places, ports)
+    replace_text(places.clouds_yaml, _clouds(places, ports))
 
 
 def _write(places: Places, name: str, text: str) -> None:
@@ -174,6 +182,22 @@ lock_path = {places.state}/nova
 """
 
 
+def _connection(places: Places, ports: Mapping[str, int], process: Glance15) -> str:
+    engine = None if process.old_target else engines.engine(places, ports)
+    if engine:
+        return f"connection = {engine.connection}"
+    return f"connection = sqlite:///{process.database(places)}\nsqlite_synchronous = false"
+
+
+def _store(places: Places, ports: Mapping[str, int], process: Glance15) -> str:
+    if places.world.store == "swift" and not process.old_target:
+        return stores.settings(ports)
+    return """\
+stores = file,http
+default_store = file
+"""
+
+
 def _glance15(places: Places, ports: Mapping[str, int], part: str, process: Glance15) -> str:
     return f"""\
 [DEFAULT]
@@ -191,11 +215,9 @@ use_user_token = True
 data_api = glance.db.sqlalchemy.api
 allow_anonymous_access = {process.anonymous}
 [database]
-connection = sqlite:///{process.database(places)}
-sqlite_synchronous = false
+{_connection(places, ports, process)}
 [glance_store]
-stores = file,http
-default_store = file
+{_store(places, ports, process)}
 filesystem_store_datadir = {process.store(places)}/
 [oslo_policy]
 policy_file = {places.config}/glance-policy.json
@@ -209,10 +231,14 @@ config_file = {places.config}/glance-{part}-paste.ini
 
 
 def _glance15_paste(places: Places, process: Glance15) -> str:
+    ordered = "orders" if places.world.parts else ""
     negotiation = "glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory"
     api = f"""\
 [pipeline:glance-api-cloud]
-pipeline = accesslog utf8headers versionnegotiation authtoken context rootapp
+pipeline = accesslog {ordered} utf8headers versionnegotiation authtoken context rootapp
+[filter:orders]
+paste.filter_factory = orders:Orders.factory
+path = {orders.file_of(places, process.name)}
 [filter:accesslog]
 paste.filter_factory = access_log:AccessLog.factory
 path = {places.access_log(process.name)}
@@ -291,23 +317,11 @@ config_file = {paste}
 """
 
 
-def _clouds(identity: str, image: str) -> str:
-    entries = [
-        f"""\
-  {cloud}:
-    auth:
-      auth_url: {identity}
-      username: {user}
-      password: {password_of(user)}
-      project_name: {project}
-      user_domain_name: Default
-      project_domain_name: Default
-    region_name: {region}
-    identity_api_version: 3
-    interface: public
-"""
-        for cloud, (user, project, region) in CLOUDS.items()
-    ]
+def _clouds(places: Places, ports: Mapping[str, int]) -> str:
+    at = urls(ports)
+    entries = [_entry(name, *who, at["identity"]) for name, who in CLOUDS.items()]
+    for name, (who, overrides) in through_front_end(places, ports).items():
+        entries.append(_entry(name, *CLOUDS[who], at["identity"], overrides))
     return f"""\
 # A cloud on loopback, made by tests.cloud.
 clouds:
@@ -316,5 +330,51 @@ clouds:
   anonymous:
     auth_type: none
     auth:
-      endpoint: {image}
+      endpoint: {at["image"]}
 """
+
+
+def through_front_end(
+    places: Places, ports: Mapping[str, int]
+) -> dict[str, tuple[str, dict[str, str]]]:
+    """The clouds of clouds.yaml behind a front end: whose they are, and what they say besides."""
+    at, kind = urls(ports), places.world.front_end
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    for who in ("admin", "demo") if kind != "none" else ():
+        for door, suffix in (("", ""), ("tls-", "-tls"), ("short-", "-short"), ("wide-", "-wide")):
+            more = {
+                f"{service}_endpoint_override": at[f"front-{door}{service}"]
+                for service in ("image", "compute")
+                if f"front-{door}{service}" in at
+            }
+            if door in ("tls-", "wide-"):
+                more["cacert"] = fronts.authority(places)
+            if door == "tls-":
+                more["auth_url"] = at["front-tls-identity"]
+            found[f"{who}-{kind}{suffix}"] = (who, more)
+    return found
+
+
+def _entry(
+    name: str,
+    user: str,
+    project: str,
+    region: str,
+    identity: str,
+    more: Mapping[str, str] | None = None,
+) -> str:
+    rest = dict(more or {})
+    lines = "".join(f"    {word}: {value}\n" for word, value in rest.items() if word != "auth_url")
+    return f"""\
+  {name}:
+    auth:
+      auth_url: {rest.get("auth_url", identity)}
+      username: {user}
+      password: {password_of(user)}
+      project_name: {project}
+      user_domain_name: Default
+      project_domain_name: Default
+    region_name: {region}
+    identity_api_version: 3
+    interface: public
+{lines}"""

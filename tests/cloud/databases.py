@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from tests.cloud import engines
 from tests.cloud.configuration import GLANCE15, password_of
+from tests.cloud.environments import drivers
 from tests.cloud.places import INSIDE, Places
 from tests.cloud.reports import CloudError, tail
 from tests.cloud.services import environment
@@ -56,10 +58,19 @@ def make_target(places: Places) -> None:
 
 
 def make_glance15(places: Places) -> None:
-    """Glance 15's tables, in both regions that have one."""
-    program = (str(INSIDE / "glance15.py"), "db-sync", str(places.config / "glance-api.conf"))
-    _run(places, "make-glance15", (str(places.python("pike")), *program))
-    _copy_database(*(GLANCE15[part].database(places) for part in ("api", "old-target")))
+    """Glance 15's tables, in both regions that have one; RegionOne's server runs by now."""
+    if places.world.database == "sqlite":
+        _sync_glance15(places, "api")
+        _copy_database(*(GLANCE15[part].database(places) for part in ("api", "old-target")))
+    else:
+        _sync_glance15(places, "api")
+        _sync_glance15(places, "old-target")
+
+
+def _sync_glance15(places: Places, part: str) -> None:
+    config = str(places.config / f"glance-{part}.conf")
+    program = (str(INSIDE / "glance15.py"), "db-sync", config)
+    _run(places, "make-glance15", (str(places.python("pike")), *program), **drivers(places))
 
 
 def _manage(places: Places, project: str, config: Path, *commands: str) -> None:
@@ -67,10 +78,10 @@ def _manage(places: Places, project: str, config: Path, *commands: str) -> None:
     _run(places, f"make-{config.parent.name}", (str(places.python("modern")), *program))
 
 
-def _run(places: Places, name: str, command: Sequence[str]) -> None:
+def _run(places: Places, name: str, command: Sequence[str], **more: str) -> None:
     log = places.log(name)
     with log.open("ab") as out:
-        env = environment(OS_NOVA_DISABLE_EVENTLET_PATCHING="true")
+        env = environment(OS_NOVA_DISABLE_EVENTLET_PATCHING="true", **more)
         status = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
         ).returncode
@@ -86,23 +97,44 @@ def _folders(places: Places) -> list[Path]:
     return [places.images, places.target_images, places.old_target_images, places.static]
 
 
+def _behind(places: Places) -> dict[str, Path]:
+    """Where a world's servers keep what Glance 15 gave them."""
+    found = {}
+    if places.world.database != "sqlite":
+        found["engine"] = engines.folder_of(places) / "data"
+    if places.world.store == "swift":
+        found["swift"] = places.swift / "devices"
+    return found
+
+
+def _copy_tree(source: Path, destination: Path) -> None:
+    """Copy a folder with its owners and the attributes of its files."""
+    shutil.rmtree(destination, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(source), str(destination)], check=True)
+
+
 def keep(places: Places) -> None:
-    """Take the pristine copy."""
+    """Take the pristine copy; servers behind Glance 15 do not run meanwhile."""
     shutil.rmtree(places.pristine, ignore_errors=True)
     places.pristine.mkdir(parents=True)
     for database in places.databases.glob("*.sqlite"):
         _copy_database(database, places.pristine / database.name)
     for folder in _folders(places):
         shutil.copytree(folder, places.pristine / folder.name)
+    for name, folder in _behind(places).items():
+        _copy_tree(folder, places.pristine / name)
 
 
 def restore(places: Places) -> list[str]:
     """Bring the pristine copy back, under running services; the names of the changed databases.
 
     SQLite's own backup is what writes: it takes the locks, and whoever has a database open sees
-    that its pages have changed.
+    that its pages have changed. Servers behind Glance 15 do not run meanwhile.
     """
     changed = []
+    for name, folder in _behind(places).items():
+        _copy_tree(places.pristine / name, folder)
+        changed.append(name)
     for kept in sorted(places.pristine.glob("*.sqlite")):
         database = places.databases / kept.name
         if _content(database) != _content(kept):

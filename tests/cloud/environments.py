@@ -1,4 +1,4 @@
-"""The two virtual environments, built from the package index: once, and when their pins change."""
+"""The virtual environments, built from the package index: once, and when their pins change."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from tests.cloud.together import Stop, check, together
 #: Each is built from ``pins/<name>.txt``.
 NAMES = ("modern", "pike")
 
+#: What Glance 15 needs besides, in worlds of other databases and stores.
+DRIVERS = "drivers"
+
 #: A few old packages come as source, in pure Python, and want these to be turned into wheels.
 BUILD_TOOLS = ("setuptools<70", "wheel")
 
@@ -37,10 +40,19 @@ def _digest(name: str) -> str:
     return hashlib.sha256((PINS / f"{name}.txt").read_bytes()).hexdigest()
 
 
-def missing(places: Places) -> list[str]:
+def missing(places: Places, with_drivers: bool = False) -> list[str]:
     """The environments that are not whole, not made from today's pins, or without their Python."""
     chosen = interpreters.chosen()
-    return [name for name in NAMES if not _is_built(places, name, chosen)]
+    names = (*NAMES, DRIVERS) if with_drivers else NAMES
+    return [name for name in names if not _is_built(places, name, chosen)]
+
+
+def drivers(places: Places) -> dict[str, str]:
+    """What makes Glance 15 find the drivers of a world's database and store."""
+    if not places.world.parts:
+        return {}
+    folders = sorted((places.environments / DRIVERS / "lib").glob("python3*/site-packages"))
+    return {"PYTHONPATH": ":".join(map(str, folders))}
 
 
 def _is_built(places: Places, name: str, chosen: Interpreter | None) -> bool:

@@ -8,6 +8,7 @@
     state/          one cloud: configuration, databases, image data, logs, clouds.yaml
     pristine/       databases and image data as they were right after the seeding
     twins/          further clouds, each a folder like this one, with the same environments
+    world.json      what it is made of, where that is not the default
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import json
 import os
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.cloud import worlds
 from tests.cloud.reports import CloudError, say
 
 #: The services that listen, and the name that each goes by in messages, logs and ``Cloud.urls``.
@@ -69,9 +71,18 @@ class Places:
         self.clouds_yaml = self.state / "clouds.yaml"
         self.facts = self.state / "facts.json"
         self.ready = self.state / "ready"
+        self.world = worlds.read(self.root)
+        self.engine = self.state / "engine"
+        self.swift = self.state / "swift"
+        self.front = self.state / "front-end"
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """The names of all that listens."""
+        return (*LISTENERS, *self.world.listeners)
 
     def python(self, environment: str) -> Path:
-        """The interpreter of one of the two environments."""
+        """The interpreter of one of the environments."""
         return self.environments / environment / "bin" / "python"
 
     def log(self, service: str) -> Path:
@@ -98,7 +109,7 @@ class Places:
         """The ports that the cloud remembers."""
         try:
             ports = json.loads((self.root / "ports.json").read_text())
-            return {name: int(ports[name]) for name in LISTENERS}
+            return {name: int(ports[name]) for name in self.listeners}
         except (OSError, ValueError, KeyError):
             raise CloudError(
                 f"there is no cloud in {self.root} yet: python -m tests.cloud up"
@@ -109,7 +120,7 @@ class Places:
         try:
             return self.ports()
         except CloudError:
-            ports = _free_ports()
+            ports = _free_ports(self.listeners)
             replace_text(self.root / "ports.json", json.dumps(ports, indent=1) + "\n")
             return ports
 
@@ -137,11 +148,11 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def _free_ports() -> dict[str, int]:
+def _free_ports(names: Sequence[str]) -> dict[str, int]:
     """Free ports below those that systems hand out by themselves, where they are soon taken."""
     candidates = random.sample(range(20000, 32000), 500)
     free = (port for port in candidates if port_is_free(port))
     try:
-        return {name: next(free) for name in LISTENERS}
+        return {name: next(free) for name in names}
     except StopIteration:
         raise CloudError("no free ports between 20000 and 32000 on 127.0.0.1") from None

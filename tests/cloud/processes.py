@@ -10,11 +10,14 @@ import atexit
 import contextlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.cloud.places import replace_text
 
@@ -22,20 +25,51 @@ from tests.cloud.places import replace_text
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def start(record: Path, command: Sequence[str], env: Mapping[str, str], log: Path) -> int:
+@dataclass(frozen=True)
+class Service:
+    """One process of the cloud."""
+
+    name: str
+    title: str
+    port: int
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it runs only where somebody asks for it: most have no use for it.
+    on_demand: bool = False
+    #: A command that succeeds when it answers; without one, it speaks HTTP on its port.
+    asked_by: Sequence[str] = ()
+    #: Who it runs as, where that is not who runs this.
+    user: str | None = None
+    #: What ends it in an orderly way.
+    stop_signal: signal.Signals = signal.SIGTERM
+    #: Where it runs, if that matters.
+    folder: Path | None = None
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """What makes :mod:`subprocess` run a program as somebody else."""
+    if name is None:
+        return {}
+    entry = pwd.getpwnam(name)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def start(record: Path, service: Service, env: Mapping[str, str], log: Path) -> int:
     """Start a process that outlives this one, and write down which it is."""
     with log.open("ab") as out:
         child = subprocess.Popen(
-            command,
+            service.command,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
-            cwd=record.parent,
+            cwd=service.folder or record.parent,
+            **as_user(service.user),
         )
     _CHILDREN[child.pid] = child
-    replace_text(record, json.dumps({"pid": child.pid, "birth": _birth(child.pid)}) + "\n")
+    written = {"pid": child.pid, "birth": _birth(child.pid), "signal": int(service.stop_signal)}
+    replace_text(record, json.dumps(written) + "\n")
     return child.pid
 
 
@@ -64,7 +98,8 @@ def end(record: Path, patience: float = 8) -> int | None:
     """End the process that was written down, if it is still there; say which it was."""
     pid = alive(record)
     if pid is not None:
-        for sign, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, patience)):
+        gentle = json.loads(record.read_text()).get("signal", signal.SIGTERM)
+        for sign, seconds in ((gentle, patience), (signal.SIGKILL, patience)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
             deadline = time.monotonic() + seconds

@@ -13,7 +13,9 @@ import random
 import struct
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from tests.cloud.worlds import World
 
 _NAMESPACE = uuid.UUID("6f736369-6d61-5765-8176-31a5eed50000")
 
@@ -428,6 +430,20 @@ SEEDS: tuple[Seed, ...] = (
 
 #: The seeds by their handles.
 BY_KEY: Mapping[str, Seed] = {seed.key: seed for seed in SEEDS}
+
+
+def seeds_in(world: World) -> tuple[Seed, ...]:
+    """The images of a cloud in this world: a database that folds names keeps one of two."""
+    if world.database != "mariadb":
+        return SEEDS
+    return tuple(replace(seed, properties=_folded(seed.properties)) for seed in SEEDS)
+
+
+def _folded(properties: Mapping[str, str | None]) -> dict[str, str | None]:
+    kept: dict[str, str] = {}
+    for name in properties:
+        kept.setdefault(name.casefold(), name)
+    return {name: properties[name] for name in kept.values()}
 
 
 def seeds(kind: str) -> list[Seed]:

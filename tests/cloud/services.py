@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import http.client
 import os
+import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from tests.cloud import processes
-from tests.cloud.environments import clean
+from tests.cloud import engines, fronts, processes, stores
+from tests.cloud.environments import clean, drivers
 from tests.cloud.places import INSIDE, Places, port_is_free
+from tests.cloud.processes import Service
 from tests.cloud.reports import CloudError, say, tail
 from tests.cloud.together import Stop, check
-
-
-@dataclass(frozen=True)
-class Service:
-    """One process of the cloud."""
-
-    name: str
-    title: str
-    port: int
-    command: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
-    #: Whether it runs only where somebody asks for it: most have no use for it.
-    on_demand: bool = False
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -80,10 +68,25 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         ),
         ("old-target-image", "Glance 15, RegionThree", glance15("old-target"), {}),
     ]
+    with_drivers = drivers(places)
     return [
-        Service(name, title, ports[name], command, env, on_demand=name.startswith("old-target"))
-        for name, title, command, env in rows
+        *behind(places, ports),
+        *(
+            Service(
+                *(name, title, ports[name], command),
+                {**env, **(with_drivers if command[0] == pike else {})},
+                on_demand=name.startswith("old-target"),
+            )
+            for name, title, command, env in rows
+        ),
+        *fronts.table(places, ports),
     ]
+
+
+def behind(places: Places, ports: Mapping[str, int]) -> list[Service]:
+    """What Glance 15 keeps records and data in, where those are no files."""
+    engine = engines.engine(places, ports)
+    return [*([engine.service] if engine else []), *stores.table(places, ports)]
 
 
 def pid(places: Places, service: Service) -> int | None:
@@ -108,7 +111,7 @@ def start(places: Places, services: Iterable[Service]) -> list[Service]:
     for service in absent:
         processes.start(
             places.processes / f"{service.name}.json",
-            service.command,
+            service,
             environment(**service.env),
             places.log(service.name),
         )
@@ -142,6 +145,9 @@ def wait(
 
 def answers(service: Service, seconds: float = 5) -> bool:
     """Whether the service answers a request, whatever it says."""
+    if service.asked_by:
+        ask = subprocess.run(service.asked_by, capture_output=True, timeout=60, check=False)
+        return ask.returncode == 0
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=seconds)
     try:
         connection.request("GET", "/", headers={"User-Agent": "tests.cloud probe"})

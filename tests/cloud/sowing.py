@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from tests.cloud import identities
+from tests.cloud import engines, identities, stores
 from tests.cloud.configuration import urls
 from tests.cloud.places import Places
 from tests.cloud.reports import CloudError, say
-from tests.cloud.seeds import SEEDS, STATIC_FILES, WRONG_CHECKSUM, Seed, bytes_of
+from tests.cloud.seeds import SEEDS, STATIC_FILES, WRONG_CHECKSUM, Seed, bytes_of, seeds_in
 
 _BINARY = "application/octet-stream"
 
@@ -33,6 +32,8 @@ class Sower:
     ) -> None:
         self.places = places
         self.urls = urls(ports)
+        self.engine = engines.engine(places, ports)
+        self.swift = stores.Swift(self.urls["swift"]) if "swift" in ports else None
         self.projects = projects
         self.sessions = {
             name: identities.session(self.urls["identity"], name, name)
@@ -43,7 +44,7 @@ class Sower:
         """Make all that is missing; how many that was."""
         there = {region: self._existing(region) for region in ("RegionOne", "RegionTwo")}
         made = 0
-        for seed in SEEDS:
+        for seed in seeds_in(self.places.world):
             if seed.id not in there[seed.region]:
                 self._make(seed)
                 made += 1
@@ -186,18 +187,22 @@ class Sower:
         if seed.accident == "interrupted":
             self._interrupt(seed)
             return
+        data = bytearray(seed.data or b"")
+        if seed.accident == "truncated":
+            del data[len(data) // 2 :]
+        else:
+            data[len(data) // 2] ^= 0xFF
         stored = self.places.images / seed.id
         if seed.accident == "missing":
-            stored.unlink()
-        elif seed.accident == "truncated":
-            os.truncate(stored, stored.stat().st_size // 2)
+            self.swift.delete(seed.id) if self.swift else stored.unlink()
         else:
-            data = bytearray(stored.read_bytes())
-            data[len(data) // 2] ^= 0xFF
-            stored.write_bytes(data)
+            self.swift.write(seed.id, bytes(data)) if self.swift else stored.write_bytes(data)
 
     def _interrupt(self, seed: Seed) -> None:
         """No API says it: the status that a service leaves behind when it dies."""
+        if self.engine:
+            self.engine.execute(f"UPDATE images SET status = 'saving' WHERE id = '{seed.id}'")
+            return
         database = self.places.databases / "glance.sqlite"
         with closing(sqlite3.connect(database, timeout=30)) as glance, glance:
             glance.execute("UPDATE images SET status = 'saving' WHERE id = ?", (seed.id,))

@@ -44,6 +44,19 @@ def allow_many_headers() -> None:
     setattr(importlib.import_module("http.client"), "_MAXHEADERS", 10_000)  # noqa: B010
 
 
+def let_options_have_no_value() -> None:
+    """The Swift driver gives ConfigParser a default of None, which newer ones refuse."""
+    parser = importlib.import_module("configparser").ConfigParser
+    original = parser.__init__
+
+    def init(self: Any, defaults: Any = None, **options: Any) -> None:
+        if defaults and None in dict(defaults).values():
+            options.setdefault("allow_no_value", True)
+        original(self, defaults, **options)
+
+    parser.__init__ = init
+
+
 def refuse_to_serialize_answers() -> None:
     """Controllers return HTTP errors, and rely on the JSON serializer to raise TypeError on them.
 
@@ -106,6 +119,7 @@ def main(what: str, config: str) -> None:
     """Mend Glance, then run the part of it that is asked for."""
     bring_back_what_python_dropped()
     allow_many_headers()
+    let_options_have_no_value()
     sys.argv = ["glance-" + what, "--config-file", config]
     if what == "db-sync":
         # glance-manage's own command line fails on Python 3.11 and later.
