@@ -13,6 +13,7 @@
           ForeignAnswer         an answer of something in front of the service
           NotStored             the service has done something else than it was asked to
           OtherIdGiven          a new image that was given another ID than was asked for
+          MarkerIgnored         a list that begins anew instead of going on
         ImageNotFound           no image of that ID or name
         AmbiguousName           several images of that name
         ImageHasNoData          queued, killed, deleted...: there is nothing to download
@@ -88,6 +89,10 @@ class OtherIdGiven(BadAnswer):
     def __init__(self, message: str, image_id: str) -> None:
         super().__init__(message)
         self.image_id = image_id
+
+
+class MarkerIgnored(BadAnswer):
+    """The service gives the same page wherever a list is to go on."""
 
 
 class ImageNotFound(ImageV1Error):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +17,7 @@ import requests
 from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.compute_metadata import check_metadata
+from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import one_of
 from osc_image_v1.api.models import ComputeImage
@@ -30,9 +32,9 @@ from osc_image_v1.api.outcomes import (
     is_own,
     take_empty,
 )
-from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.api.paging import PageGuard, found_on, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, is_uuid
-from osc_image_v1.api.records import Record, mapping
+from osc_image_v1.api.records import Record, int_or_none, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -40,10 +42,13 @@ from osc_image_v1.exceptions import (
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
+    MarkerIgnored,
     NotFound,
     NotStored,
 )
 from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
 
 _LISTING = "Cannot list images of the Compute service"
 # ".../v2.1", ".../v2", each with or without a project
@@ -98,35 +103,20 @@ class ComputeImageClient:
     ) -> Iterator[list[Record]]:
         """Yield records as the service sent them, page by page along its links, filtered.
 
+        Each record is checked against all filters here. Where a service of old gives no links, a
+        page is followed by its last image.
+
         :param query: what to list, by default all that the service lists
         :param action: what is being done, as the beginning of an error's sentence
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         :raises ApiNotAvailable: if the service has no image proxy
+        :raises MarkerIgnored: if a link leads to the same page again
         :raises BadAnswer: if an answer is no list, or repeats a page
         """
         query = query or ComputeImageQuery()
-        left = query.limit
-        keep = query.predicate()
-        guard = PageGuard(action)
-        params = _first_params(query)
-        while params and left != 0:
-            document = self._page(params, action)
-            page = records_of(document, action)
-            fresh = guard.fresh(page)
-            kept = list(filter(keep, fresh)) if keep else fresh
-            rows = kept[:left]
-            if left is not None:
-                left -= len(rows)
-            if rows:
-                yield rows
-            following = _next_params(document, action)
-            guard.onward(following.get("marker"))
-            # The service's link drops parameters that it does not know.
-            params = {**params, **following} if following else {}
-            # Pages of a small limit, of which rows were dropped here, would be many.
-            if params and len(kept) < len(fresh):
-                params["limit"] = str(query.page_size)
+        if query.limit != 0:
+            yield from _Pager(self._page, query, action).pages()
 
     def _page(self, params: dict[str, str], action: str) -> Any:
         try:
@@ -180,7 +170,8 @@ class ComputeImageClient:
                 pass
         query = ComputeImageQuery(name=name_or_id, limit=MAX_PAGE_SIZE)
         action = f"Cannot look up image '{printable(name_or_id)}' of the Compute service"
-        found = [record for page in self.pages(query, action) for record in page]
+        pager = _Pager(self._page, query, action)
+        found = found_on(pager.pages(), pager.guard, action)
         if not found and not like_an_id and _ID.fullmatch(name_or_id):
             with contextlib.suppress(ImageNotFound):
                 return self.get(name_or_id)
@@ -344,6 +335,92 @@ def _is(stored: Any, sent: str) -> bool:
 
 # Some clouds' IDs are neither UUIDs nor numbers.
 _ID = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{0,254}")
+
+
+class _Pager:
+    """One list in progress.
+
+    :param ask: asks for a page with some parameters
+    :param query: what to list
+    :param action: what is being done, as the beginning of an error's sentence
+    :ivar guard: what has come so far
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[dict[str, str], str], Any],
+        query: ComputeImageQuery,
+        action: str,
+    ) -> None:
+        self.guard = PageGuard(action, query.marker)
+        self._ask = ask
+        self._query = query
+        self._action = action
+        self._sieve = Sieve(query.checks())
+        self._params = _first_params(query)
+        self._left = query.limit
+        self._before: int | None = None
+        self._linked = False
+
+    def pages(self) -> Iterator[list[Record]]:
+        """Yield what the filters leave of each page, up to the limit."""
+        while self._left != 0:
+            document = self._ask(self._params, self._action)
+            page = records_of(document, self._action)
+            fresh = self._fresh(page)
+            rows = self._sieve.kept(fresh)
+            dropped = len(rows) < len(fresh)
+            rows = rows[: self._left]
+            if self._left is not None:
+                self._left -= len(rows)
+            if rows:
+                yield rows
+            following = _next_params(document, self._action)
+            self._linked = self._linked or bool(following)
+            self.guard.onward(following.get("marker"))
+            following = following or self._after(fresh, len(page))
+            if not following:
+                return
+            # The service's link drops parameters that it does not know.
+            self._params = {**self._params, **following}
+            # Pages of a small limit, of which rows were dropped here, would be many.
+            if dropped:
+                self._params["limit"] = str(self._query.page_size)
+
+    def _fresh(self, page: list[Record]) -> list[Record]:
+        """Return what the page before did not have."""
+        try:
+            return self.guard.fresh(page)
+        except MarkerIgnored:
+            if self._linked or self._before is None:
+                raise
+        if len(page) <= self._asked():
+            LOG.warning(
+                "The Compute service ignores the marker: of its images the first %d are listed",
+                len(page),
+            )
+        return []
+
+    def _asked(self) -> int:
+        asked = int_or_none(self._params.get("limit"))
+        return self._query.page_size if asked is None else asked
+
+    def _after(self, fresh: list[Record], length: int) -> dict[str, str]:
+        """Return the parameters of the page after one without a link, {} at the end.
+
+        A Nova of 2011 gives no links. All that tell an image's size have them.
+
+        :param fresh: the page's records, but for those of the page before
+        :param length: how many records the page had
+        """
+        before, self._before = self._before, length
+        if not fresh or self._linked:
+            return {}
+        if length < self._asked():
+            shorter = before is not None and length < before
+            if shorter or "OS-EXT-IMG-SIZE:size" in fresh[-1]:
+                return {}
+        return {"marker": fresh[-1]["id"]}
 
 
 def _first_params(query: ComputeImageQuery) -> dict[str, str]:

@@ -15,11 +15,12 @@ import requests
 from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.data import ImageData, body_size, check_rest
+from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.headers import record_from_headers
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_writes import ImageWrites
 from osc_image_v1.api.models import Image, ImageDetail
-from osc_image_v1.api.paging import PageGuard, records_of
+from osc_image_v1.api.paging import PageGuard, found_on, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
 from osc_image_v1.api.records import Record
 from osc_image_v1.api.sorting import is_sorted_here, pages_in_order
@@ -30,6 +31,7 @@ from osc_image_v1.exceptions import (
     BadRequest,
     ImageNotFound,
     InvalidInput,
+    MarkerIgnored,
     NotFound,
     ServerError,
 )
@@ -102,10 +104,13 @@ class ImageClient(ImageWrites):
 
         A list of n images takes n/1000 + 1 requests at most: there is no other sign of the end
         than an empty page, or one that is shorter than the page before it. A ``limit`` up to the
-        page size that no filter here cuts down takes one.
+        page size takes one where that many images come.
 
-        A list by name, format or size that takes several requests is sorted here, when all of it
-        has come in: the service would lose images next to those where that is null.
+        Each record is checked against all filters here. Those that need fields which brief
+        records do not have make the service send whole ones.
+
+        A list by name, format or size is sorted here, when all of it has come in: the service
+        would lose images next to those where that is null.
 
         :param query: what to list, by default all that the service lists
         :param detail: whether to ask for all metadata
@@ -113,25 +118,37 @@ class ImageClient(ImageWrites):
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         :raises ApiNotAvailable: if the service has no Image API v1
+        :raises MarkerIgnored: if the service gives the same page again
         :raises BadAnswer: if an answer is no list, or repeats a page
         """
         query = query or ImageQuery()
         if query.limit == 0:
             return
         if is_sorted_here(query):
-            whole = replace(query, sort_key=None, sort_dir=None, marker=None, limit=None)
+            whole = replace(
+                query,
+                sort_key=None,
+                sort_dir=None,
+                marker=None,
+                limit=None,
+                page_size=MAX_PAGE_SIZE,
+            )
             records = [record for page in self.pages(whole, detail, action) for record in page]
             yield from pages_in_order(records, query)
             return
+        pager, first = self._begun(query, detail, action)
+        yield from pager.follow(first)
+
+    def _begun(self, query: ImageQuery, detail: bool, action: str) -> tuple[_Pager, list[Record]]:
+        """Return a list in progress and its first page."""
         pager = _Pager(self.http, query, detail, action)
         try:
-            first = pager.page(query.marker)
+            return pager, pager.page(query.marker)
         except ServerError as error:
             if not query.has_delicate_text or error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            pager = _Pager(self.http, query, detail, action, texts=False)
-            first = pager.page(query.marker)
-        yield from pager.follow(first)
+        pager = _Pager(self.http, query, detail, action, texts=False)
+        return pager, pager.page(query.marker)
 
     def get(self, image_id: str) -> ImageDetail:
         """Return an image by its ID.
@@ -193,6 +210,8 @@ class ImageClient(ImageWrites):
     def record_by_name(self, name: str) -> Record:
         """Return the record that lists have of the image of a name.
 
+        Of a service that ignores markers the first page is all that can be seen.
+
         :param name: the image's name, exactly
         :raises ImageNotFound: if there is none, or this user may not see it
         :raises AmbiguousName: if several images have the name
@@ -201,7 +220,8 @@ class ImageClient(ImageWrites):
         """
         query = ImageQuery(name=name, visibility="all", limit=MAX_PAGE_SIZE)
         action = f"Cannot look up image '{printable(name)}'"
-        return one_of(name, [record for page in self.pages(query, True, action) for record in page])
+        pager, first = self._begun(query, True, action)
+        return one_of(name, found_on(pager.follow(first), pager.guard, action))
 
     def data(self, image_id: str) -> ImageData:
         """Return an image's data, which is still to be read, and the metadata that comes with it.
@@ -307,6 +327,7 @@ class _Pager:
 
     :param action: what is being done, as the beginning of an error's sentence
     :param texts: whether the service compares text
+    :ivar guard: what has come so far
     """
 
     def __init__(
@@ -321,10 +342,10 @@ class _Pager:
         self._query = query
         self._path = "/images/detail" if detail or query.needs_detail else "/images"
         self._params = query.params(texts)
-        self._keep = query.predicate(texts)
+        self._sieve = Sieve(query.checks())
         self._whole_pages = query.narrows_here(texts)
         self._action = action
-        self._guard = PageGuard(action)
+        self.guard = PageGuard(action, query.marker)
         self._left = query.limit
         self._asked = 0
 
@@ -351,8 +372,14 @@ class _Pager:
         """Yield the page and all after it, filtered, up to the limit."""
         before: int | None = None
         while page:
-            fresh = self._guard.fresh(page)
-            rows = list(filter(self._keep, fresh)) if self._keep else fresh
+            try:
+                fresh = self.guard.fresh(page)
+            except MarkerIgnored:
+                if before is None or len(page) <= self._asked:
+                    raise
+                # A service that knows no limit either gives all that it has.
+                return
+            rows = self._sieve.kept(fresh)
             # Pages of what is left would get ever smaller.
             self._whole_pages = self._whole_pages or len(rows) < len(fresh)
             if self._left is not None:
@@ -360,21 +387,11 @@ class _Pager:
                 self._left -= len(rows)
             if rows:
                 yield rows
-            if self._left == 0 or self._ends(len(page), before, len(rows)):
+            # A short first page may be the service's own cap.
+            if self._left == 0 or (before is not None and len(page) < min(before, self._asked)):
                 return
             before = len(page)
             page = self._next(page)
-
-    def _ends(self, length: int, before: int | None, kept: int) -> bool:
-        """Tell whether a page is the last one.
-
-        A short first page may be the service's own cap: only one that is shorter than the page
-        before it proves the end. Where the first page was asked for the whole limit, and nothing
-        of it was dropped here, it is all there is to be had.
-        """
-        if before is not None:
-            return length < min(before, self._asked)
-        return self._query.fits_one_page and not self._whole_pages and kept == length
 
     def _next(self, page: list[Record]) -> list[Record]:
         """Return the page after this one, also where its last images have just been deleted."""

@@ -20,7 +20,7 @@ from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, p
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE
 from osc_image_v1.api.records import Record, mapping
-from osc_image_v1.exceptions import BadAnswer, ImageNotFound, NotFound
+from osc_image_v1.exceptions import BadAnswer, ImageNotFound, MarkerIgnored, NotFound
 from osc_image_v1.text import printable
 
 _LISTING = "Cannot list images"
@@ -73,15 +73,27 @@ class ImageV2Client:
         guard = PageGuard(_LISTING)
         params = {"limit": str(MAX_PAGE_SIZE), **(filters or {})}
         marker: str | None = None
+        linked = False
         while True:
             if marker is not None:
                 params["marker"] = marker
             document = self.http.get_json("/images", _LISTING, params)
-            records = guard.fresh(records_of(document, _LISTING))
+            page = records_of(document, _LISTING)
+            try:
+                records = guard.fresh(page)
+            except MarkerIgnored:
+                if linked or len(page) <= MAX_PAGE_SIZE:
+                    raise
+                # A service that knows no limit either gives all that it has.
+                return
             if records:
                 yield records
             marker = _next_marker(document)
             guard.onward(marker)
+            linked = marker is not None
+            if not linked and records and len(page) >= MAX_PAGE_SIZE:
+                # Only a page that is not full is the end without a word.
+                marker = records[-1]["id"]
             if marker is None:
                 return
 

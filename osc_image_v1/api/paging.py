@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+
 from osc_image_v1.api.records import Record
-from osc_image_v1.exceptions import BadAnswer
+from osc_image_v1.exceptions import BadAnswer, MarkerIgnored
+from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
 
 
 def records_of(document: object, action: str) -> list[Record]:
@@ -30,10 +36,14 @@ class PageGuard:
     """Sees to it that each page leads on, with one page of IDs in memory.
 
     :param action: what is being done, as the beginning of an error's sentence
+    :param marker: the ID of the image after which the list is to begin
+    :ivar seen: how many records have come
     """
 
-    def __init__(self, action: str) -> None:
+    def __init__(self, action: str, marker: str | None = None) -> None:
+        self.seen = 0
         self._action = action
+        self._marker = marker
         self._markers: set[str] = set()
         self._links: set[str] = set()
         self._previous: frozenset[str] = frozenset()
@@ -42,22 +52,39 @@ class PageGuard:
     def fresh(self, records: list[Record]) -> list[Record]:
         """Return the records of a page that the page before did not have.
 
+        :raises MarkerIgnored: if it is the page before once more, or the first page of a list has
+            the image after which it is to begin
         :raises BadAnswer: if the page leads back to where the list has been, or nowhere
         """
         ids = frozenset(record["id"] for record in records)
+        self._check_begin(ids)
         overlap = ids & self._previous
         last = records[-1]["id"] if records else None
         self._empty = 0 if records else self._empty + 1
         if self._empty > _MOST_EMPTY:
             raise BadAnswer(f"{self._action}: the service sends page after page without an image")
+        if records and ids == self._previous:
+            raise MarkerIgnored(
+                f"{self._repeats()}: it ignores the marker, and gives {len(ids)} images whatever "
+                f"comes after them; --limit up to {len(ids)} works"
+            )
         if records and (len(overlap) == len(ids) or last in self._markers):
             raise self._repeats()
         if last is not None:
             self._markers.add(last)
         self._previous = ids
+        self.seen += len(ids - overlap)
         if overlap:
             return [record for record in records if record["id"] not in overlap]
         return records
+
+    def _check_begin(self, ids: frozenset[str]) -> None:
+        marker, self._marker = self._marker, None
+        if marker is not None and (marker in ids or marker.lower() in ids):
+            raise MarkerIgnored(
+                f"{self._action}: the service ignores the marker, its page begins elsewhere than "
+                f"after image {printable(marker)}: list without a marker"
+            )
 
     def onward(self, marker: str | None) -> None:
         """Check the marker of a link to the next page; pages without images have them too.
@@ -75,3 +102,31 @@ class PageGuard:
             f"{self._action}: the service repeats a page instead of going on, so the list is not "
             "complete"
         )
+
+
+def found_on(pages: Iterable[list[Record]], guard: PageGuard, action: str) -> list[Record]:
+    """Return the records of a look-up by name.
+
+    A page of one image, which has the name, is the answer: no service caps its pages at one.
+
+    :param pages: what has the name, page by page
+    :param guard: what has come so far of all that the service sent
+    :param action: what is being done, as the beginning of an error's sentence
+    :raises MarkerIgnored: if the service ignores markers, and its first page does not have it
+    """
+    found: list[Record] = []
+    try:
+        for page in pages:
+            found += page
+            if guard.seen == 1:
+                break
+    except MarkerIgnored as error:
+        if not found:
+            raise MarkerIgnored(
+                f"{action}: it is none of the {guard.seen} images that the service gives, which "
+                "ignores the marker and so hides the others: use an ID"
+            ) from error
+        LOG.warning(
+            "The service ignores the marker: only its first %d images were looked at", guard.seen
+        )
+    return found

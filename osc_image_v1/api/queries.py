@@ -1,18 +1,19 @@
 """What a list may be asked for: checked values that become parameters and filters.
 
-A filter that the service knows and gets right becomes a parameter. One that it does not know, or
-gets wrong, is applied here to each record.
+A filter that the service knows becomes a parameter, and all filters are checks of each record that
+it sends: services ignore what they do not know, and databases compare without case.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Literal
 
-from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping
+from osc_image_v1.api import filters
+from osc_image_v1.api.filters import Check, Predicate
 from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
@@ -48,9 +49,8 @@ COMPUTE_STATUSES = ("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN")
 
 # Glance lists these only together with changes-since.
 _HIDDEN_STATUSES = frozenset(("killed", "deleted", "pending_delete"))
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-Predicate = Callable[[Record], bool]
+# What records of a brief list have.
+_BRIEF_FIELDS = frozenset(("id", "name", "size", "disk_format", "container_format", "checksum"))
 
 
 def is_uuid(text: str) -> bool:
@@ -116,7 +116,8 @@ class ImageQuery:
     :ivar owner: ID of the project that owns the image
     :ivar checksum: MD5 of the data
     :ivar properties: names and values that the image must have, exactly
-    :ivar changes_since: changed later than this; lists deleted and killed images too
+    :ivar changes_since: changed later than this, or in the same second where a time has no
+        fraction; lists deleted and killed images too
     :ivar deleted: only deleted, or only images that are not deleted
     :ivar ids: only images with one of these IDs
     :ivar sort_key: one of :data:`SORT_KEYS`; by default the service's order, newest first
@@ -184,12 +185,7 @@ class ImageQuery:
     @property
     def needs_detail(self) -> bool:
         """Whether the filters read fields that brief records do not have."""
-        asked = (self.owner, self.deleted)
-        return (
-            self.visibility in ("public", "private")
-            or any(value is not None for value in asked)
-            or bool(self.properties)
-        )
+        return any(key not in _BRIEF_FIELDS for key, _predicate in self.checks())
 
     @property
     def fits_one_page(self) -> bool:
@@ -219,8 +215,9 @@ class ImageQuery:
         return texts
 
     def _changes_since(self) -> datetime | None:
-        hidden = self.deleted or self.status in _HIDDEN_STATUSES
-        return _EPOCH if hidden and self.changes_since is None else self.changes_since
+        if self.changes_since is not None:
+            return filters.since_before(self.changes_since)
+        return filters.EPOCH if self.deleted or self.status in _HIDDEN_STATUSES else None
 
     def _is_public(self) -> str | None:
         # An admin who asks for neither gets public and own images only, not those of the project
@@ -250,54 +247,58 @@ class ImageQuery:
         sent = {key: str(value) for key, value in values.items() if value is not None}
         return {**sent, **(self._texts() if texts else {}), **self.extra}
 
-    def predicate(self, texts: bool = True) -> Predicate | None:
-        """Return what a record must pass here, None where the service filters all.
+    def checks(self) -> list[Check]:
+        """Return what a record must pass, each with the name of the field that it reads."""
+        checks = [
+            filters.text_is(key, wanted)
+            for key in ("name", "container_format", "disk_format", "owner")
+            if (wanted := getattr(self, key)) is not None
+        ]
+        checks += [
+            filters.word_is(key, wanted)
+            for key in ("status", "checksum")
+            if (wanted := getattr(self, key)) is not None
+        ]
+        checks += [
+            filters.number_is(key, wanted)
+            for key in ("min_disk", "min_ram")
+            if (wanted := getattr(self, key)) is not None
+        ]
+        if self.min_size is not None or self.max_size is not None:
+            checks.append(filters.number_within("size", self.min_size, self.max_size))
+        if self.visibility in ("public", "private"):
+            checks.append(filters.flag_is("is_public", self.visibility == "public"))
+        checks += [
+            filters.flag_is(key, wanted)
+            for key in ("protected", "deleted")
+            if (wanted := getattr(self, key)) is not None
+        ]
+        if self.ids is not None:
+            checks.append(filters.is_among("id", self.ids))
+        if self.changes_since is not None:
+            times = ("updated_at", "deleted_at", "created_at")
+            checks.append(filters.changed_after(times, self.changes_since))
+        properties = self.properties.items()
+        return checks + [filters.property_is("properties", *item) for item in properties]
 
-        :param texts: as for :meth:`params`
-        """
-        return _all_of(self._missing_checks(texts) + self._repeated_checks())
+    def predicate(self) -> Predicate | None:
+        """Return what a record must pass, None where there is no filter."""
+        return filters.all_of(self.checks())
 
     def narrows_here(self, texts: bool = True) -> bool:
-        """Tell whether there is a filter that the service does not apply.
+        """Tell whether there is a filter that no service applies, or none that is right.
 
         :param texts: as for :meth:`params`
         """
-        return bool(self._missing_checks(texts))
-
-    def _missing_checks(self, texts: bool) -> list[Predicate]:
-        """Return the filters that the service does not know, or does not get."""
-        sent = self._texts() if texts else {}
-        checks = [
-            _equals(key, wanted)
-            for key in ("name", "status", "container_format", "disk_format")
-            if (wanted := getattr(self, key)) is not None and key not in sent
-        ]
-        if not texts:
-            checks += self._property_checks()
-        if self.visibility in ("public", "private"):
-            public = self.visibility == "public"
-            checks.append(lambda record: bool_or_none(record.get("is_public")) is public)
-        if self.owner is not None:
-            checks.append(_equals("owner", self.owner))
-        if self.checksum is not None:
-            checks.append(_equals("checksum", self.checksum.lower()))
-        if self.deleted is not None:
-            deleted = self.deleted
-            checks.append(lambda record: bool_or_none(record.get("deleted")) is deleted)
-        if self.ids is not None:
-            ids = self.ids
-            checks.append(lambda record: record["id"] in ids)
-        return checks
-
-    def _repeated_checks(self) -> list[Predicate]:
-        """Return the filters that a service may read loosely: MySQL knows no case."""
-        checks = self._property_checks()
-        if self.name is not None:
-            checks.append(_equals("name", self.name))
-        return checks
-
-    def _property_checks(self) -> list[Predicate]:
-        return [_property_equals("properties", *item) for item in self.properties.items()]
+        here = (self.owner, self.checksum, self.deleted, self.ids)
+        named = (self.name, self.status, self.container_format, self.disk_format)
+        given = [text for text in named if text is not None]
+        return (
+            any(value is not None for value in here)
+            or self.visibility in ("public", "private")
+            or any(":" in text for text in given)
+            or (not texts and bool(given or self.properties))
+        )
 
 
 @dataclass(frozen=True)
@@ -311,7 +312,7 @@ class ComputeImageQuery:
     :ivar min_disk: GB, exactly this minimum disk
     :ivar min_ram: MB, exactly this minimum RAM
     :ivar properties: names and values of metadata that the image must have, exactly
-    :ivar changes_since: changed at this time or later
+    :ivar changes_since: changed at this time or later, or in the same second
     :ivar marker: ID of the image after which the list begins
     :ivar limit: the most images in all
     :ivar page_size: the most images that one request asks for, up to 1000
@@ -357,28 +358,35 @@ class ComputeImageQuery:
             "type": self.image_type,
             "minDisk": self.min_disk,
             "minRam": self.min_ram,
-            "changes-since": self.changes_since and format_time(self.changes_since),
+            "changes-since": self.changes_since
+            and format_time(filters.since_before(self.changes_since)),
         }
         sent = {key: str(value) for key, value in values.items() if value is not None}
         return {**sent, **self.extra}
 
-    def predicate(self) -> Predicate | None:
-        """Return what a record must pass here, None where the service filters all."""
-        checks: list[Predicate] = []
+    def checks(self) -> list[Check]:
+        """Return what a record must pass, each with the name of the field that it reads."""
+        checks: list[Check] = []
         if self.name is not None:
-            checks.append(_equals("name", self.name))
+            checks.append(filters.text_is("name", self.name))
         if self.status is not None:
-            checks.append(_equals("status", self.status))
+            checks.append(filters.word_is("status", self.status))
         if self.server is not None:
-            server = _last_segment(self.server)
-            checks.append(lambda record: mapping(record.get("server")).get("id") == server)
+            checks.append(filters.property_is("server", "id", _last_segment(self.server)))
+        if self.image_type is not None:
+            checks.append(filters.property_is("metadata", "image_type", self.image_type))
         if self.min_disk is not None:
-            checks.append(_number_equals("minDisk", self.min_disk))
+            checks.append(filters.number_is("minDisk", self.min_disk))
         if self.min_ram is not None:
-            checks.append(_number_equals("minRam", self.min_ram))
-        for key, value in self.properties.items():
-            checks.append(_property_equals("metadata", key, value))
-        return _all_of(checks)
+            checks.append(filters.number_is("minRam", self.min_ram))
+        if self.changes_since is not None:
+            times = ("updated", "created")
+            checks.append(filters.changed_after(times, self.changes_since, or_then=True))
+        return checks + [filters.property_is("metadata", *item) for item in self.properties.items()]
+
+    def predicate(self) -> Predicate | None:
+        """Return what a record must pass, None where there is no filter."""
+        return filters.all_of(self.checks())
 
     def narrows_here(self) -> bool:
         """Tell whether a page may lose rows to filters that the service does not apply."""
@@ -387,24 +395,6 @@ class ComputeImageQuery:
             or self.status not in (None, "ACTIVE")
             or (self.name is not None and (not self.name or ":" in self.name))
         )
-
-
-def _equals(key: str, wanted: str) -> Predicate:
-    return lambda record: record.get(key) == wanted
-
-
-def _number_equals(key: str, wanted: int) -> Predicate:
-    return lambda record: int_or_none(record.get(key)) == wanted
-
-
-def _property_equals(place: str, key: str, wanted: str) -> Predicate:
-    return lambda record: mapping(record.get(place)).get(key) == wanted
-
-
-def _all_of(checks: list[Predicate]) -> Predicate | None:
-    if len(checks) < 2:
-        return checks[0] if checks else None
-    return lambda record: all(check(record) for check in checks)
 
 
 _IMAGE_PARAMETERS = frozenset(

@@ -19,13 +19,11 @@ _NULLABLE = frozenset(("name", "container_format", "disk_format", "size"))
 
 
 def is_sorted_here(query: ImageQuery) -> bool:
-    """Tell whether a list has to be sorted here: by a field that may be null, over several pages.
+    """Tell whether a list has to be sorted here: by a field that may be null.
 
     :param query: what is listed
     """
-    if query.sort_key not in _NULLABLE:
-        return False
-    return not query.fits_one_page or query.marker is not None or query.narrows_here()
+    return query.sort_key in _NULLABLE
 
 
 def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Record]]:

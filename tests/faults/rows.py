@@ -527,6 +527,12 @@ def _without_id(record: dict[str, object]) -> object:
     return {key: value for key, value in record.items() if key != "id"}
 
 
+_REPEATED = (
+    "the service repeats a page instead of going on, so the list is not complete: it ignores the "
+    "marker, and gives 2 images whatever comes after them; --limit up to 2 works"
+)
+
+
 def _repeats(name: str, faults: Mapping[str, Sequence[Fault]], shown: int, *asked: str) -> ListRow:
     return ListRow(
         name,
@@ -562,15 +568,56 @@ _STRANGE = {
 }
 
 LISTS = (
-    _repeats("A page comes twice", {"list": [_page(0, 1), _page(0, 1)]}, 2, "list", "list"),
     _repeats(
         "The pages lead in a circle", {"list": [_page(0, 1), _page(2, 3), _page(0, 1)]}, 4, *_ALL
     ),
-    _repeats(
-        "The marker is ignored",
-        {"list": [_page(0, 1)] * 9},
+    ListRow(
+        "The marker is ignored, the same page comes again",
+        f"{_LISTING}: {_REPEATED}",
+        1,
         2,
-        *("list", "list"),
+        {"list": [_page(0, 1)] * 9},
+        ("list", "list"),
+    ),
+    ListRow(
+        "``--marker``, and the first page still has that image",
+        f"{_LISTING}: the service ignores the marker, its page begins elsewhere than after image "
+        f"{_IDS[0]}: list without a marker",
+        faults={"list": [_page(0, 1)]},
+        command=(*_LIST, "--marker", _IDS[0]),
+    ),
+    ListRow(
+        "``show <name>``: the marker is ignored, and the name is on the first page",
+        "The service ignores the marker: only its first 2 images were looked at",
+        0,
+        1,
+        {"list": [_page(0, 1)] * 9},
+        ("list", "list"),
+        ("image", "v1", "show", "-f", "json", "image 0"),
+    ),
+    ListRow(
+        "``show <name>``: the marker is ignored, and the name is not on the first page",
+        "Cannot look up image 'image 4': it is none of the 2 images that the service gives, which "
+        "ignores the marker and so hides the others: use an ID",
+        faults={"list": [_page(0, 1)] * 9},
+        asked=("list", "list"),
+        command=("image", "v1", "show", "-f", "json", "image 4"),
+    ),
+    ListRow(
+        "A filter is ignored (``--status killed``), and no image is in that state",
+        status=0,
+        asked=_ALL,
+        command=(*_LIST, "--status", "killed"),
+    ),
+    ListRow(
+        "Records do not have the field that is filtered by (``--min-ram 0``)",
+        "The service does not tell min_ram of each image: those without it are left out",
+        0,
+        asked=_ALL,
+        command=(*_LIST, "--min-ram", "0"),
+    ),
+    _whole(
+        "``--limit 5``, and the service caps its pages at two", command=(*_LIST, "--limit", "5")
     ),
     _whole(
         "An image is on two pages, since one was made in between: shown once",
@@ -778,8 +825,40 @@ LISTS = (
         command=_LIST_NOVA,
     ),
     ListRow(
-        "compute: a page comes twice",
-        f"{_NOVA}: the service repeats a page instead of going on, so the list is not complete",
+        "compute: full pages have no link to the next",
+        "",
+        0,
+        5,
+        {"compute": [_page_of_nova(0, 1), _page_of_nova(2, 3), _page_of_nova(4)]},
+        ("compute",) * 3,
+        (*_LIST_NOVA, "--page-size", "2"),
+    ),
+    ListRow(
+        "compute: full pages have no link to the next, and the marker is ignored",
+        "The Compute service ignores the marker: of its images the first 2 are listed",
+        0,
+        2,
+        {"compute": [_page_of_nova(0, 1)] * 9},
+        ("compute",) * 2,
+        (*_LIST_NOVA, "--page-size", "2"),
+    ),
+    ListRow(
+        "compute: ``--marker``, and the first page still has that image",
+        f"{_NOVA}: the service ignores the marker, its page begins elsewhere than after image "
+        f"{_IDS[0]}: list without a marker",
+        faults={"compute": [_page_of_nova(0, 1)]},
+        asked=("compute",),
+        command=(*_LIST_NOVA, "--marker", _IDS[0]),
+    ),
+    ListRow(
+        "compute: a filter is ignored (``--type backup``), and no image has that type",
+        status=0,
+        asked=("compute",) * 3,
+        command=(*_LIST_NOVA, "--type", "backup"),
+    ),
+    ListRow(
+        "compute: the link to the next page leads to the same page",
+        f"{_NOVA}: {_REPEATED}",
         shown=2,
         faults={"compute": [_page_of_nova(0, 1, following=f"?marker={_IDS[1]}")] * 9},
         asked=("compute",) * 2,

@@ -76,7 +76,7 @@ def test_other_formats(compute_shell, recorded, output_format):
         (["--property", "os_distro=x"], {}),
         (
             ["--changes-since", "2026-11-22T10:00:00+01:00"],
-            {"changes-since": "2026-11-22T09:00:00Z"},
+            {"changes-since": "2026-11-22T08:59:59Z"},
         ),
         (["--marker", "12345678"], {"marker": "12345678"}),
         (["--limit", "5"], {"limit": "5"}),

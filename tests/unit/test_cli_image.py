@@ -147,7 +147,7 @@ def test_sizes_for_a_person(shell, listing):
         (["--project", "1"], {"is_public": "none"}),
         (["--checksum", "AB" * 16], {}),
         (["--property", "a=1", "--property", "b=x=y"], {"property-a": "1", "property-b": "x=y"}),
-        (["--changes-since", "2026-11-22"], {"changes-since": "2026-11-22T00:00:00Z"}),
+        (["--changes-since", "2026-11-22"], {"changes-since": "2026-11-21T23:59:59Z"}),
         (["--deleted"], {"changes-since": "1970-01-01T00:00:00Z"}),
         (["--sort", "size"], {}),  # sorted here
         (["--sort", "status"], {"sort_key": "status", "sort_dir": "asc"}),

@@ -17,6 +17,7 @@ from osc_image_v1.exceptions import (
     Forbidden,
     ImageNotFound,
     InvalidInput,
+    MarkerIgnored,
     ServerError,
 )
 from tests.unit import captures
@@ -34,15 +35,25 @@ def record(number, **fields):
         "name": f"image {number}",
         "status": "ACTIVE",
         "metadata": {},
+        "OS-EXT-IMG-SIZE:size": 0,
         **fields,
     }
+
+
+def old_record(number, **fields):
+    """A record as Nova of 2011 has it."""
+    made = record(number, **fields)
+    del made["OS-EXT-IMG-SIZE:size"]
+    return made
 
 
 class Nova:
     """Lists as Nova makes them: a full page has a link to the next, even where that is empty."""
 
-    def __init__(self, mock, records, host="http://inside:8774/v2.1"):
+    def __init__(self, mock, records, host="http://inside:8774/v2.1", linked=True, cap=1000):
         self.records = records
+        self.linked = linked
+        self.cap = cap
         self.host = host
         self.params = []
         mock.get(DETAIL, json=self._page)
@@ -50,11 +61,11 @@ class Nova:
     def _page(self, request, context):
         params = params_of(request)
         self.params.append(params)
-        limit = min(int(params["limit"]), 1000)
+        limit = min(int(params["limit"]), self.cap)
         ids = [entry["id"] for entry in self.records]
         begin = ids.index(params["marker"]) + 1 if "marker" in params else 0
         page = self.records[begin : begin + limit]
-        if len(page) < limit:
+        if len(page) < limit or not self.linked:
             return {"images": page}
         query = f"limit={limit}&marker={page[-1]['id']}"
         links = [
@@ -125,9 +136,10 @@ def test_filters_that_are_made_here_compose_with_a_limit(compute_client, nova, l
 
 
 def test_rows_that_the_service_reads_loosely_do_not_count(compute_client, nova):
-    service = nova([record(n, status="ACTIVE" if n % 2 else "active") for n in range(20)])
-    query = ComputeImageQuery(status="ACTIVE", limit=3)
-    assert numbers(compute_client.images(query)) == [1, 3, 5]
+    service = nova([record(n, name="a" if n % 2 else "A") for n in range(20)])
+    query = ComputeImageQuery(name="a", limit=3)
+    found = [image.id for image in compute_client.images(query)]
+    assert found == [image_id(number) for number in (1, 3, 5)]
     assert [params["limit"] for params in service.params] == ["3", "1000"]
 
 
@@ -174,6 +186,61 @@ def test_a_recorded_link_is_followed_on_the_endpoint_that_is_ours(requests_mock)
         "status": "ACTIVE",
         "marker": "00000016-1111-4111-8111-000000000016",
     }
+
+
+# Services without links
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 2), (999, 2), (1000, 2), (1500, 2)])
+def test_a_page_without_a_link_is_followed_by_its_last_image(compute_client, nova, count, requests):
+    service = nova([old_record(number) for number in range(count)], linked=False)
+    assert numbers(compute_client.images()) == list(range(count))
+    assert len(service.params) == requests
+
+
+@pytest.mark.parametrize("limit", [None, 1, 9, 10, 11, 25, 40])
+def test_a_cap_of_a_service_without_links_is_not_the_end(compute_client, nova, limit):
+    nova([old_record(number) for number in range(30)], linked=False, cap=10)
+    query = ComputeImageQuery(limit=limit)
+    assert numbers(compute_client.images(query)) == list(range(30))[:limit]
+
+
+def test_a_cap_of_a_service_with_links_is_not_the_end(compute_client, nova):
+    service = nova(records(30), cap=10)
+    assert numbers(compute_client.images(ComputeImageQuery(limit=25))) == list(range(25))
+    assert len(service.params) == 3
+
+
+def test_a_full_page_without_a_link_is_followed_whatever_its_records_tell(compute_client, nova):
+    nova(records(5), linked=False)
+    assert numbers(compute_client.images(ComputeImageQuery(page_size=2))) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("filters", [{}, {"name": "image 1"}])
+def test_a_service_without_links_that_ignores_the_marker(
+    compute_client, requests_mock, caplog, filters
+):
+    requests_mock.get(DETAIL, json={"images": [old_record(number) for number in range(3)]})
+    query = ComputeImageQuery(page_size=3, **filters)
+    assert numbers(compute_client.images(query)) == ([1] if filters else [0, 1, 2])
+    assert [entry.message for entry in caplog.records if entry.levelname == "WARNING"] == [
+        "The Compute service ignores the marker: of its images the first 3 are listed"
+    ]
+
+
+def test_a_service_that_gives_all_at_once(compute_client, requests_mock, caplog):
+    requests_mock.get(DETAIL, json={"images": [old_record(number) for number in range(3)]})
+    assert numbers(compute_client.images(ComputeImageQuery(page_size=2))) == [0, 1, 2]
+    assert not [entry for entry in caplog.records if entry.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_first_page_that_still_has_the_marker(compute_client, requests_mock, linked):
+    links = [{"rel": "next", "href": f"?marker={image_id(1)}"}] if linked else []
+    requests_mock.get(DETAIL, json={"images": records(2), "images_links": links})
+    with pytest.raises(MarkerIgnored, match="begins elsewhere than after image"):
+        list(compute_client.images(ComputeImageQuery(marker=image_id(1))))
+    assert requests_mock.call_count == 1
 
 
 # Services that lead astray
@@ -350,6 +417,18 @@ def test_a_name_takes_one_request(compute_client, nova):
     service = nova([record(1, name="a b")])
     assert compute_client.find("a b").id == image_id(1)
     assert service.params == [{"name": "a b", "limit": "1000"}]
+
+
+def test_a_name_takes_one_request_without_links_too(compute_client, nova):
+    service = nova([old_record(1, name="a b")], linked=False)
+    assert compute_client.find("a b").id == image_id(1)
+    assert len(service.params) == 1
+
+
+def test_a_name_is_looked_up_on_all_pages(compute_client, requests_mock):
+    old = [old_record(n, name="a" if n == 8 else "A") for n in range(9)]
+    Nova(requests_mock, old, linked=False, cap=2)
+    assert compute_client.find("a").id == image_id(8)
 
 
 def test_an_odd_id_is_found_when_no_name_is(compute_client, nova, requests_mock):

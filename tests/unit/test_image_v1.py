@@ -19,11 +19,12 @@ from osc_image_v1.exceptions import (
     Forbidden,
     ImageNotFound,
     InvalidInput,
+    MarkerIgnored,
     NotFound,
     ServerError,
 )
 from tests.unit import captures, loopback
-from tests.unit.conftest import IMAGE_URL, brief, detail, image_id, params_of
+from tests.unit.conftest import IMAGE_URL, ListService, brief, detail, image_id, params_of
 
 BRIEF = IMAGE_URL + "/v1/images"
 DETAIL = IMAGE_URL + "/v1/images/detail"
@@ -99,10 +100,22 @@ def test_pages_come_one_at_a_time(client, listing):
 
 @pytest.mark.parametrize("limit", [1, 5, 24, 25, 26, 1000])
 @pytest.mark.parametrize("count", [0, 3, 25, 2000])
-def test_a_limit_up_to_a_page_takes_one_request(client, listing, limit, count):
+def test_a_limit_up_to_a_page_takes_one_request_where_there_are_as_many(
+    client, listing, limit, count
+):
     service = listing(briefs(count))
     assert numbers(client.images(ImageQuery(limit=limit))) == list(range(min(limit, count)))
-    assert service.params == [{"limit": str(limit)}]
+    # A short page may be the service's own cap: another one proves the end.
+    asked = [str(limit), str(limit - count)] if 0 < count < limit else [str(limit)]
+    assert [params["limit"] for params in service.params] == asked
+
+
+@pytest.mark.parametrize("limit", [1, 5, 9, 24, 25, 26, 50])
+@pytest.mark.parametrize("cap", [2, 5, 24])
+def test_a_limit_beyond_the_service_s_own_cap(client, listing, limit, cap):
+    service = listing(briefs(25), cap=cap)
+    assert numbers(client.images(ImageQuery(limit=limit))) == list(range(min(limit, 25)))
+    assert service.requests <= min(limit, 25) // cap + 1
 
 
 def test_a_limit_of_nothing_takes_none(client, requests_mock):
@@ -115,6 +128,7 @@ def test_a_limit_of_nothing_takes_none(client, requests_mock):
     [
         (1500, 2000, ["1000", "500"]),
         (1500, 1200, ["1000", "500"]),
+        (1000, 999, ["1000", "1"]),
         (1500, 1000, ["1000", "500"]),
         (2000, 2000, ["1000", "1000"]),
         (1001, 5000, ["1000", "1"]),
@@ -209,10 +223,31 @@ def test_a_service_that_ignores_the_marker(client, requests_mock):
     requests_mock.get(BRIEF, json={"images": briefs(3)})
     rows = []
     with pytest.raises(
-        BadAnswer, match=r"^Cannot list images: the service repeats a page .* not complete$"
+        MarkerIgnored,
+        match=r"^Cannot list images: the service repeats a page .*; --limit up to 3 works$",
     ):
         rows.extend(client.images())
     assert requests_mock.call_count == 2
+
+
+def test_a_limit_up_to_a_page_of_a_service_that_ignores_the_marker(client, requests_mock):
+    requests_mock.get(BRIEF, json={"images": briefs(3)})
+    for limit in (1, 2, 3):
+        assert numbers(client.images(ImageQuery(limit=limit))) == list(range(limit))
+    assert requests_mock.call_count == 3
+
+
+def test_a_service_that_knows_neither_marker_nor_limit_gives_all(client, requests_mock):
+    requests_mock.get(BRIEF, json={"images": briefs(3)})
+    for query in (ImageQuery(page_size=2), ImageQuery(limit=4)):
+        assert numbers(client.images(query)) == [0, 1, 2]
+
+
+def test_a_first_page_that_still_has_the_marker(client, requests_mock):
+    requests_mock.get(BRIEF, json={"images": briefs(3)})
+    with pytest.raises(MarkerIgnored, match="begins elsewhere than after image"):
+        list(client.images(ImageQuery(marker=image_id(1), limit=2)))
+    assert requests_mock.call_count == 1
 
 
 def test_a_service_that_repeats_an_earlier_page(client, requests_mock):
@@ -433,6 +468,36 @@ def test_a_name_takes_one_request(client, requests_mock):
     assert requests_mock.call_count == 1
 
 
+def test_a_name_is_looked_up_beyond_the_service_s_own_cap(client, requests_mock):
+    # It ignores the name, too.
+    records = [detail(n, name="a" if n == 40 else "A") for n in range(60)]
+    service = ListService(requests_mock, records, cap=25)
+    assert client.find("a").id == image_id(40)
+    assert service.requests == 3
+
+
+def test_a_name_of_several_images_beyond_the_service_s_own_cap(client, listing):
+    listing([detail(n, name="a" if n in (1, 8) else "A") for n in range(9)], cap=2)
+    with pytest.raises(AmbiguousName, match="2 images have the name"):
+        client.find("a")
+
+
+def test_a_name_on_the_only_page_of_a_service_that_ignores_the_marker(
+    client, requests_mock, caplog
+):
+    requests_mock.get(DETAIL, json={"images": details(3)})
+    assert client.find("image 1").id == image_id(1)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "The service ignores the marker: only its first 3 images were looked at"
+    ]
+    with pytest.raises(MarkerIgnored) as caught:
+        client.find("image 4")
+    assert str(caught.value) == (
+        "Cannot look up image 'image 4': it is none of the 3 images that the service gives, which "
+        "ignores the marker and so hides the others: use an ID"
+    )
+
+
 def test_a_name_with_a_colon(client, listing):
     service = listing([detail(n, name="in:a,b" if n == 8 else "a") for n in range(9)])
     assert client.find("in:a,b").id == image_id(8)
@@ -542,7 +607,8 @@ def test_an_image_whose_headers_are_cut_off_and_that_no_list_has():
 def test_a_list_by_size_is_read_in_the_service_s_own_order_and_sorted_here(requests_mock, client):
     records = [brief(1, size=7), brief(2, size=None), brief(3, size=0)]
     requests_mock.get(BRIEF, [{"json": {"images": records}}, {"json": {"images": []}}])
-    images = list(client.images(ImageQuery(sort_key="size", sort_dir="asc")))
+    query = ImageQuery(sort_key="size", sort_dir="asc", page_size=2)
+    images = list(client.images(query))
     assert numbers(images) == [2, 3, 1]
     assert [params_of(request) for request in requests_mock.request_history] == [
         {"limit": "1000"},

@@ -27,7 +27,18 @@ OUTSIDE = {
     "osc_image_v1.api": {"keystoneauth1", "requests", "urllib3", "dateutil"},
     "osc_image_v1.transfer": {"keystoneauth1", "requests", "tqdm", "yaml"},
 }
-PURE = {"models", "queries", "headers", "times", "sizes", "records", "errors", "paging", "fields"}
+PURE = {
+    "errors",
+    "fields",
+    "filters",
+    "headers",
+    "models",
+    "paging",
+    "queries",
+    "records",
+    "sizes",
+    "times",
+}
 
 
 def imports(path):

@@ -1,8 +1,8 @@
 import pytest
 
 from osc_image_v1.api.paging import PageGuard, records_of
-from osc_image_v1.exceptions import BadAnswer
-from tests.unit.conftest import brief
+from osc_image_v1.exceptions import BadAnswer, MarkerIgnored
+from tests.unit.conftest import brief, image_id
 
 
 def page(*numbers):
@@ -48,8 +48,6 @@ def test_what_the_page_before_had_is_dropped():
 @pytest.mark.parametrize(
     "pages",
     [
-        [page(1, 2), page(1, 2)],
-        [page(1, 2), page(2, 1)],
         [page(1, 2, 3), page(3)],
         [page(1, 2), page(3, 4), page(1, 2)],
         [page(1, 2), page(3, 4), page(5, 2)],
@@ -64,6 +62,35 @@ def test_pages_that_lead_back(pages):
         BadAnswer, match=r"^Cannot list: the service repeats a page .* not complete$"
     ):
         guard.fresh(last)
+
+
+@pytest.mark.parametrize("again", [(1, 2), (2, 1)])
+def test_the_same_page_again(again):
+    guard = PageGuard("Cannot list")
+    guard.fresh(page(1, 2))
+    with pytest.raises(MarkerIgnored) as caught:
+        guard.fresh(page(*again))
+    assert str(caught.value) == (
+        "Cannot list: the service repeats a page instead of going on, so the list is not complete: "
+        "it ignores the marker, and gives 2 images whatever comes after them; --limit up to 2 works"
+    )
+
+
+def test_a_first_page_with_the_marker():
+    guard = PageGuard("Cannot list", image_id(2))
+    with pytest.raises(MarkerIgnored) as caught:
+        guard.fresh(page(1, 2))
+    assert str(caught.value) == (
+        "Cannot list: the service ignores the marker, its page begins elsewhere than after image "
+        f"{image_id(2)}: list without a marker"
+    )
+
+
+def test_only_the_first_page_is_to_be_without_the_marker():
+    guard = PageGuard("Cannot list", image_id(1))
+    assert guard.fresh(page(2, 3)) == page(2, 3)
+    assert guard.fresh(page(1)) == page(1)
+    assert guard.seen == 3
 
 
 def test_links_that_lead_back():
