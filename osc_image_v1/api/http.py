@@ -156,6 +156,16 @@ class ServiceClient:
         return self._base().url.rstrip("/")
 
     @property
+    def project_id(self) -> str | None:
+        """ID of the project that the token is for, None where it is for none or nobody tells.
+
+        :raises ImageV1Error: if nobody can log in
+        """
+        with translated("Cannot log in"):
+            found: str | None = self.adapter.get_project_id()
+        return found
+
+    @property
     def shown_endpoint(self) -> str:
         """The service's URL for people to read."""
         return printable(self.endpoint)

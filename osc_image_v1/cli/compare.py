@@ -186,4 +186,4 @@ class CompareImage(base.Lister):
             keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
         )
         target = cloud.target(parsed_args.target)
-        return CloudPeer(target, target.client, plan)
+        return CloudPeer(target, target.client, plan, manager.image_v1)

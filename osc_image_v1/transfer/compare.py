@@ -14,15 +14,21 @@ from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client, properties_of
 from osc_image_v1.api.models import ComputeImage, ImageDetail
-from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
 from osc_image_v1.exceptions import Forbidden, ImageNotFound
-from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.archive import Archive
-from osc_image_v1.transfer.drafts import IMAGE_REFERENCES, Plan, has_data, md5_of
+from osc_image_v1.transfer.drafts import (
+    IMAGE_REFERENCES,
+    Draft,
+    Found,
+    Plan,
+    has_data,
+    md5_of,
+    state_of,
+)
 from osc_image_v1.transfer.manifest import ExportedImage
-from osc_image_v1.transfer.targets import Target, new_id_of
+from osc_image_v1.transfer.targets import Target
 
 #: What is said of an image, field by field; a field that a side cannot know is absent.
 Fields = dict[str, Any]
@@ -60,11 +66,9 @@ class Difference:
 class Other:
     """An image of the other side.
 
-    :ivar key: the ID that the image has here
     :ivar image_id: the ID that it has there
     """
 
-    key: str
     image_id: str
     name: str | None
     fields: Fields
@@ -74,16 +78,28 @@ class Peer(abc.ABC):
     """The other side of a comparison."""
 
     @abc.abstractmethod
-    def expected(self, image: ImageDetail) -> Fields | None:
-        """Return what the other side ought to say of an image, None where it has no such ones."""
+    def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:
+        """Return what the other side ought to say of an image, None where it has no such ones.
+
+        :param image: the image here
+        :param other: what the other side has of it
+        """
 
     @abc.abstractmethod
     def all(self) -> Iterator[Other]:
         """Yield all images of the other side."""
 
     @abc.abstractmethod
-    def find(self, image_id: str) -> Other | None:
-        """Return the image that has this ID here."""
+    def find(self, image: ImageDetail) -> Other | None:
+        """Return what the other side has of an image here."""
+
+    def take(self, image: ImageDetail, there: dict[str, Other]) -> Other | None:
+        """Return what the other side has of an image here, and remove it from what is listed.
+
+        :param image: the image here
+        :param there: what is listed, by the IDs there
+        """
+        return there.pop(image.id, None)
 
     def members(self, other: Other) -> Sequence[str] | None:  # noqa: ARG002 (others know them)
         """Return whom an image is shared with, None where that cannot be known."""
@@ -121,23 +137,20 @@ class Comparison:
         :param extra: whether images that only the other side has are differences
         :raises ImageV1Error: if a side cannot be asked
         """
-        there = {other.key: other for other in self._peer.all()} if listed else None
+        there = {other.image_id: other for other in self._peer.all()} if listed else None
         seen: set[str] = set()
         for record in records:
             image = ImageDetail.from_record(record)
             if image.id in seen:
                 continue
             seen.add(image.id)
-            other = None if there is None else there.pop(image.id, None)
-            expected = self._peer.expected(image)
-            if expected is None:
+            other = None if there is None else self._peer.take(image, there)
+            if self._peer.expected(image) is None:
                 self.left_out += image.status not in _GONE
                 continue
             if there is None:
-                other = self._peer.find(image.id)
-                # Only now the peer knows which new IDs stand for kernel and ramdisk.
-                expected = self._peer.expected(image) or expected
-            yield from self._one(image, expected, other)
+                other = self._peer.find(image)
+            yield from self._one(image, self._peer.expected(image, other) or {}, other)
         for other in (there or {}).values() if extra else ():
             yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
 
@@ -251,7 +264,7 @@ class ComputePeer(Peer):
     def __init__(self, client: ComputeImageClient) -> None:
         self._client = client
 
-    def expected(self, image: ImageDetail) -> Fields | None:
+    def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:  # noqa: ARG002
         """Return what the proxy ought to say of an image."""
         if image.status in _GONE:
             return None
@@ -263,10 +276,10 @@ class ComputePeer(Peer):
         """Yield all images that the proxy lists."""
         return map(_other_of_compute, self._client.images())
 
-    def find(self, image_id: str) -> Other | None:
+    def find(self, image: ImageDetail) -> Other | None:
         """Return an image."""
         try:
-            return _other_of_compute(self._client.get(image_id))
+            return _other_of_compute(self._client.get(image.id))
         except ImageNotFound:
             return None
 
@@ -291,7 +304,7 @@ def _other_of_compute(image: ComputeImage) -> Other:
         "updated_at": _seconds(image.updated_at),
     }
     known = {name: value for name, value in fields.items() if value is not None or name == "name"}
-    return Other(image.id, image.id, image.name, _with_properties(known, image.metadata))
+    return Other(image.id, image.name, _with_properties(known, image.metadata))
 
 
 class V2Peer(Peer):
@@ -303,7 +316,7 @@ class V2Peer(Peer):
     def __init__(self, client: ImageV2Client) -> None:
         self._client = client
 
-    def expected(self, image: ImageDetail) -> Fields | None:
+    def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:  # noqa: ARG002
         """Return what v2 ought to say of an image."""
         return None if image.status in _GONE else _without_hidden(fields_of_v1(image))
 
@@ -312,10 +325,10 @@ class V2Peer(Peer):
         for page in self._client.pages():
             yield from map(_other_of_v2, page)
 
-    def find(self, image_id: str) -> Other | None:
+    def find(self, image: ImageDetail) -> Other | None:
         """Return an image."""
         try:
-            return _other_of_v2(self._client.get(image_id))
+            return _other_of_v2(self._client.get(image.id))
         except ImageNotFound:
             return None
 
@@ -326,7 +339,7 @@ class V2Peer(Peer):
 
 def _other_of_v2(record: Record) -> Other:
     fields = fields_of_v2(record)
-    return Other(str(record["id"]), str(record["id"]), fields["name"], fields)
+    return Other(str(record["id"]), fields["name"], fields)
 
 
 def _members_in_v2(client: ImageV2Client, other: Other) -> Sequence[str]:
@@ -343,67 +356,102 @@ class CloudPeer(Peer):
     :param target: that service, as :mod:`~osc_image_v1.transfer.copy` writes to it
     :param client: its client
     :param plan: how the images were written
+    :param here: the service that they were copied from, to look up kernels and ramdisks; without
+        it nothing tells which image there is the copy of one
     """
 
-    def __init__(self, target: Target, client: ImageV2Client | ImageClient, plan: Plan) -> None:
+    def __init__(
+        self,
+        target: Target,
+        client: ImageV2Client | ImageClient,
+        plan: Plan,
+        here: ImageClient | None = None,
+    ) -> None:
         self._target = target
         self._client = client
-        self._plan = plan
+        self._plan = replace(plan, new_ids=False, image_ids={})
+        # What is copied with another ID says which it had; and so may any image of a stranger.
+        self._with_new_ids = replace(plan, new_ids=True, image_ids={})
+        self._here = here
+        self._sources: dict[str, list[str]] = {}
 
-    def expected(self, image: ImageDetail) -> Fields | None:
+    def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:
         """Return what a copy of an image ought to be."""
         if image.status not in _COPIED:
             return None
-        draft = self._target.draft(image, (), self._plan, strict=False)
+        new_id = other is not None and other.image_id != image.id
+        if new_id:
+            self._learn_references(image)
+        draft = self._draft(image, new_id)
         fields = fields_of_v1(replace(image, properties=draft.properties))
         del fields["created_at"], fields["updated_at"]
-        fields.pop(_PROPERTY + renames.SOURCE_ID, None)
         fields["checksum"] = md5_of(image) if has_data(image) else None
         if fields["checksum"] is None:
             del fields["checksum"]
         if not has_data(image):
             del fields["size"]
-        if draft.owned:
-            fields["owner"] = draft.owner
-        else:
+        fields["owner"] = draft.owner
+        if not draft.owned and (draft.owner is None or self._plan.projects):
+            # Nobody can say what it ought to be.
             del fields["owner"]
         fields["public"] = draft.visibility == "public"
         if self._plan.visibility is not None:
             fields["visibility"] = draft.visibility
-        if image.status == "deactivated" and "community" not in self._target.visibilities:
-            fields["status"] = "active"
+        fields["status"] = draft.status
         return fields
+
+    def _draft(self, image: ImageDetail, new_id: bool) -> Draft:
+        plan = self._with_new_ids if new_id else self._plan
+        return self._target.draft(image, (), plan, strict=False)
+
+    def _learn_references(self, image: ImageDetail) -> None:
+        """Learn which images there are the copies of an image's kernel and ramdisk."""
+        for name in IMAGE_REFERENCES:
+            other = image.properties.get(name)
+            if not other or other in self._with_new_ids.image_ids or self._here is None:
+                continue
+            try:
+                found = self._target.find(self._draft(self._here.get(other), new_id=True))
+            except ImageNotFound:
+                # Nothing tells what it was: what belongs to the image's project is trusted.
+                found = self._target.copy_of(other, self._draft(image, new_id=True).owner)
+            self._with_new_ids.image_ids[other] = other if found is None else found.image_id
 
     def all(self) -> Iterator[Other]:
         """Yield all images of the other service."""
-        if isinstance(self._client, ImageV2Client):
-            for filters in ({}, {"visibility": "community"}):
-                for page in self._client.pages(filters):
-                    yield from map(self._learnt, map(_other_of_v2, page))
-        else:
-            for image in self._client.images_detail(ImageQuery(visibility="all")):
-                yield self._learnt(_other_of_v1(image))
+        for found in self._target.everything():
+            if found.source_id is not None:
+                self._sources.setdefault(found.source_id, []).append(found.image_id)
+            yield self._other(found.record)
 
-    def find(self, image_id: str) -> Other | None:
+    def take(self, image: ImageDetail, there: dict[str, Other]) -> Other | None:
         """Return the copy of an image, by its ID or by the one that it had."""
-        for there in (image_id, new_id_of(image_id)):
-            other = self._get(there)
-            if other is not None:
-                for name in IMAGE_REFERENCES:
-                    # Learn which image here a new ID stands for.
-                    reference = other.fields.get(_PROPERTY + name)
-                    if reference and other.key != other.image_id:
-                        self._get(str(reference))
-                return other
-        return None
+        ids = [image.id, *self._sources.get(image.id, ())]
+        owner = self._draft(image, new_id=True).owner
+        copies = (one for one in ids if one in there and _is_copy(image, owner, there[one]))
+        return there.pop(next(copies, image.id), None)
+
+    def find(self, image: ImageDetail) -> Other | None:
+        """Return the copy of an image, by its ID or by the one that it had."""
+        draft = self._draft(image, new_id=True)
+        same_id = self._get(image.id)
+        if same_id is not None and _is_copy(image, draft.owner, same_id):
+            return same_id
+        found = self._target.find(draft)
+        return same_id if found is None else self._get(found.image_id)
 
     def _get(self, image_id: str) -> Other | None:
         try:
             if isinstance(self._client, ImageV2Client):
-                return self._learnt(_other_of_v2(self._client.get(image_id)))
-            return self._learnt(_other_of_v1(self._client.get(image_id)))
+                return _other_of_v2(self._client.get(image_id))
+            return _other_of_v1(self._client.get(image_id))
         except ImageNotFound:
             return None
+
+    def _other(self, record: Record) -> Other:
+        if isinstance(self._client, ImageV2Client):
+            return _other_of_v2(record)
+        return _other_of_v1(ImageDetail.from_record(record))
 
     def members(self, other: Other) -> Sequence[str] | None:
         """Return whom an image is shared with."""
@@ -422,19 +470,20 @@ class CloudPeer(Peer):
             if member in projects or self._plan.keep_projects
         )
 
-    def _learnt(self, other: Other) -> Other:
-        """Return the image with the ID that it has here, and remember the other one."""
-        source = other.fields.pop(_PROPERTY + renames.SOURCE_ID, None)
-        if isinstance(source, str) and source:
-            self._plan.image_ids[source] = other.image_id
-            return replace(other, key=source)
-        return other
+
+def _is_copy(image: ImageDetail, owner: str | None, other: Other) -> bool:
+    """Tell whether an image has the data and the project of a copy, which strangers cannot give."""
+    fields = other.fields
+    found = Found(
+        other.image_id, fields["status"], fields["size"], fields["checksum"], unfinished=False
+    )
+    return bool(fields["owner"] == owner) and state_of(image, found) in ("complete", "empty")
 
 
 def _other_of_v1(image: ImageDetail) -> Other:
     fields = fields_of_v1(image)
     fields["checksum"] = as_md5(image.checksum)
-    return Other(image.id, image.id, image.name, fields)
+    return Other(image.id, image.name, fields)
 
 
 class DirectoryPeer(Peer):
@@ -446,7 +495,7 @@ class DirectoryPeer(Peer):
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    def expected(self, image: ImageDetail) -> Fields | None:
+    def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:  # noqa: ARG002
         """Return what the manifest ought to say of an image."""
         fields = fields_of_v1(image)
         if has_data(image):
@@ -457,9 +506,9 @@ class DirectoryPeer(Peer):
         """Yield all images of the manifests."""
         return map(self._other, self._archive)
 
-    def find(self, image_id: str) -> Other | None:
+    def find(self, image: ImageDetail) -> Other | None:
         """Return an image."""
-        exported = self._archive.find(image_id)
+        exported = self._archive.find(image.id)
         return None if exported is None else self._other(exported)
 
     def members(self, other: Other) -> Sequence[str] | None:
@@ -477,7 +526,7 @@ class DirectoryPeer(Peer):
             fields["size"] = exported.data.size
             if fields["checksum"] is not None:
                 fields["checksum"] = exported.data.md5
-        return Other(exported.id, exported.id, exported.name, fields)
+        return Other(exported.id, exported.name, fields)
 
     def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:
         if exported.data is None:

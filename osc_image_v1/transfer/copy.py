@@ -6,28 +6,30 @@ import abc
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
-from osc_image_v1.exceptions import ImageV1Error, TransferStopped
+from osc_image_v1.exceptions import ImageNotFound, ImageV1Error, TransferStopped
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.drafts import (
     IMAGE_REFERENCES,
+    Draft,
     Found,
     Plan,
     State,
     has_data,
-    state_of,
 )
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.many import Outage, Overall, Workers
+from osc_image_v1.transfer.ours import judged, refusal
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.spool import Spool
-from osc_image_v1.transfer.targets import Target, new_id_of
+from osc_image_v1.transfer.targets import Target
 
 LOG = logging.getLogger(__name__)
 
@@ -51,11 +53,7 @@ _PLANNED: dict[State, str] = {
     "busy": "wait",
     "other": "fail",
     "dead": "fail",
-}
-_OBSTACLES: dict[State, tuple[str, ...]] = {
-    "busy": ("another run may be at it",),
-    "other": ("the target has another image of that ID, with other data",),
-    "dead": ("the target has an image of that ID that cannot be used",),
+    "foreign": "fail",
 }
 
 
@@ -121,8 +119,9 @@ class Job(abc.ABC):
         self._parallel = parallel
         self._stop = threading.Event()
         self._outage = Outage(parallel)
-        self._there: dict[str, Found] | None = None
+        self._there: _There | None = None
         self._seen: set[str] = set()
+        self._not_copied: set[str] = set()
         self._failed: set[str] = set()
 
     def run(self, records: Iterable[Record]) -> Iterator[Outcome]:
@@ -144,11 +143,12 @@ class Job(abc.ABC):
     def _all(
         self, records: Iterable[Record], work: _Work, words: _Words, *, data: bool
     ) -> Iterator[Outcome]:
-        with Spool() as spool:
+        with ExitStack() as files:
+            spool = files.enter_context(Spool())
             first, then = self._collect(records, spool)
             entries = first + then
             if len(entries) >= _WORTH_A_LIST:
-                self._there = self._listed()
+                self._there = self._listed(files.enter_context(Spool()))
             size = sum(entry.size for entry in entries) if data else 0
             with Overall(len(entries), size) as overall:
 
@@ -186,13 +186,13 @@ class Job(abc.ABC):
             [entry for entry in entries if entry.image_id not in named],
         )
 
-    def _listed(self) -> dict[str, Found]:
-        """Return what the target has, by the IDs that the images have here."""
-        there: dict[str, Found] = {}
+    def _listed(self, spool: Spool) -> _There:
+        """Put aside what the target has of the images, as far as a list tells that."""
+        there = _There(spool)
         for found in self._target.everything():
             key = found.source_id if self._plan.new_ids else found.image_id
             if key is not None and key in self._seen:
-                there[key] = replace(found, record={})
+                there.add(key, found)
         return there
 
     def _try(self, image: ImageDetail, work: _Work, words: _Words, advance: Advance) -> Outcome:
@@ -214,13 +214,14 @@ class Job(abc.ABC):
         return outcome
 
     def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
-        notes: tuple[str, ...] = ()
-        found = None if self._there is None else self._there.get(image.id)
-        if found is not None and state_of(image, found) == "complete":
+        draft, found = self._draft_and_listed(image)
+        judgement = judged(draft, found)
+        if found is not None and judgement.state == "complete":
             # What is not complete is looked at again: the list may be hours old by now.
             self._keep_id(image, found)
-            return self._outcome(image, "present", found.image_id, self._doubts(image, "present"))
-        notes = self._find_references(image)
+            notes = judgement.notes + self._doubts(image, "present")
+            return self._outcome(image, "present", found.image_id, notes)
+        notes = self._find_references(image, reserve=True)
         written = self._target.write(
             image,
             self._members(image),
@@ -242,18 +243,34 @@ class Job(abc.ABC):
         return (f"{lack}: nothing tells whether the data is the same",)
 
     def _foresee(self, image: ImageDetail, _advance: Advance) -> Outcome:
-        if self._there is None:
-            found = self._target.find(image, self._plan)
-        else:
-            found = self._there.get(image.id)
-        state = state_of(image, found)
-        notes = _OBSTACLES.get(state, ())
-        if state in ("missing", "empty", "unfinished"):
+        draft, found = self._draft_and_listed(image)
+        if found is None and (self._there is None or self._there.is_unclear(image.id)):
+            self._find_references(image, reserve=False)
+            draft = self._target.draft(image, (), self._plan, strict=False)
+            found = self._target.find(draft)
+        judgement = judged(draft, found)
+        notes = judgement.notes
+        if found is not None:
+            reason = refusal(draft, found, judgement)
+            notes = (reason,) if reason else notes
+        if judgement.state in ("missing", "empty", "unfinished"):
             notes = self._target.draft(image, self._members(image), self._plan).notes
-        action = _PLANNED[state]
-        if state == "missing" and not has_data(image):
+        action = _PLANNED[judgement.state]
+        if judgement.state == "missing" and not has_data(image):
             action = "record"
         return self._outcome(image, action, None if found is None else found.image_id, notes)
+
+    def _draft_and_listed(self, image: ImageDetail) -> tuple[Draft, Found | None]:
+        """Return an image as it is to be there, and what the list of the target has of it."""
+        record = None if self._there is None else self._there.record(image.id)
+        if record is not None:
+            self._find_references(image, reserve=False)
+        # Members, which take a request, decide on nothing but whether it is shared or private.
+        draft = self._target.draft(image, (), self._plan, strict=False)
+        found = None if record is None else self._target.found(record)
+        if found is not None and draft.new_id and judged(draft, found).state == "foreign":
+            return draft, None
+        return draft, found
 
     def _outcome(
         self, image: ImageDetail, action: str, new_id: str | None, notes: tuple[str, ...]
@@ -274,8 +291,15 @@ class Job(abc.ABC):
     def _data(self, image: ImageDetail) -> ImageSource | None:
         """Return an image's data, None where there is none."""
 
-    def _find_references(self, image: ImageDetail) -> tuple[str, ...]:
-        """Learn the new IDs of kernel and ramdisk; say which of them the target has not got."""
+    @abc.abstractmethod
+    def _image(self, image_id: str) -> ImageDetail | None:
+        """Return an image that another one names, None where there is none."""
+
+    def _find_references(self, image: ImageDetail, *, reserve: bool) -> tuple[str, ...]:
+        """Learn the new IDs of kernel and ramdisk; say which of them the target has not got.
+
+        :param reserve: whether what another run is still to bring gets its ID now
+        """
         notes: list[str] = []
         for name in IMAGE_REFERENCES:
             other = image.properties.get(name)
@@ -286,15 +310,66 @@ class Job(abc.ABC):
                 raise _ReferenceFailed(f"its {shown} could not be copied")
             if not self._plan.new_ids or other in self._plan.image_ids:
                 continue
-            found = self._target.copy_of(other)
-            if found is not None:
-                self._plan.image_ids[other] = found.image_id
-            elif other in self._seen:
-                # Another shard brings it, and will give it this ID.
-                self._plan.image_ids[other] = new_id_of(other)
-            else:
+            if other not in self._not_copied:
+                self._find_reference(image, other, reserve)
+            if other in self._not_copied:
                 notes.append(f"{shown} is not copied")
         return tuple(notes)
+
+    def _find_reference(self, image: ImageDetail, other: str, reserve: bool) -> None:
+        """Learn the new ID of an image that another one names."""
+        named = self._image(other)
+        if named is None:
+            # Nothing tells what it was: what belongs to the same project as the image is trusted.
+            owner = self._target.draft(image, (), self._plan, strict=False).owner
+            found = self._target.copy_of(other, owner)
+        else:
+            draft = self._target.draft(named, (), self._plan, strict=False)
+            found = self._target.find(draft)
+        if found is not None:
+            self._plan.image_ids[other] = found.image_id
+        elif named is None or other not in self._seen or _reason_to_skip(named) is not None:
+            self._not_copied.add(other)
+        elif reserve:
+            # Another shard brings it.
+            draft = self._target.draft(named, (), self._plan)
+            self._plan.image_ids[other] = self._target.reserve(draft)
+
+
+class _There:
+    """What a list of the target has of the images, put aside.
+
+    :param spool: where it is
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._found: dict[str, tuple[str, int]] = {}
+        self._unclear: set[str] = set()
+
+    def add(self, image_id: str, found: Found) -> None:
+        """Put aside what there is of an image.
+
+        :param image_id: the ID that the image has here
+        :param found: what there is, perhaps not the only one
+        """
+        if image_id in self._unclear:
+            return
+        if image_id not in self._found:
+            self._found[image_id] = found.image_id, self._spool.add(found.record)
+        elif self._found[image_id][0] != found.image_id:
+            # Of several only a closer look tells which is the copy.
+            del self._found[image_id]
+            self._unclear.add(image_id)
+
+    def is_unclear(self, image_id: str) -> bool:
+        """Tell whether there are several images of that kind."""
+        return image_id in self._unclear
+
+    def record(self, image_id: str) -> Record | None:
+        """Return the record of what there is, None where that is nothing or not clear."""
+        found = self._found.get(image_id)
+        return None if found is None else self._spool.read(found[1])
 
 
 class Copy(Job):
@@ -318,6 +393,12 @@ class Copy(Job):
     ) -> None:
         super().__init__(target, plan, shard=shard, parallel=parallel)
         self._client = client
+
+    def _image(self, image_id: str) -> ImageDetail | None:
+        try:
+            return self._client.get(image_id)
+        except ImageNotFound:
+            return None
 
     def _members(self, image: ImageDetail) -> list[Member]:
         return [] if image.is_public else self._client.members(image.id)

@@ -51,29 +51,37 @@ class Draft:
     """An image as it is to be in the target.
 
     :ivar image_id: the ID that it gets, unless it is there under another
-    :ivar owner: ID of its project there
+    :ivar new_id: whether that is another one than it has here
+    :ivar owner: ID of its project there, None where it has none or nobody knows the user's own
     :ivar owned: whether an owner is chosen at all; else it is the user's own project
+    :ivar status: what it is to be in the end
     :ivar members: IDs of projects there -> whether they may share it on
     :ivar accept_members: whether the image is accepted for them
+    :ivar source_tag: the tag with the ID that it has here, where that is no property
     """
 
     image: ImageDetail
     image_id: str
+    new_id: bool
     owner: str | None
     owned: bool
+    status: str | None
     visibility: Visibility
     members: Mapping[str, bool]
     accept_members: bool
     properties: Mapping[str, str | None]
     notes: tuple[str, ...]
+    source_tag: str | None = None
 
 
 @dataclass(frozen=True)
 class Found:
     """An image that the target has.
 
-    :ivar source_id: the ID that it had where it was copied from, if it got a new one
+    :ivar owner: ID of the project that it belongs to
+    :ivar source_id: the ID that it had where it was copied from, as it says itself
     :ivar unfinished: whether it has the mark of an image whose making was interrupted
+    :ivar properties: without the mark
     """
 
     image_id: str
@@ -81,6 +89,15 @@ class Found:
     size: int | None
     checksum: str | None
     unfinished: bool
+    owner: str | None = None
+    name: str | None = None
+    disk_format: str | None = None
+    container_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    visibility: str | None = None
+    protected: bool = False
+    properties: Mapping[str, str | None] = field(default_factory=dict)
     source_id: str | None = None
     hash_algo: str | None = None
     hash_value: str | None = None
@@ -88,8 +105,9 @@ class Found:
 
 
 #: What the target has of an image: nothing; an empty record; all but the last touches; all of it;
-#: data that is being written just now; another image's data; what can be neither used nor filled.
-State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead"]
+#: data that is being written just now; another image; what can be neither used nor filled; an
+#: image of a project that the copy would not belong to.
+State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead", "foreign"]
 
 
 def has_data(image: ImageDetail) -> bool:
@@ -103,7 +121,9 @@ def md5_of(image: ImageDetail) -> str | None:
 
 
 def state_of(image: ImageDetail, found: Found | None) -> State:
-    """Tell what a target has of an image.
+    """Tell what a target has of an image, going by its data and mark alone.
+
+    Whether it is the copy at all, :mod:`osc_image_v1.transfer.ours` tells.
 
     :param image: the image here
     :param found: what is there

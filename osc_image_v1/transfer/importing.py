@@ -52,6 +52,10 @@ class Import(Job):
         super().__init__(target, plan, shard=shard, parallel=parallel)
         self._archive = archive
 
+    def _image(self, image_id: str) -> ImageDetail | None:
+        exported = self._archive.find(image_id)
+        return None if exported is None else exported.image
+
     def _members(self, image: ImageDetail) -> list[Member]:
         members = self._exported(image).members
         if members is None:

@@ -8,13 +8,14 @@ A property keeps its name and value, but for
 - ``kernel_id`` and ``ramdisk_id`` whose value is no UUID, which many services refuse: likewise;
 - a name of more than 255 characters with that: it is cut, and ends with 16 digits of its SHA-256;
 - a name that another property of the image has already: it gets one more ``v1_``;
+- ``v1_image_id`` where the image gets a new ID, and with it a property of that name: likewise;
 - null, which v2 does not know: it becomes an empty text, as a service shows it that has both.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from osc_image_v1.api.image_v2 import FIELDS
 from osc_image_v1.api.queries import is_uuid
@@ -30,26 +31,67 @@ _UUIDS = frozenset(("kernel_id", "ramdisk_id"))
 _LONGEST_NAME = 255
 
 
+def source_tag(image_id: str) -> str:
+    """Return the tag that says which ID an image had, where it has as many properties as can be.
+
+    :param image_id: the ID that it had
+    """
+    return f"{SOURCE_ID}={image_id}"
+
+
+def source_id_of(properties: Mapping[str, str | None], tags: Collection[str] = ()) -> str | None:
+    """Return the ID that an image says it had.
+
+    :param properties: the image's properties
+    :param tags: its tags
+    """
+    tagged = (tag.removeprefix(source_tag("")) for tag in tags if tag.startswith(source_tag("")))
+    return properties.get(SOURCE_ID) or next(tagged, None)
+
+
+def for_v1(
+    properties: Mapping[str, str | None], new_id: bool
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Return the properties as the Image API v1 takes them.
+
+    :param properties: names and values as they are here
+    :param new_id: whether the image gets a new ID
+    :returns: names and values there; and the names that are others there: old -> new
+    """
+    renamed = _renamed(properties, {SOURCE_ID} & properties.keys() if new_id else set())
+    return {renamed.get(name, name): value for name, value in properties.items()}, renamed
+
+
 def for_v2(
-    properties: Mapping[str, str | None],
+    properties: Mapping[str, str | None], new_id: bool = False
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the properties as the Image API v2 takes them.
 
     :param properties: names and values as v1 has them
+    :param new_id: whether the image gets a new ID
     :returns: names and values for v2; and the names that are others there: old -> new
     """
+    refused = {name for name, value in properties.items() if _is_refused(name, value)}
+    if new_id:
+        refused |= {SOURCE_ID} & properties.keys()
+    renamed = _renamed(properties, refused)
+    return {
+        renamed.get(name, name): "" if value is None else value
+        for name, value in properties.items()
+    }, renamed
+
+
+def _renamed(properties: Mapping[str, str | None], refused: Collection[str]) -> dict[str, str]:
+    """Return names that are not taken for those that are refused: old -> new."""
     renamed: dict[str, str] = {}
-    taken = {name for name, value in properties.items() if not _is_refused(name, value)}
-    for name in sorted(properties.keys() - taken):
+    taken = properties.keys() - set(refused)
+    for name in sorted(refused):
         new = _cut(PREFIX + name)
         while new in taken:
             new = _cut(PREFIX + new)
         taken.add(new)
         renamed[name] = new
-    return {
-        renamed.get(name, name): "" if value is None else value
-        for name, value in properties.items()
-    }, renamed
+    return renamed
 
 
 def _is_refused(name: str, value: str | None) -> bool:

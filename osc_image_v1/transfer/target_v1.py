@@ -10,11 +10,13 @@ from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
+from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
+from osc_image_v1.text import printable
 from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.drafts import UNFINISHED, Draft, Found, Plan
 from osc_image_v1.transfer.sending import Sending
-from osc_image_v1.transfer.targets import Target
+from osc_image_v1.transfer.targets import MOST_PROPERTIES, Target
 
 
 class V1Target(Target):
@@ -40,17 +42,21 @@ class V1Target(Target):
             _v1_fields(draft, unfinished=True)
         notes = draft.notes
         if image.status == "deactivated":
+            draft = replace(draft, status="active")
             notes += ("deactivated here, active there",)
         if image.name == "":
             notes += ("its name is empty, there it has none",)
         return replace(draft, notes=notes)
 
+    def _own_project(self) -> str | None:
+        return self.client.http.project_id
+
     def _properties(
-        self,
-        properties: Mapping[str, str | None],
-        notes: list[str],  # noqa: ARG002 (v1 has them as they are)
+        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
-        return properties
+        written, renamed = renames.for_v1(properties, new_id)
+        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
+        return written
 
     def _look(self, image_id: str) -> Found | None:
         try:
@@ -60,14 +66,26 @@ class V1Target(Target):
 
     def everything(self) -> Iterator[Found]:
         """Yield all images that the target has, as far as this user may see them."""
-        return map(_found_in_v1, self.client.images_detail(ImageQuery(visibility="all")))
+        return self._listed(ImageQuery(visibility="all"))
 
-    def _copies(self, image_id: str) -> Iterable[Found]:
-        query = ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all")
-        return map(_found_in_v1, self.client.images_detail(query))
+    def found(self, record: Record) -> Found:
+        """Return the image of a record."""
+        return replace(_found_in_v1(ImageDetail.from_record(record)), record=record)
 
-    def _create(self, draft: Draft) -> None:
-        self.client.create(_v1_fields(draft, unfinished=True), draft.image_id)
+    def _copies(
+        self,
+        image_id: str,
+        owner: str | None,  # noqa: ARG002 (a list of v1 costs as much with it)
+        source_tag: str | None = None,  # noqa: ARG002 (v1 has none)
+    ) -> Iterable[Found]:
+        return self._listed(ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all"))
+
+    def _listed(self, query: ImageQuery) -> Iterator[Found]:
+        for page in self.client.pages(query, detail=True):
+            yield from map(self.found, page)
+
+    def _create(self, draft: Draft) -> Found:
+        return _found_in_v1(self.client.create(_v1_fields(draft, unfinished=True), draft.image_id))
 
     def _renew(self, draft: Draft, found: Found) -> None:  # noqa: ARG002
         self.client.update(draft.image_id, _v1_fields(draft, unfinished=True), True)
@@ -95,7 +113,12 @@ class V1Target(Target):
 def _v1_fields(draft: Draft, unfinished: bool) -> ImageFields:
     """Return an image's fields, with the mark and for its owner alone, or as they are to be."""
     image = draft.image
-    mark = {UNFINISHED: "yes"} if unfinished else {}
+    properties = dict(draft.properties)
+    if unfinished:
+        if len(properties) >= MOST_PROPERTIES:
+            # The last one comes in the end, when the mark goes.
+            properties.popitem()
+        properties[UNFINISHED] = "yes"
     return ImageFields(
         name=image.name,
         disk_format=image.disk_format,
@@ -105,16 +128,26 @@ def _v1_fields(draft: Draft, unfinished: bool) -> ImageFields:
         owner=(draft.owner or "") if draft.owned else None,
         is_public=not unfinished and draft.visibility == "public",
         protected=not unfinished and bool(image.protected),
-        properties={**draft.properties, **mark},
+        properties=properties,
     )
 
 
 def _found_in_v1(image: ImageDetail) -> Found:
+    properties = {name: text for name, text in image.properties.items() if name != UNFINISHED}
     return Found(
         image_id=image.id,
         status=image.status,
         size=image.size,
         checksum=image.checksum,
         unfinished=UNFINISHED in image.properties,
-        source_id=image.properties.get(renames.SOURCE_ID),
+        owner=image.owner,
+        name=image.name,
+        disk_format=image.disk_format,
+        container_format=image.container_format,
+        min_disk=image.min_disk or 0,
+        min_ram=image.min_ram or 0,
+        visibility="public" if image.is_public else "private",
+        protected=bool(image.protected),
+        properties=properties,
+        source_id=renames.source_id_of(properties),
     )

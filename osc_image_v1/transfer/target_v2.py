@@ -13,7 +13,7 @@ from osc_image_v1.text import printable
 from osc_image_v1.transfer import renames
 from osc_image_v1.transfer.drafts import UNFINISHED, Draft, Found
 from osc_image_v1.transfer.sending import Sending
-from osc_image_v1.transfer.targets import Target
+from osc_image_v1.transfer.targets import MOST_PROPERTIES, Target
 
 
 class V2Target(Target):
@@ -30,16 +30,24 @@ class V2Target(Target):
         super().__init__(attempts, patience)
         self.client = client
 
+    def _own_project(self) -> str | None:
+        return self.client.http.project_id
+
     def _properties(
-        self, properties: Mapping[str, str | None], notes: list[str]
+        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
-        written, renamed = renames.for_v2(properties)
+        written, renamed = renames.for_v2(properties, new_id)
         notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
         return written
 
+    def _source_tag(self, image_id: str, notes: list[str]) -> str | None:
+        tag = renames.source_tag(image_id)
+        notes.append(f"it has {MOST_PROPERTIES} properties already: {printable(tag)} is a tag")
+        return tag
+
     def _look(self, image_id: str) -> Found | None:
         try:
-            return _found_in_v2(self.client.get(image_id))
+            return self.found(self.client.get(image_id))
         except ImageNotFound:
             return None
 
@@ -47,16 +55,44 @@ class V2Target(Target):
         """Yield all images that the target has, as far as this user may see them."""
         return self._listed({})
 
-    def _copies(self, image_id: str) -> Iterable[Found]:
-        return self._listed({renames.SOURCE_ID: image_id})
+    def found(self, record: Record) -> Found:
+        """Return the image of a record."""
+        properties = {name: text_or_none(value) for name, value in properties_of(record).items()}
+        return Found(
+            image_id=str(record.get("id")),
+            status=text_or_none(record.get("status")),
+            size=int_or_none(record.get("size")),
+            checksum=text_or_none(record.get("checksum")),
+            unfinished=UNFINISHED in _tags(record),
+            owner=text_or_none(record.get("owner")),
+            name=text_or_none(record.get("name")),
+            disk_format=text_or_none(record.get("disk_format")),
+            container_format=text_or_none(record.get("container_format")),
+            min_disk=int_or_none(record.get("min_disk")) or 0,
+            min_ram=int_or_none(record.get("min_ram")) or 0,
+            visibility=text_or_none(record.get("visibility")),
+            protected=bool(record.get("protected")),
+            properties=properties,
+            source_id=renames.source_id_of(properties, _tags(record)),
+            hash_algo=text_or_none(record.get("os_hash_algo")),
+            hash_value=text_or_none(record.get("os_hash_value")),
+            record=record,
+        )
+
+    def _copies(
+        self, image_id: str, owner: str | None, source_tag: str | None = None
+    ) -> Iterable[Found]:
+        named = {"tag": source_tag} if source_tag else {renames.SOURCE_ID: image_id}
+        # Strangers may have made any number of images that say so.
+        return self._listed({**named, **({"owner": owner} if owner else {})})
 
     def _listed(self, filters: Mapping[str, str]) -> Iterator[Found]:
         for visibility in ({}, {"visibility": "community"}):
             for page in self.client.pages({**filters, **visibility}):
-                yield from map(_found_in_v2, page)
+                yield from map(self.found, page)
 
-    def _create(self, draft: Draft) -> None:
-        self.client.create({"id": draft.image_id, **_v2_record(draft)})
+    def _create(self, draft: Draft) -> Found:
+        return self.found(self.client.create({"id": draft.image_id, **_v2_record(draft)}))
 
     def _renew(self, draft: Draft, found: Found) -> None:
         changes = _changes(found.record, _v2_record(draft))
@@ -83,6 +119,17 @@ class V2Target(Target):
             "protected": bool(draft.image.protected),
         }
         self.client.change(draft.image_id, [_replaced(*item) for item in wanted.items()])
+
+    def _mend(self, draft: Draft, found: Found) -> None:
+        metadata = {
+            name: value
+            for name, value in _v2_record(draft).items()
+            if name not in ("visibility", "tags")
+        }
+        changes = _set_in(found.record, metadata)
+        if changes:
+            self.client.change(draft.image_id, changes)
+        self._finish(draft, found)
 
     def _share(self, draft: Draft, record: Record) -> None:
         if record.get("visibility") != "shared":
@@ -111,24 +158,10 @@ def _v2_record(draft: Draft) -> Record:
         "min_disk": image.min_disk or 0,
         "min_ram": image.min_ram or 0,
         "visibility": "shared",
-        "tags": [UNFINISHED],
+        "tags": [UNFINISHED, *([draft.source_tag] if draft.source_tag else [])],
         **owner,
         **draft.properties,
     }
-
-
-def _found_in_v2(record: Record) -> Found:
-    return Found(
-        image_id=str(record.get("id")),
-        status=text_or_none(record.get("status")),
-        size=int_or_none(record.get("size")),
-        checksum=text_or_none(record.get("checksum")),
-        unfinished=UNFINISHED in _tags(record),
-        source_id=text_or_none(record.get(renames.SOURCE_ID)),
-        hash_algo=text_or_none(record.get("os_hash_algo")),
-        hash_value=text_or_none(record.get("os_hash_value")),
-        record=record,
-    )
 
 
 def _tags(record: Record) -> list[str]:
@@ -147,11 +180,17 @@ def _pointer(name: str) -> str:
 
 def _changes(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
     """Return the JSON patch that makes of a record what it is to be."""
-    changes: list[Mapping[str, Any]] = [
+    removed: list[Mapping[str, Any]] = [
         {"op": "remove", "path": "/" + _pointer(name)}
         for name in properties_of(record)
         if name not in wanted
     ]
+    return removed + _set_in(record, wanted)
+
+
+def _set_in(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
+    """Return the JSON patch that gives a record what it is to have, and removes nothing."""
+    changes: list[Mapping[str, Any]] = []
     for name, value in wanted.items():
         if name not in record:
             changes.append({"op": "add", "path": "/" + _pointer(name), "value": value})

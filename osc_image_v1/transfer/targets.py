@@ -16,16 +16,18 @@ from __future__ import annotations
 import abc
 import functools
 import hashlib
+import itertools
 import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
     Conflict,
     ConnectionFailed,
@@ -53,21 +55,26 @@ from osc_image_v1.transfer.drafts import (
     has_data,
     members_of,
     owner_of,
-    state_of,
 )
+from osc_image_v1.transfer.ours import best_of, judged, new_id_of, refusal
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, Sending
 
 LOG = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 _FIRST_POLL, _LONGEST_POLL = 0.25, 10.0
 _AFTER_AN_ERROR = 2.0
-_NEW_IDS = uuid.UUID("2b7c3d0e-6f0a-5f4e-9a52-0d1f6c1b8e77")
-# How often a copy with a new ID may have been deleted in the target.
-_MOST_DELETED = 100
+# How many of the IDs that a copy can get may be used up, or other images', in the target.
+_MOST_TAKEN = 100
+# After so many that are strangers' it gets one that nobody can foresee.
+_MOST_STRANGERS = 3
+#: How many properties services let an image have.
+MOST_PROPERTIES = 128
 _EMPTY = frozenset(("queued",))
 _BUSY = frozenset(("saving", "uploading", "importing"))
-_UNUSABLE = frozenset(("killed", "deleted", "pending_delete"))
+_USABLE = frozenset(("active", "deactivated"))
 _PASSING: tuple[State, ...] = ("busy",)
 
 Action = Literal["copied", "recorded", "finished", "present"]
@@ -116,6 +123,11 @@ class Target(abc.ABC):
         # The checksum that the service shows where it shows no MD5.
         self._algorithm: str | None = None
 
+    @functools.cached_property
+    def own_project(self) -> str | None:
+        """ID of the user's own project there, None where the log-in does not tell it."""
+        return self._own_project()
+
     def draft(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True
     ) -> Draft:
@@ -130,24 +142,32 @@ class Target(abc.ABC):
         """
         notes: list[str] = []
         owner, owned = owner_of(image, plan, notes, strict)
+        if not owned:
+            owner = self.own_project
         visibility = self._visibility(image, members, plan, notes)
         properties = {
             name: plan.image_ids.get(value or "", value) if name in IMAGE_REFERENCES else value
             for name, value in image.properties.items()
         }
-        written = dict(self._properties(properties, notes))
-        if plan.new_ids:
+        written = dict(self._properties(properties, notes, plan.new_ids))
+        source_tag = None
+        if plan.new_ids and len(written) < MOST_PROPERTIES:
             written[renames.SOURCE_ID] = image.id
+        elif plan.new_ids:
+            source_tag = self._source_tag(image.id, notes)
         return Draft(
             image=image,
             image_id=new_id_of(image.id) if plan.new_ids else image.id,
+            new_id=plan.new_ids,
             owner=owner,
             owned=owned,
+            status=image.status,
             visibility=visibility,
             members=members_of(members, visibility, plan, notes),
             accept_members=plan.accept_members,
             properties=written,
             notes=tuple(notes),
+            source_tag=source_tag,
         )
 
     def _visibility(
@@ -161,27 +181,50 @@ class Target(abc.ABC):
             notes.append(f"{own} here, {visibility} there")
         return visibility
 
-    def find(self, image: ImageDetail, plan: Plan) -> Found | None:
+    def find(self, draft: Draft) -> Found | None:
         """Return what the target has of an image.
 
-        :param image: the image here
-        :param plan: how images are written
+        With its own ID that may be anybody's image; with a new ID it is the copy.
+
+        :param draft: the image as it is to be in the target
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         """
-        if not plan.new_ids:
-            return self._look(image.id)
-        found = [one for one in self._copies(image.id) if state_of(image, one) != "dead"]
-        found.sort(key=lambda one: _PREFERRED.index(state_of(image, one)))
-        return found[0] if found else None
+        if not draft.new_id:
+            return self._look(draft.image_id)
+        if _is_traced(draft):
+            return best_of(draft, self._copies(draft.image.id, draft.owner, draft.source_tag))
+        for number in range(_MOST_TAKEN):
+            found = self._look(new_id_of(draft.image.id, number))
+            if found is None or best_of(draft, [found]) is not None:
+                return found
+        return None
 
-    def copy_of(self, image_id: str) -> Found | None:
-        """Return the image that is a copy, with a new ID, of an image.
+    def copy_of(self, image_id: str, owner: str | None) -> Found | None:
+        """Return the image that is the copy, with a new ID, of one that is not here any more.
 
-        :param image_id: the ID of that image here
+        :param image_id: the ID that it had here
+        :param owner: the project that the copy belongs to
         """
-        usable = (one for one in self._copies(image_id) if one.status not in _UNUSABLE)
-        return next(usable, None)
+        found = [
+            one
+            for one in self._copies(image_id, owner)
+            if one.owner == owner and one.status in _USABLE and not one.unfinished
+        ]
+        # What it was is not known here: of several nobody can tell which is the copy.
+        return found[0] if len(found) == 1 else None
+
+    def reserve(self, draft: Draft) -> str:
+        """Make the empty record of an image that another run will fill; return its ID.
+
+        An image may then name it: an ID that is not taken yet could become anybody's.
+
+        :param draft: the image as it is to be
+        """
+        try:
+            return self._record(draft, None).image_id
+        except _Taken as taken:
+            return taken.draft.image_id
 
     def write(
         self,
@@ -212,62 +255,64 @@ class Target(abc.ABC):
         :raises ImageV1Error: for whatever else fails
         """
         draft = self.draft(image, members, plan)
-        found = self.find(image, plan)
-        state = state_of(image, found)
+        found = self.find(draft)
+        judgement = judged(draft, found)
         if found is not None:
             draft = replace(draft, image_id=found.image_id)
-            if state == "busy":
+            if judgement.state == "busy":
                 # What a killed run was sending is given up by the service before long.
                 found = self._settled(draft)
-                state = state_of(image, found)
+                judgement = judged(draft, found)
         if found is not None:
-            _check_state(image, found, state)
+            _check(draft, found)
         if has_data(image) and data is None:
             raise ImageHasNoData(f"There is no data of image {printable(image.id)} here")
         action: Action = "present"
-        if state in ("missing", "empty"):
+        if judgement.state in ("missing", "empty"):
             sending = None if data is None else Sending(data, advance, stop, self._algorithm)
-            action, draft = self._make(draft, found, sending, plan.new_ids)
-        elif state == "unfinished":
-            self._persist(functools.partial(self._finish, draft, found))
+            action, draft = self._make(draft, found, sending)
+        elif found is not None and judgement.state == "unfinished":
+            self._persist(functools.partial(self._mend, draft, found))
             action = "finished"
+        else:
+            draft = replace(draft, notes=draft.notes + judgement.notes)
         if draft.image_id != image.id:
             plan.image_ids[image.id] = draft.image_id
         verified = data is None or data.vouched
         return Written(draft.image_id, action, draft.notes, verified)
 
     def _make(
-        self, draft: Draft, found: Found | None, sending: Sending | None, new_id: bool
+        self, draft: Draft, found: Found | None, sending: Sending | None
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
         if sending is not None:
             # A record that is deleted costs the image its ID: what cannot be read here gets none.
             sending.begin()
         try:
-            draft = self._record(draft, found, new_id)
+            draft = self._record(draft, found)
         except _Taken as taken:
-            return self._leave(taken.draft, taken.error), taken.draft
+            return self._leave(taken.draft, taken.error)
         if sending is None:
             self._persist(lambda: self._finish(draft, None))
             return "recorded", draft
         try:
             filled = self._fill(draft, sending)
         except Conflict as error:
-            return self._leave(draft, error), draft
+            return self._leave(draft, error)
         except (ImageV1Error, MemoryError) as error:
             left: frozenset[str] = frozenset()
-            if not new_id and _may_go_on(error):
+            if not draft.new_id and _may_go_on(error):
                 # After an answer the service is not at the data any more, whatever it says.
                 left = _EMPTY if _is_answer(error) else _EMPTY | _BUSY
             raise _with_rest(error, self._clean_up(draft.image_id, left)) from error
         self._persist(lambda: self._finish(draft, filled))
         return "copied", draft
 
-    def _record(self, draft: Draft, found: Found | None, new_id: bool) -> Draft:
+    def _record(self, draft: Draft, found: Found | None) -> Draft:
         """Make the record, or make of an empty one what it is to be; return what it came to.
 
         :raises _Taken: if another run is at it
-        :raises TargetOccupied: if it was there and has been deleted
+        :raises TargetOccupied: if it was there and has been deleted, or is someone else's
         """
         if found is not None:
             try:
@@ -275,48 +320,71 @@ class Target(abc.ABC):
             except Conflict as error:
                 raise _Taken(draft, error) from error
             return draft
-        for number in range(_MOST_DELETED if new_id else 1):
-            if new_id:
-                draft = replace(draft, image_id=new_id_of(draft.image.id, number))
+        strangers: list[str] = []
+        for image_id in _ids(draft, strangers):
+            draft = replace(draft, image_id=image_id)
             try:
-                self._persist(functools.partial(self._create_once, draft))
-                return draft
+                made = self._persist(functools.partial(self._create_once, draft))
             except Conflict as error:
-                if self._look(draft.image_id) is not None:
+                there = self._look(image_id)
+                if there is None:
+                    continue
+                if not draft.new_id or best_of(draft, [there]) is not None:
                     raise _Taken(draft, error) from error
+                strangers.append(image_id)
+                continue
+            notes = tuple(
+                f"the ID {one} is another image's there, which is no copy" for one in strangers
+            )
+            return self._owned(replace(draft, notes=draft.notes + notes), made)
         raise TargetOccupied(
             f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
-            "ID a second time" + ("" if new_id else ": --new-ids makes another")
+            "ID a second time, or has one that you may not see"
+            + ("" if draft.new_id else ": --new-ids makes another")
         )
 
-    def _create_once(self, draft: Draft) -> None:
+    def _owned(self, draft: Draft, made: Found) -> Draft:
+        """Return the draft with the owner that the service has given the image."""
+        if not draft.owned and self.own_project is None:
+            self.own_project = made.owner
+        if draft.owned and made.owner != draft.owner:
+            owner = printable(str(made.owner))
+            note = f"it belongs to project {owner} there: only an admin chooses owners"
+            draft = replace(draft, notes=(*draft.notes, note))
+        return replace(draft, owner=made.owner)
+
+    def _create_once(self, draft: Draft) -> Found:
         """Make the record, and take it for made where only the answer went wrong."""
         try:
-            self._create(draft)
+            return self._create(draft)
         except (ConnectionFailed, ServerError):
             found = self._look(draft.image_id)
-            if found is None:
+            # What is stored without the mark has been made by someone else.
+            if found is None or not found.unfinished or judged(draft, found).state == "foreign":
                 raise
             self._renew(draft, found)
+            return found
 
-    def _persist(self, once: Callable[[], None]) -> None:
+    def _persist(self, once: Callable[[], _T]) -> _T:
         """Do what may be done twice, and again where the service fails at it."""
-        for attempt in range(1, self.attempts + 1):
+        for attempt in itertools.count(1):
             try:
-                once()
-                return
+                return once()
             except (ConnectionFailed, ServerError) as error:
-                if attempt == self.attempts:
+                if attempt >= self.attempts:
                     raise
                 LOG.debug("%s; trying again", error)
                 time.sleep(_FIRST_POLL * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
 
-    def _leave(self, draft: Draft, error: Conflict) -> Action:
+    def _leave(self, draft: Draft, error: Conflict) -> tuple[Action, Draft]:
         """Leave an image to the other run that is at it, and see that it gets there."""
         found = self._settled(draft, ("busy", "empty"))
-        state = state_of(draft.image, found)
-        if state in ("complete", "unfinished"):
-            return "present"
+        judgement = judged(draft, found)
+        if judgement.state in ("complete", "unfinished"):
+            return "present", replace(draft, notes=draft.notes + judgement.notes)
+        if found is not None and judgement.state in ("foreign", "other"):
+            raise TargetOccupied(refusal(draft, found, judgement)) from error
         raise TargetOccupied(
             f"Image {printable(draft.image_id)} is being written by someone else ({error.where}); "
             "run the command again later"
@@ -337,7 +405,7 @@ class Target(abc.ABC):
         pause = _FIRST_POLL
         while True:
             found = self._look(draft.image_id)
-            if state_of(draft.image, found) not in waited_for or time.monotonic() > end:
+            if judged(draft, found).state not in waited_for or time.monotonic() > end:
                 return found
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
@@ -417,26 +485,46 @@ class Target(abc.ABC):
             return f"; look for what is left of image {shown} in the target ({error})"
         return "; what was made of it in the target is removed"
 
+    def _own_project(self) -> str | None:
+        """Return the ID of the user's own project there."""
+        return None
+
     @abc.abstractmethod
     def _properties(
-        self, properties: Mapping[str, str | None], notes: list[str]
+        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
         """Return the properties as the target takes them."""
+
+    def _source_tag(self, image_id: str, notes: list[str]) -> str | None:  # noqa: ARG002
+        """Return a tag that says which ID an image had, None where there are no tags."""
+        notes.append(
+            f"no property {renames.SOURCE_ID}: it has {MOST_PROPERTIES} properties already"
+        )
+        return None
 
     @abc.abstractmethod
     def everything(self) -> Iterator[Found]:
         """Yield all images that the target has, as far as this user may see them."""
 
     @abc.abstractmethod
+    def found(self, record: Record) -> Found:
+        """Return the image of a record.
+
+        :param record: what :attr:`~osc_image_v1.transfer.drafts.Found.record` has
+        """
+
+    @abc.abstractmethod
     def _look(self, image_id: str) -> Found | None:
         """Return an image by its ID."""
 
     @abc.abstractmethod
-    def _copies(self, image_id: str) -> Iterable[Found]:
-        """Yield the images whose property says that they had this ID."""
+    def _copies(
+        self, image_id: str, owner: str | None, source_tag: str | None = None
+    ) -> Iterable[Found]:
+        """Yield images that say that they had this ID, at least those that belong to the owner."""
 
     @abc.abstractmethod
-    def _create(self, draft: Draft) -> None:
+    def _create(self, draft: Draft) -> Found:
         """Make an empty record, seen by its owner alone, with the mark."""
 
     @abc.abstractmethod
@@ -455,40 +543,38 @@ class Target(abc.ABC):
     def _finish(self, draft: Draft, found: Found | None) -> None:
         """Set members, visibility and protection, and remove the mark."""
 
+    def _mend(self, draft: Draft, found: Found) -> None:
+        """Finish an image whose making was interrupted, and see to its metadata."""
+        self._finish(draft, found)
+
     @abc.abstractmethod
     def _delete(self, image_id: str) -> None:
         """Delete an image."""
 
 
-def new_id_of(image_id: str, number: int = 0) -> str:
-    """Return the ID that an image gets where it cannot keep its own, the same in each run.
+def _ids(draft: Draft, strangers: Sequence[str]) -> Iterator[str]:
+    """Yield the IDs that an image may get; ``strangers`` grows by those that are others'."""
+    if not draft.new_id:
+        yield draft.image_id
+        return
+    for number in range(_MOST_TAKEN):
+        if _is_traced(draft) and len(strangers) >= _MOST_STRANGERS:
+            break
+        yield new_id_of(draft.image.id, number)
+    if _is_traced(draft):
+        yield str(uuid.uuid4())
 
-    :param image_id: the ID that it has here
-    :param number: how many such IDs the target has had and deleted
-    """
-    return str(uuid.uuid5(_NEW_IDS, f"{image_id} {number}"))
+
+def _is_traced(draft: Draft) -> bool:
+    """Tell whether an image with a new ID says which it had."""
+    return draft.source_tag is not None or renames.SOURCE_ID in draft.properties
 
 
-_PREFERRED: tuple[State, ...] = ("complete", "unfinished", "busy", "empty", "other", "dead")
-
-
-def _check_state(image: ImageDetail, found: Found, state: State) -> None:
+def _check(draft: Draft, found: Found) -> None:
     """Refuse an image whose ID has gone to something else."""
-    shown = printable(found.image_id)
-    status = printable(str(found.status))
-    if state == "other":
-        raise TargetOccupied(
-            f"The target has another image {shown}: {found.size} bytes with the MD5 "
-            f"{printable(str(found.checksum))}, not {image.size} with "
-            f"{printable(str(image.checksum))}: --new-ids makes a second one"
-        )
-    if state == "busy":
-        raise TargetOccupied(
-            f"Image {shown} is {status} in the target: another run may be at it, then try again "
-            "later; if there is none, delete it there and use --new-ids"
-        )
-    if state == "dead":
-        raise TargetOccupied(f"Image {shown} is {status} in the target: --new-ids makes another")
+    reason = refusal(draft, found, judged(draft, found))
+    if reason:
+        raise TargetOccupied(reason)
 
 
 def _may_go_on(error: BaseException) -> bool:

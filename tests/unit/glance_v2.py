@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import requests_mock as rm
 
-from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
 from osc_image_v1.transfer.target_v2 import V2Target
 from tests.unit.conftest import adapter_at, params_of
 
@@ -52,7 +52,10 @@ class GlanceV2:
         return ImageV2Client(adapter_at(TARGET_URL))
 
     def target(self, **options: Any) -> V2Target:
-        return V2Target(self.client(), **{"patience": 0.0, **options})
+        target = V2Target(self.client(), **{"patience": 0.0, **options})
+        # Whoever logs in.
+        target.own_project = "me"
+        return target
 
     def add(self, image_id: str, data: bytes | None = None, **fields: Any) -> dict[str, Any]:
         record = {
@@ -66,7 +69,7 @@ class GlanceV2:
             "checksum": None,
             "os_hash_algo": None,
             "os_hash_value": None,
-            "owner": "me",
+            "owner": "p1",
             "disk_format": None,
             "container_format": None,
             "min_disk": 0,
@@ -130,12 +133,13 @@ class GlanceV2:
     def _list(self, request: Any) -> Any:
         filters = params_of(request)
         limit, marker = int(filters.pop("limit")), filters.pop("marker", None)
-        visibility = filters.pop("visibility", None)
+        visibility, tag = filters.pop("visibility", None), filters.pop("tag", None)
         found = [
             record
             for record in self.records.values()
             if (record["visibility"] == "community") is (visibility == "community")
             and all(record.get(name) == value for name, value in filters.items())
+            and (tag is None or tag in record["tags"])
         ]
         ids = [record["id"] for record in found]
         begin = ids.index(marker) + 1 if marker else 0
@@ -149,7 +153,9 @@ class GlanceV2:
         fields = request.json()
         if fields["id"] in self.records or fields["id"] in self.deleted:
             raise Refusal(409, f"Image ID {fields['id']} already exists!")
-        return self.add(fields.pop("id"), **fields)
+        if len(fields.keys() - FIELDS) > 128:
+            raise Refusal(413, "The limit has been exceeded on the number of allowed properties")
+        return self.add(fields.pop("id"), **{"owner": "me", **fields})
 
     def _image(self, request: Any, record: dict[str, Any]) -> Any:
         if request.method == "PATCH":

@@ -12,7 +12,7 @@ import requests_mock as rm
 
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import Member
+from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.cli.compare import CompareImage
 from osc_image_v1.exceptions import ImageV1Error
 from osc_image_v1.transfer import renames
@@ -27,9 +27,9 @@ from osc_image_v1.transfer.compare import (
 )
 from osc_image_v1.transfer.drafts import Plan
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData
+from osc_image_v1.transfer.ours import new_id_of
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.target_v1 import V1Target
-from osc_image_v1.transfer.targets import new_id_of
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2
 from tests.unit.store import Store
@@ -150,9 +150,11 @@ def test_compute(
 # Another cloud
 
 
-def cloud(glance: GlanceV2, **plan: Any) -> CloudPeer:
+def cloud(glance: GlanceV2, own_project: str | None = None, **plan: Any) -> CloudPeer:
     target = glance.target()
-    return CloudPeer(target, target.client, Plan(**plan))
+    target.own_project = own_project
+    here = ImageClient(adapter_at(IMAGE_URL))
+    return CloudPeer(target, target.client, Plan(**plan), here)
 
 
 def test_a_cloud_has_it_as_the_copy_made_it(
@@ -205,6 +207,8 @@ def test_a_cloud_differs(client: ImageClient, store: Store, glance: GlanceV2) ->
     # Where nobody can say what the owner ought to be, it is not compared.
     for plan in ({"keep_projects": False}, {"keep_projects": False, "projects": {"a": "b"}}):
         assert {one[0] for one in found(client, store, cloud(glance, **plan))} == {"checksum"}
+    own = cloud(glance, "me", keep_projects=False)
+    assert ("owner", "me", "p2") in found(client, store, own)
     assert ("visibility", "community", "shared") in found(
         client, store, cloud(glance, visibility="community")
     )
@@ -309,7 +313,7 @@ def test_a_directory(client: ImageClient, store: Store, directory: Path) -> None
 
 def test_a_directory_without_members(client: ImageClient, store: Store, directory: Path) -> None:
     peer = DirectoryPeer(Archive(directory))
-    other = peer.find(image_id(4))
+    other = peer.find(ImageDetail.from_record(store.records[image_id(4)]))
     assert other is not None
     assert peer.members(other) is None
 

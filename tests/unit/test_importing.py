@@ -45,26 +45,48 @@ class Memory(Target):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, Found] = {}
+        self.images: dict[str, Found] = {}
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
 
     def _properties(
-        self, properties: Mapping[str, str | None], notes: list[str]
+        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
         return properties
 
     def everything(self) -> Iterator[Found]:
-        return iter(list(self.found.values()))
+        for found in list(self.images.values()):
+            yield replace(found, record={"id": found.image_id})
+
+    def found(self, record: Record) -> Found:
+        return self.images[str(record["id"])]
 
     def _look(self, image_id: str) -> Found | None:
-        return self.found.get(image_id)
+        return self.images.get(image_id)
 
-    def _copies(self, image_id: str) -> Iterable[Found]:
-        return [found for found in self.found.values() if found.source_id == image_id]
+    def _copies(
+        self, image_id: str, owner: str | None, source_tag: str | None = None
+    ) -> Iterable[Found]:
+        return [found for found in self.images.values() if found.source_id == image_id]
 
-    def _create(self, draft: Draft) -> None:
-        self.found[draft.image_id] = Found(draft.image_id, "queued", None, None, unfinished=True)
+    def _create(self, draft: Draft) -> Found:
+        image = draft.image
+        self.images[draft.image_id] = Found(
+            draft.image_id,
+            "queued",
+            None,
+            None,
+            unfinished=True,
+            owner=draft.owner,
+            name=image.name,
+            disk_format=image.disk_format,
+            container_format=image.container_format,
+            visibility=draft.visibility,
+            protected=bool(image.protected),
+            properties=draft.properties,
+            source_id=draft.properties.get("v1_image_id"),
+        )
+        return self.images[draft.image_id]
 
     def _renew(self, draft: Draft, found: Found) -> None:
         raise AssertionError("nothing is left empty here")
@@ -72,8 +94,8 @@ class Memory(Target):
     def _send(self, draft: Draft, sending: Sending) -> None:
         data = b"".join(sending)
         self.bodies[draft.image_id] = data
-        self.found[draft.image_id] = replace(
-            self.found[draft.image_id],
+        self.images[draft.image_id] = replace(
+            self.images[draft.image_id],
             status="active",
             size=len(data),
             checksum=hashlib.md5(data).hexdigest(),
@@ -84,10 +106,10 @@ class Memory(Target):
 
     def _finish(self, draft: Draft, found: Found | None) -> None:
         self.drafts[draft.image_id] = draft
-        self.found[draft.image_id] = replace(self.found[draft.image_id], unfinished=False)
+        self.images[draft.image_id] = replace(self.images[draft.image_id], unfinished=False)
 
     def _delete(self, image_id: str) -> None:
-        del self.found[image_id]
+        del self.images[image_id]
 
 
 @pytest.fixture
@@ -133,6 +155,7 @@ class Forgetful(Memory):
     def _finish(self, draft: Draft, found: Found | None) -> None:
         super()._finish(draft, found)
         self.drafts.clear()
+        self.images[draft.image_id] = replace(self.images[draft.image_id], properties={})
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +181,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
     finally:
         tracemalloc.stop()
-    assert len(target.found) == 800
+    assert len(target.images) == 800
 
 
 def test_damaged_data_is_not_taken(directory: Path) -> None:
@@ -174,14 +197,14 @@ def test_damaged_data_is_not_taken(directory: Path) -> None:
     assert "No such file" in outcomes[image_id(1)].notes[0]
     assert "symbolic link" in outcomes[image_id(2)].notes[0]
     assert target.bodies == {}
-    assert list(target.found) == [image_id(3)]
+    assert list(target.images) == [image_id(3)]
 
 
 def test_a_part(directory: Path) -> None:
     targets = [Memory(), Memory()]
     for index, target in enumerate(targets, 1):
         brought(directory, target, shard=Shard(index, 2), parallel=2)
-    found = [image for target in targets for image in target.found]
+    found = [image for target in targets for image in target.images]
     assert sorted(found) == [image_id(n) for n in range(4)]
 
 
@@ -208,7 +231,7 @@ def test_the_plan(directory: Path, store: Store, client: ImageClient) -> None:
         image_id(2): "copy",
         image_id(3): "record",
     }
-    assert target.found == {}
+    assert target.images == {}
 
 
 def test_metadata_alone_cannot_be_brought(
@@ -318,7 +341,7 @@ def test_a_dry_run_looks_at_the_files(
 def test_a_dry_run(shell: Shell, directory: Path, memory: Memory, known: Any) -> None:
     out = shell.run(ImportImage, "-f", "json", "--dry-run", str(directory), "image 0")
     assert [row["Action"] for row in json.loads(out)] == ["copy"]
-    assert memory.found == {}
+    assert memory.images == {}
 
 
 def test_a_project_that_nobody_knows(
