@@ -8,7 +8,7 @@ https://docs.openstack.org/api-ref/image/v2/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,10 +17,27 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.data import ImageData, body_size
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.outcomes import (
+    Deletion,
+    Done,
+    NotDone,
+    Verdict,
+    carry_out,
+    delete,
+    foreign_answer,
+    is_own,
+    take_empty,
+)
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE
-from osc_image_v1.api.records import Record, mapping
-from osc_image_v1.exceptions import BadAnswer, ImageNotFound, MarkerIgnored, NotFound
+from osc_image_v1.api.records import Record, mapping, text_or_none
+from osc_image_v1.exceptions import (
+    BadAnswer,
+    ForeignAnswer,
+    ImageNotFound,
+    MarkerIgnored,
+    NotFound,
+)
 from osc_image_v1.text import printable
 
 _LISTING = "Cannot list images"
@@ -40,6 +57,8 @@ class ImageV2Client:
     """Images of a service with the Image API v2.
 
     Records are what the service sends. No request that changes something is sent again by itself.
+    Where the answer is lost, the service is asked what became of the request, see
+    :mod:`osc_image_v1.api.outcomes`; only :meth:`upload` leaves that to whoever knows the data.
 
     :param adapter: a keystoneauth1 adapter of service type ``image``
     :param endpoint_override: URL of the service, instead of the adapter's and the catalog's; with
@@ -123,13 +142,21 @@ class ImageV2Client:
         :returns: the record that was made
         :raises Conflict: if the ID is taken, or was an image's that has been deleted
         :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer; the record may be there then
+        :raises ConnectionFailed: if there is no answer and the image is not there, or not so
 
         https://docs.openstack.org/api-ref/image/v2/#create-image
         """
-        action = f"Cannot create image {printable(str(record.get('id') or record.get('name')))}"
-        with self.http.request("POST", "/images", action, ok=_CREATED, json=record) as response:
-            return _record(_decoded(self.http.read(response, action), action), action)
+        image_id = record.get("id")
+        action = f"Cannot create image {printable(str(image_id or record.get('name')))}"
+
+        def send() -> Record:
+            return self._written("POST", "/images", action, ok=_CREATED, json=record)
+
+        if image_id is None:
+            return send()
+        looked_for = str(image_id)
+        wanted = [("add", name, value) for name, value in record.items()]
+        return carry_out(send, lambda: self._look(looked_for, wanted), unknown=_look_at(looked_for))
 
     def change(self, image_id: str, changes: Iterable[Mapping[str, Any]]) -> Record:
         """Change an image's fields and properties.
@@ -138,19 +165,42 @@ class ImageV2Client:
         :param changes: a JSON patch
         :returns: the record as it is now
         :raises HttpError: for an error status
-        :raises ConnectionFailed: if there is no answer; the change may be made then
+        :raises ConnectionFailed: if there is no answer and the change was not made
 
         https://docs.openstack.org/api-ref/image/v2/#update-image
         """
         action = f"Cannot change image {printable(image_id)}"
-        with self.http.request(
-            "PATCH",
-            path_of("images", image_id),
-            action,
-            headers={"Content-Type": _PATCH},
-            data=json.dumps(list(changes)).encode(),
-        ) as response:
-            return _record(_decoded(self.http.read(response, action), action), action)
+        patch = list(changes)
+        options = {"headers": {"Content-Type": _PATCH}, "data": json.dumps(patch).encode()}
+        wanted = [(str(one["op"]), _name_of(str(one["path"])), one.get("value")) for one in patch]
+        return carry_out(
+            lambda: self._written("PATCH", path_of("images", image_id), action, **options),
+            lambda: self._look(image_id, wanted),
+            unknown=_look_at(image_id),
+        )
+
+    def _written(self, method: str, path: str, action: str, **options: Any) -> Record:
+        """Send a request whose answer has the record as it is now."""
+        with self.http.request(method, path, action, **options) as response:
+            body = self.http.read(response, action)
+            try:
+                return _record(_decoded(body, action), action)
+            except BadAnswer as error:
+                if is_own(response):
+                    raise ForeignAnswer(str(error)) from None
+                raise foreign_answer(response, action) from None
+
+    def _look(self, image_id: str, wanted: Sequence[tuple[str, str, object]]) -> Verdict[Record]:
+        """Look whether an image is as it was to be."""
+        try:
+            record = self.get(image_id)
+        except ImageNotFound:
+            return NotDone()
+        is_done = all(
+            name not in record if kind == "remove" else _alike(record.get(name), value)
+            for kind, name, value in wanted
+        )
+        return Done(record) if is_done else NotDone()
 
     def upload(self, image_id: str, data: Iterable[bytes]) -> None:
         """Give a queued image its data.
@@ -164,14 +214,13 @@ class ImageV2Client:
 
         https://docs.openstack.org/api-ref/image/v2/#upload-binary-image-data
         """
-        self.http.request(
+        self._emptily(
             "PUT",
             path_of("images", image_id, "file"),
             f"Cannot upload the data of image {printable(image_id)}",
-            ok=_DONE,
             headers={"Content-Type": "application/octet-stream"},
             data=data,
-        ).close()
+        )
 
     def data(self, image_id: str) -> ImageData:
         """Return an image's data, which is still to be read.
@@ -203,7 +252,16 @@ class ImageV2Client:
         https://docs.openstack.org/api-ref/image/v2/#delete-image
         """
         action = f"Cannot delete image {printable(image_id)}"
-        self.http.request("DELETE", path_of("images", image_id), action, ok=_DONE).close()
+
+        def look() -> tuple[str | None, bool | None]:
+            return text_or_none(self.get(image_id).get("status")), None
+
+        delete(
+            lambda: self._emptily("DELETE", path_of("images", image_id), action),
+            # The image is shown until its data is removed.
+            Deletion(image_id, look, linger=True),
+            unknown=_look_at(image_id),
+        )
 
     def deactivate(self, image_id: str) -> None:
         """Deactivate an image: its data is handed out to administrators only.
@@ -215,7 +273,15 @@ class ImageV2Client:
         """
         action = f"Cannot deactivate image {printable(image_id)}"
         path = path_of("images", image_id, "actions", "deactivate")
-        self.http.request("POST", path, action, ok=_DONE).close()
+        carry_out(
+            lambda: self._emptily("POST", path, action),
+            lambda: _nothing(self._look(image_id, [("add", "status", "deactivated")])),
+            unknown=_look_at(image_id),
+        )
+
+    def _emptily(self, method: str, path: str, action: str, **options: Any) -> None:
+        """Send a request whose answer tells nothing beyond its status."""
+        take_empty(self.http, self.http.request(method, path, action, ok=_DONE, **options), action)
 
     def members(self, image_id: str) -> dict[str, str]:
         """Return the projects that an image is shared with, and what they have said to it.
@@ -247,7 +313,11 @@ class ImageV2Client:
         """
         action = f"Cannot share image {printable(image_id)} with project {printable(project_id)}"
         path = path_of("images", image_id, "members")
-        self.http.request("POST", path, action, ok=_DONE, json={"member": project_id}).close()
+        self._share(
+            image_id,
+            lambda: self._emptily("POST", path, action, json={"member": project_id}),
+            lambda there: project_id in there,
+        )
 
     def accept_member(self, image_id: str, project_id: str) -> None:
         """Accept an image for a project that it is shared with.
@@ -261,7 +331,23 @@ class ImageV2Client:
         """
         action = f"Cannot accept image {printable(image_id)} for project {printable(project_id)}"
         path = path_of("images", image_id, "members", project_id)
-        self.http.request("PUT", path, action, ok=_DONE, json={"status": "accepted"}).close()
+        self._share(
+            image_id,
+            lambda: self._emptily("PUT", path, action, json={"status": "accepted"}),
+            lambda there: there.get(project_id) == "accepted",
+        )
+
+    def _share(
+        self,
+        image_id: str,
+        send: Callable[[], None],
+        is_done: Callable[[Mapping[str, str]], bool],
+    ) -> None:
+        def look() -> Verdict[None]:
+            return Done(None) if is_done(self.members(image_id)) else NotDone()
+
+        shown = printable(image_id)
+        carry_out(send, look, unknown=f"look with 'openstack image member list {shown}'")
 
 
 def properties_of(record: Record) -> dict[str, Any]:
@@ -270,6 +356,25 @@ def properties_of(record: Record) -> dict[str, Any]:
     :param record: an image's record
     """
     return {name: value for name, value in record.items() if name not in FIELDS}
+
+
+def _nothing(verdict: Verdict[Record]) -> Verdict[None]:
+    return Done(None) if isinstance(verdict, Done) else verdict
+
+
+def _look_at(image_id: str) -> str:
+    return f"look with 'openstack image show {printable(image_id)}'"
+
+
+def _name_of(path: str) -> str:
+    """Return what a JSON Pointer names."""
+    return path[1:].replace("~1", "/").replace("~0", "~")
+
+
+def _alike(there: object, wanted: object) -> bool:
+    if isinstance(there, list) and isinstance(wanted, list):
+        return sorted(map(str, there)) == sorted(map(str, wanted))
+    return there == wanted
 
 
 def _decoded(body: bytes, action: str) -> Any:
