@@ -39,7 +39,7 @@ def image_client(manager: Any) -> ImageClient:
     """
     override = _settings(manager).get("image_v1_endpoint_override") or None
     return ImageClient(
-        _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
+        _adapter(manager, "image"), endpoint_override=override, timeout=timeout_of(manager)
     )
 
 
@@ -52,7 +52,7 @@ def image_v2_client(manager: Any) -> ImageV2Client:
 
     override = _settings(manager).get("image_v1_endpoint_override") or None
     return ImageV2Client(
-        _adapter(manager, "image"), endpoint_override=override, timeout=_timeout(manager)
+        _adapter(manager, "image"), endpoint_override=override, timeout=timeout_of(manager)
     )
 
 
@@ -68,7 +68,7 @@ def image_target(manager: Any, version: str) -> Target:
 
     if version == "v1":
         return V1Target(image_client(manager))
-    return V2Target(ImageV2Client(_adapter(manager, "image"), timeout=_timeout(manager)))
+    return V2Target(ImageV2Client(_adapter(manager, "image"), timeout=timeout_of(manager)))
 
 
 def compute_image_client(manager: Any) -> ComputeImageClient:
@@ -78,7 +78,7 @@ def compute_image_client(manager: Any) -> ComputeImageClient:
     """
     from osc_image_v1.api.compute_images import ComputeImageClient
 
-    return ComputeImageClient(_adapter(manager, "compute"), timeout=_timeout(manager))
+    return ComputeImageClient(_adapter(manager, "compute"), timeout=timeout_of(manager))
 
 
 def _settings(manager: Any) -> dict[str, Any]:
@@ -86,8 +86,18 @@ def _settings(manager: Any) -> dict[str, Any]:
     return settings
 
 
-def _timeout(manager: Any) -> float:
-    text = _settings(manager).get("image_v1_timeout") or DEFAULT_TIMEOUT
+def timeout_of(manager: Any) -> float:
+    """Return the seconds without a byte after which a request is given up.
+
+    :param manager: a client manager
+    :raises InvalidInput: if the setting is no such number
+    """
+    # openstacksdk makes of any setting that ends so the time-out of the session.
+    text = manager.session.timeout
+    if text is None:
+        text = _settings(manager).get("image_v1_timeout")
+    if text in (None, ""):
+        return DEFAULT_TIMEOUT
     try:
         seconds = float(text)
     except (TypeError, ValueError):

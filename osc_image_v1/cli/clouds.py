@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
 
 class OtherCloud:
-    """A cloud of clouds.yaml beside the one that the shell works with.
+    """A cloud of clouds.yaml beside the one that the shell works with: a client manager for it.
 
     :param name: its name there; ``OS_CLIENT_CONFIG_FILE`` counts as it does for the shell
+    :param beside: the shell's client manager, whose time-out counts where the cloud has none
     :raises InvalidInput: if there is no such cloud, or its settings are wrong
     :raises ImageV1Error: if nobody can log in there
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, beside: Any = None) -> None:
         from keystoneauth1 import exceptions as ksa_exceptions
         from openstack import config as sdk_config
         from openstack import exceptions as sdk_exceptions
@@ -32,7 +32,8 @@ class OtherCloud:
             self.config: Any = sdk_config.OpenStackConfig().get_one(cloud=name)
             self.session = self.config.get_session()
             self.project: str | None = self.session.get_project_id()
-        except sdk_exceptions.ConfigException as error:
+        # ValueError: a time-out that is no number.
+        except (sdk_exceptions.ConfigException, ValueError) as error:
             raise InvalidInput(
                 _("Cloud '%(name)s': %(reason)s")
                 % {"name": printable(name), "reason": _line(error)}
@@ -42,36 +43,41 @@ class OtherCloud:
                 _("Cannot log in to cloud '%(name)s': %(reason)s")
                 % {"name": printable(name), "reason": _line(error)}
             ) from error
+        self._set_timeout(beside)
 
-    def image_v2(self) -> Any:
-        """Return a client for the cloud's Image API v2."""
-        from osc_image_v1.api.image_v2 import ImageV2Client
+    def _set_timeout(self, beside: Any) -> None:
+        from osc_image_v1.cli.clients import timeout_of
 
-        return ImageV2Client(self._adapter(), timeout=DEFAULT_TIMEOUT)
-
-    def image_v1(self) -> Any:
-        """Return a client for the cloud's Image API v1."""
-        from osc_image_v1.api.image_v1 import ImageClient
-
-        override = self.config.config.get("image_v1_endpoint_override") or None
-        return ImageClient(self._adapter(), endpoint_override=override)
+        if beside is not None and self.session.timeout is None:
+            self.session.timeout = timeout_of(beside)
+        try:
+            timeout_of(self)
+        except InvalidInput as error:
+            raise InvalidInput(
+                _("Cloud '%(name)s': %(reason)s") % {"name": printable(self.name), "reason": error}
+            ) from None
 
     def target(self, version: str) -> Any:
         """Return what images are written into.
 
         :param version: ``v2`` or ``v1``
         """
-        from osc_image_v1.transfer.target_v1 import V1Target
-        from osc_image_v1.transfer.target_v2 import V2Target
+        from osc_image_v1.cli.clients import image_target
 
-        return V2Target(self.image_v2()) if version == "v2" else V1Target(self.image_v1())
+        return image_target(self, version)
 
-    @property
-    def manager(self) -> Any:
-        """What looks projects up there, as the shell's client manager does here."""
+    @functools.cached_property
+    def sdk_connection(self) -> Any:
+        """What looks projects up, and has the cloud's settings."""
         from openstack import connection
 
-        return SimpleNamespace(sdk_connection=connection.Connection(config=self.config))
+        return connection.Connection(config=self.config)
+
+    @property
+    def auth_ref(self) -> Any:
+        """What the Identity service said of the token, None where there is no such service."""
+        get_access = getattr(self.session.auth, "get_access", None)
+        return None if get_access is None else get_access(self.session)
 
     def shares_projects(self, manager: Any) -> bool:
         """Tell whether the shell's cloud has the same Identity service, and so the same projects.
@@ -80,19 +86,6 @@ class OtherCloud:
         """
         here = _identity(manager.sdk_connection.config, manager.session)
         return not here.isdisjoint(_identity(self.config, self.session))
-
-    def _adapter(self) -> Any:
-        from keystoneauth1 import adapter
-
-        config = self.config
-        return adapter.Adapter(
-            session=self.session,
-            service_type=config.get_service_type("image"),
-            service_name=config.get_service_name("image"),
-            interface=config.get_interface("image"),
-            region_name=config.get_region_name("image"),
-            endpoint_override=config.get_endpoint("image"),
-        )
 
 
 def _identity(config: Any, session: Any) -> set[str]:
@@ -129,18 +122,9 @@ def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
     from osc_image_v1.cli.projects import project_id
     from osc_image_v1.transfer.project_map import read_project_map
 
+    def known(manager: Any, name_or_id: str, gone: bool) -> str:
+        return project_id(manager, name_or_id, gone=gone, domain_option=False)
+
+    # A project here may be gone: its images are still there.
     projects = read_project_map(Path(path))
-    return {_old(here, old): project_id(there, new) for old, new in projects.items()}
-
-
-def _old(manager: Any, name_or_id: str) -> str:
-    """Return the ID of a project, which may be gone: its images are still there."""
-    from osc_image_v1.cli.projects import project_id
-
-    try:
-        return project_id(manager, name_or_id)
-    except InvalidInput:
-        plain = name_or_id.replace("-", "").lower()
-        if len(plain) == 32 and not set(plain) - set("0123456789abcdef"):
-            return name_or_id
-        raise
+    return {known(here, old, True): known(there, new, False) for old, new in projects.items()}

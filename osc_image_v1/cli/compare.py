@@ -174,11 +174,9 @@ class CompareImage(base.Lister):
         from osc_image_v1.transfer.drafts import Plan
 
         manager = self.app.client_manager
-        cloud = OtherCloud(name)
+        cloud = OtherCloud(name, manager)
         projects = (
-            project_map(parsed_args.project_map, manager, cloud.manager)
-            if parsed_args.project_map
-            else {}
+            project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
         )
         plan = Plan(
             visibility=parsed_args.new_visibility,

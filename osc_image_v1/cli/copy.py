@@ -177,7 +177,7 @@ class CopyImage(OutcomeLister):
 
         manager = self.app.client_manager
         records = bulk.records(parsed_args, manager)
-        cloud = OtherCloud(parsed_args.to_cloud)
+        cloud = OtherCloud(parsed_args.to_cloud, manager)
         copy = Copy(
             manager.image_v1,
             cloud.target(parsed_args.target),
@@ -203,9 +203,7 @@ def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
     from osc_image_v1.transfer.drafts import Plan
 
     projects = (
-        project_map(parsed_args.project_map, manager, cloud.manager)
-        if parsed_args.project_map
-        else {}
+        project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
     )
     return Plan(
         new_ids=parsed_args.new_ids,

@@ -88,6 +88,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         type=options.not_empty,
         help=_("Only images that are shared with this project (name or ID)"),
     )
+    options.add_project_domain(parser)
 
 
 def _add_text_filters(parser: argparse.ArgumentParser) -> None:
@@ -162,10 +163,12 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
         **paging,
     )
     # Asked of the services only when all that can be checked here is right.
+    domain = projects.domain_of(parsed_args, "project", "shared_with")
     if parsed_args.project:
-        query = replace(query, owner=projects.project_id(manager, parsed_args.project))
+        owner = projects.project_id(manager, parsed_args.project, domain, gone=True)
+        query = replace(query, owner=owner)
     if parsed_args.shared_with:
-        project = projects.project_id(manager, parsed_args.shared_with)
+        project = projects.project_id(manager, parsed_args.shared_with, domain, gone=True)
         query = replace(query, ids=frozenset(manager.image_v1.shared_image_ids(project)))
     return query
 

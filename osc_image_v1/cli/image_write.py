@@ -93,6 +93,7 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
         type=options.not_empty,
         help=_("Project that owns the image (name or ID); only an admin may choose"),
     )
+    options.add_project_domain(parser)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -167,9 +168,10 @@ def _with_owner(fields: ImageFields, parsed_args: argparse.Namespace, manager: A
 
     from osc_image_v1.cli import projects
 
+    domain = projects.domain_of(parsed_args, "project")
     if parsed_args.project is None:
         return fields
-    return replace(fields, owner=projects.project_id(manager, parsed_args.project))
+    return replace(fields, owner=projects.project_id(manager, parsed_args.project, domain))
 
 
 def _waiting_time(parsed_args: argparse.Namespace) -> float | None:

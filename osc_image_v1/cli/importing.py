@@ -95,7 +95,7 @@ def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Ma
     if parsed_args.project_map:
         for old, new in read_project_map(Path(parsed_args.project_map)).items():
             for known in _named(exported, old):
-                projects[known] = project_id(manager, new)
+                projects[known] = project_id(manager, new, domain_option=False)
     if not parsed_args.keep_project_ids:
         names = ProjectNames(manager)
         own = manager.session.get_project_id()

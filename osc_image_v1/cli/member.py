@@ -22,6 +22,7 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "project", metavar="<project>", type=options.not_empty, help=_("Project (name or ID)")
     )
+    options.add_project_domain(parser)
 
 
 class ListMember(base.Lister):
@@ -77,7 +78,7 @@ class AddProjectToImage(base.Command):
         from osc_image_v1.cli import projects
 
         manager = self.app.client_manager
-        project = projects.project_id(manager, parsed_args.project)
+        project = projects.project_id(manager, parsed_args.project, parsed_args.project_domain)
         image = manager.image_v1.find(parsed_args.image)
         manager.image_v1.add_member(image.id, project, parsed_args.can_share)
 
@@ -104,7 +105,7 @@ class RemoveProjectFromImage(base.Command):
         image = client.find(parsed_args.image)
         # A project that is gone can still be a member.
         if project not in [member.member_id for member in client.members(image.id)]:
-            project = projects.project_id(manager, project)
+            project = projects.project_id(manager, project, parsed_args.project_domain, gone=True)
         client.remove_member(image.id, project)
 
 
@@ -129,6 +130,7 @@ class SetMember(base.Command):
             type=options.not_empty,
             help=_("Project to share the image with (name or ID)"),
         )
+        options.add_project_domain(parser)
         parser.add_argument(
             "--can-share",
             action="store_true",
@@ -142,8 +144,20 @@ class SetMember(base.Command):
         from osc_image_v1.cli import projects
 
         manager = self.app.client_manager
-        chosen = dict.fromkeys(projects.project_id(manager, name) for name in parsed_args.projects)
+        chosen: dict[str, None] = {}
+        gone: list[projects.GoneProject] = []
+        for name in parsed_args.projects:
+            try:
+                chosen[projects.project_id(manager, name, parsed_args.project_domain)] = None
+            except projects.GoneProject as error:
+                gone.append(error)
+                chosen[error.project] = None
         image = manager.image_v1.find(parsed_args.image)
+        # Who writes back what 'member list' has shown does not give an image to nobody.
+        members = {m.member_id for m in manager.image_v1.members(image.id)} if gone else set()
+        for stranger in gone:
+            if stranger.project not in members:
+                raise stranger
         manager.image_v1.set_members(
             image.id, [Member(project, parsed_args.can_share) for project in chosen]
         )

@@ -143,6 +143,18 @@ def add_property_filter(parser: argparse.ArgumentParser, help_text: str) -> None
     )
 
 
+def add_project_domain(parser: argparse.ArgumentParser) -> None:
+    """Add ``--project-domain``."""
+    parser.add_argument(
+        "--project-domain",
+        metavar="<project-domain>",
+        type=not_empty,
+        help=_(
+            "Domain of the project (name or ID), where projects of several domains have the name"
+        ),
+    )
+
+
 def add_requirements(parser: argparse.ArgumentParser) -> None:
     """Add ``--min-disk`` and ``--min-ram`` as filters."""
     parser.add_argument(

@@ -2,80 +2,139 @@
 
 from __future__ import annotations
 
-import logging
+import argparse
 import re
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
-LOG = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from osc_image_v1.cli.identity import Identity, Project
 
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# So many of the projects that share a name are told.
+_MOST_TOLD = 10
 
 
-def project_id(manager: Any, name_or_id: str) -> str:
+class GoneProject(InvalidInput):
+    """The text has the form of an ID, and the Identity service says that there is no such project.
+
+    :ivar project: the text
+    """
+
+    def __init__(self, message: str, project: str) -> None:
+        super().__init__(message)
+        self.project = project
+
+
+def project_id(
+    manager: Any,
+    name_or_id: str,
+    domain: str | None = None,
+    *,
+    gone: bool = False,
+    domain_option: bool = True,
+) -> str:
     """Return a project's ID.
 
-    :param manager: the shell's client manager
-    :param name_or_id: the project's name or ID; where this user may not look projects up, or the
-        cloud has no Identity service within reach, it is taken for an ID, and the person is told
-        where it does not look like one
-    :raises InvalidInput: if the Identity service has no such project, or several
-    """
-    from openstack import exceptions as sdk_exceptions
+    What has the form of an ID is one where nobody can say more: where this user may not look
+    projects up, or no Identity service is within reach. Any other text must be found.
 
+    :param manager: a client manager
+    :param name_or_id: the project's name or ID
+    :param domain: the name or ID of its domain, where the project is given by name
+    :param gone: whether the project may be gone, since its images can still be there
+    :param domain_option: whether the person could have given a domain
+    :raises GoneProject: if the ID is of no project, and ``gone`` is not set
+    :raises InvalidInput: if there is no such project, there are several, or it cannot be looked up
+    """
+    from osc_image_v1.cli.identity import Unknown, access_of, identity_of
+
+    own = access_of(manager)
+    if own is not None and own.project_id and name_or_id == own.project_id and domain is None:
+        return name_or_id
     try:
-        identity = manager.sdk_connection.identity
-        find_tenant = _find_tenant(identity)
-        project = (find_tenant or identity.find_project)(name_or_id)
-        if find_tenant and project is None:
-            return _unchecked(manager, name_or_id)
-    except sdk_exceptions.DuplicateResource:
-        raise InvalidInput(
-            _("Several projects have the name '%s', use an ID instead") % printable(name_or_id)
-        ) from None
-    except _out_of_reach():
-        return _unchecked(manager, name_or_id)
-    if project is None:
-        raise InvalidInput(_("No project has the name or ID '%s'") % printable(name_or_id))
-    return str(project.id)
+        identity = identity_of(manager)
+        found = identity.find(name_or_id, domain)
+    except Unknown as unknown:
+        return _taken(name_or_id, own, unknown)
+    if len(found) > 1:
+        raise InvalidInput(_several(name_or_id, found, identity, domain_option))
+    if found:
+        return found[0].id
+    shown = printable(name_or_id)
+    if not _is_id(name_or_id, own):
+        raise InvalidInput(_("No project has the name or ID '%s'") % shown)
+    if gone:
+        return name_or_id
+    raise GoneProject(
+        _("No project has the ID '%s', the Identity service says") % shown, name_or_id
+    )
 
 
-def _find_tenant(identity: Any) -> Callable[[str], Any] | None:
-    """Return what finds a project in the Identity API v2, None where there is a newer one.
-
-    Projects are tenants there, and only the admin endpoint tells of those that are not one's own.
-    """
-    return getattr(identity, "find_tenant", None)
-
-
-def _out_of_reach() -> tuple[type[Exception], ...]:
-    from keystoneauth1 import exceptions as ksa_exceptions
-    from openstack import exceptions as sdk_exceptions
-
-    # AttributeError: openstacksdk's face of a cloud without an Identity service, or with an old
-    # one.
-    return sdk_exceptions.SDKException, ksa_exceptions.ClientException, AttributeError
-
-
-def _unchecked(manager: Any, name_or_id: str) -> str:
-    """Return the ID of the user's own project by its name, else the text as it is."""
-    own = getattr(manager, "auth_ref", None)
-    if own is not None and own.project_id and name_or_id == own.project_name:
-        return str(own.project_id)
-    if not _ID.fullmatch(name_or_id):
-        LOG.warning(
-            _(
-                "The Identity service does not let this user look projects up: '%s' is taken for "
-                "a project's ID"
-            ),
-            printable(name_or_id),
+def _taken(text: str, own: Any, reason: Exception) -> str:
+    """Return a text that is an ID by its form; nobody can say whether there is such a project."""
+    if _is_id(text, own):
+        return text
+    raise InvalidInput(
+        _(
+            "Project '%(name)s' cannot be looked up: %(reason)s; give the project's ID, of 32 "
+            "hexadecimal digits"
         )
-    return name_or_id
+        % {"name": printable(text), "reason": reason}
+    ) from None
+
+
+def _is_id(text: str, own: Any) -> bool:
+    """Tell whether a text has the form of a project's ID."""
+    # Some old clouds count their projects.
+    counted = own is not None and str(own.project_id).isdecimal() and text.isdecimal()
+    return bool(_ID.fullmatch(text)) or counted
+
+
+def _several(name: str, found: list[Project], identity: Identity, domain_option: bool) -> str:
+    told = []
+    for project in found[:_MOST_TOLD]:
+        domain = project.domain_id
+        if domain is None:
+            told.append(printable(project.id))
+            continue
+        called = identity.domain_name(domain)
+        shown = printable(domain if called is None else f"{called} ({domain})")
+        told.append(
+            _("%(id)s in domain %(domain)s") % {"id": printable(project.id), "domain": shown}
+        )
+    if len(found) > _MOST_TOLD:
+        told.append("...")
+    advice = (
+        _("use an ID instead, or --project-domain") if domain_option else _("use an ID instead")
+    )
+    return str(
+        _("%(number)d projects have the name '%(name)s', %(advice)s: %(projects)s")
+        % {
+            "number": len(found),
+            "name": printable(name),
+            "advice": advice,
+            "projects": ", ".join(told),
+        }
+    )
+
+
+def domain_of(parsed_args: argparse.Namespace, *options: str) -> str | None:
+    """Return the domain in which a project is to be looked for, None where all count.
+
+    :param parsed_args: ``project_domain``, and the options that name projects
+    :param options: their attributes
+    :raises InvalidInput: if there is a domain without a project
+    """
+    domain: str | None = parsed_args.project_domain
+    if domain is not None and not any(getattr(parsed_args, option) for option in options):
+        flags = _(" or ").join(f"--{option.replace('_', '-')}" for option in options)
+        raise InvalidInput(_("--project-domain is for %s") % flags)
+    return domain
 
 
 class ProjectNames:
@@ -88,6 +147,7 @@ class ProjectNames:
         self._manager = manager
         self._lock = threading.Lock()
         self._names: dict[str, str | None] = {}
+        self._identity: Identity | None = None
         self._reached = True
 
     def get(self, project: str) -> str | None:
@@ -101,29 +161,34 @@ class ProjectNames:
             return self._names[project]
 
     def _ask(self, project: str) -> str | None:
-        from openstack import exceptions as sdk_exceptions
+        from osc_image_v1.cli.identity import OutOfReach, Unknown, identity_of
 
         try:
-            identity = self._manager.sdk_connection.identity
-            found = (_find_tenant(identity) or identity.get_project)(project)
-        except sdk_exceptions.HttpException:
-            return None
-        except _out_of_reach():
-            # There is no Identity service within reach, and there will be none.
+            if self._identity is None:
+                self._identity = identity_of(self._manager)
+            found = self._identity.get(project)
+        except OutOfReach:
+            # Nor will it be for the next one.
             self._reached = False
             return None
-        return None if found is None or found.name is None else str(found.name)
+        except Unknown:
+            return None
+        return None if found is None else found.name
 
 
-def all_projects(manager: Any) -> dict[str, str] | None:
-    """Return the names of all projects by their IDs, in one request.
+def all_projects(manager: Any, whole: bool = True) -> dict[str, str] | None:
+    """Return the names of all projects by their IDs.
 
     :param manager: the shell's client manager
-    :returns: None where this user may not list them, no Identity service is within reach, or it
-        tells of one's own projects only, as the Identity API v2 does
+    :param whole: whether those that this user is told of are not enough, if there may be others
+    :returns: None where no Identity service is within reach, or it does not tell this user that
     """
+    from osc_image_v1.cli.identity import Unknown, identity_of
+
     try:
-        found = list(manager.sdk_connection.identity.projects())
-    except _out_of_reach():
+        found, all_of_them = identity_of(manager).all()
+    except Unknown:
         return None
-    return {str(project.id): str(project.name) for project in found}
+    if whole and not all_of_them:
+        return None
+    return {project.id: project.name for project in found}

@@ -78,7 +78,7 @@ class UsageOfImages(base.Lister):
         by_project = parsed_args.by == "project"
         groups = count(records, parsed_args.by)
         size = sum(group.size for group in groups)
-        names = (all_projects(self.app.client_manager) if by_project else {}) or {}
+        names = (all_projects(self.app.client_manager, whole=False) if by_project else {}) or {}
         person = parsed_args.formatter == "table"
         title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
         rows = [

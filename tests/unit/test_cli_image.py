@@ -54,7 +54,10 @@ def answers(requests_mock):
 @pytest.fixture
 def project(monkeypatch):
     """Make each project's name its ID with a p before it."""
-    monkeypatch.setattr("osc_image_v1.cli.projects.project_id", lambda _manager, name: f"p{name}")
+    monkeypatch.setattr(
+        "osc_image_v1.cli.projects.project_id",
+        lambda _manager, name, *_domain, **_options: f"p{name}",
+    )
 
 
 def test_a_brief_list(shell, answers):

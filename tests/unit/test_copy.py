@@ -22,6 +22,7 @@ from openstack import exceptions as sdk_exceptions
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.cli import clouds
+from osc_image_v1.cli.clients import image_client
 from osc_image_v1.cli.copy import CopyImage
 from osc_image_v1.exceptions import (
     ImageV1Error,
@@ -36,9 +37,10 @@ from osc_image_v1.transfer.project_map import read_project_map
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.target_v1 import V1Target
-from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id
+from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id, session_at
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
+from tests.unit.keystone import Keystone, manager_of
 from tests.unit.store import Store
 
 
@@ -486,6 +488,20 @@ clouds:
   v1:
     auth_type: none
     endpoint: {IMAGE_URL}
+  slow:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_endpoint_override: http://v2.example/glance
+    image_v1_endpoint_override: http://v1.example/v1.0
+    image_v1_timeout: 300
+  never:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_v1_timeout: 0
+  ever:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_v1_timeout: soon
   wrong:
     auth_type: no-such-thing
 """
@@ -562,9 +578,37 @@ def test_clouds_that_are_none(name: str, error: type[Exception], match: str) -> 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_clients_of_other_clouds(requests_mock: rm.Mocker) -> None:
-    assert clouds.OtherCloud("v1").image_v1().http.endpoint == f"{IMAGE_URL}/v1"
+    assert image_client(clouds.OtherCloud("v1")).http.endpoint == f"{IMAGE_URL}/v1"
     assert isinstance(clouds.OtherCloud("v1").target("v1"), V1Target)
-    assert clouds.OtherCloud("other").manager.sdk_connection.config.name == "other"
+    assert clouds.OtherCloud("other").sdk_connection.config.name == "other"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_settings_of_other_clouds(shell: Shell) -> None:
+    old, new = (clouds.OtherCloud("slow", shell.client_manager).target(v) for v in ("v1", "v2"))
+    assert old.client.http.endpoint.startswith("http://v1.example/")
+    assert new.client.http.endpoint == "http://v2.example/glance/v2"
+    assert old.client.http.timeout == new.client.http.timeout == 300
+    assert old.client.http.adapter.session.timeout == 300
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize(("setting", "seconds"), [(None, 60), ("5", 5)])
+def test_the_time_out_of_the_command_counts_where_the_other_cloud_has_none(
+    setting: str | None, seconds: float
+) -> None:
+    here = Shell(session_at(IMAGE_URL), image_v1_timeout=setting).client_manager
+    assert clouds.OtherCloud("v1", here).target("v2").client.http.timeout == seconds
+    assert clouds.OtherCloud("slow", here).target("v2").client.http.timeout == 300
+    assert clouds.OtherCloud("slow").target("v2").client.http.timeout == 300
+    assert clouds.OtherCloud("v1").target("v2").client.http.timeout == 60
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize("name", ["never", "ever"])
+def test_a_wrong_time_out_of_another_cloud(shell: Shell, name: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^Cloud '{name}': .*(0|soon)"):
+        clouds.OtherCloud(name, shell.client_manager)
 
 
 class _Identity:
@@ -599,20 +643,14 @@ def test_whether_two_clouds_have_the_same_projects(here: Any, there: Any, same: 
     assert cloud.shares_projects(_Identity(*here)) is same
 
 
-class _Projects:
-    def __init__(self, **known: str) -> None:
-        self.known = known
-        self.sdk_connection = SimpleNamespace(identity=self)
-
-    def find_project(self, name: str) -> Any:
-        found = self.known.get(name)
-        return None if found is None else SimpleNamespace(id=found)
+def _projects(**known: str) -> Any:
+    return manager_of(Keystone({project: name for name, project in known.items()}))
 
 
 def test_maps_by_name(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"demo,demo2\n{'0' * 32},demo2\n")
-    found = clouds.project_map(str(path), _Projects(demo="d1"), _Projects(demo2="d2"))
+    found = clouds.project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
     assert found == {"d1": "d2", "0" * 32: "d2"}
 
 
@@ -620,18 +658,21 @@ def test_maps_of_projects_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("gone,demo2\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        clouds.project_map(str(path), _Projects(), _Projects(demo2="d2"))
+        clouds.project_map(str(path), _projects(), _projects(demo2="d2"))
     path.write_text("demo,gone\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        clouds.project_map(str(path), _Projects(demo="d1"), _Projects())
+        clouds.project_map(str(path), _projects(demo="d1"), _projects())
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_the_command_with_a_map(
     shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clouds.OtherCloud, "manager", _Projects(new="p2"))
-    shell.client_manager.sdk_connection.identity = _Projects(old="p1")
+    def there(cloud: clouds.OtherCloud) -> Any:
+        return SimpleNamespace(config=cloud.config, identity=Keystone({"p2": "new"}))
+
+    monkeypatch.setattr(clouds.OtherCloud, "sdk_connection", property(there))
+    shell.client_manager.sdk_connection.identity = Keystone({"p1": "old"})
     store.add(0)
     (tmp_path / "map2.csv").write_text("old,new\nold,new\n")
     run(shell, "--to-cloud", "other", "--project-map", str(tmp_path / "map2.csv"))

@@ -17,7 +17,6 @@ import requests_mock as rm
 from hypothesis import given
 from hypothesis import strategies as st
 from keystoneauth1 import exceptions as ksa_exceptions
-from openstack import exceptions as sdk_exceptions
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import Member
@@ -39,6 +38,7 @@ from osc_image_v1.transfer.export import Export, Summary, named_records
 from osc_image_v1.transfer.manifest import StoredData, image_line
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
+from tests.unit.keystone import Keystone, manager_of
 from tests.unit.store import Store
 
 
@@ -697,35 +697,25 @@ def test_names_and_filters_do_not_go_together(shell: Shell, directory: Path) -> 
         shell.run(ExportImage, str(directory), "image", "--status", "active")
 
 
-class Identity:
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.sdk_connection = SimpleNamespace(identity=self)
-
-    def get_project(self, project: str) -> Any:
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return SimpleNamespace(name=answer)
-
-
 def test_names_of_projects_are_asked_for_once() -> None:
-    names = ProjectNames(
-        Identity("demo", sdk_exceptions.HttpException(), None, sdk_exceptions.SDKException())
-    )
+    answers = (200, 403, 404, ksa_exceptions.ConnectFailure())
+    names = ProjectNames(manager_of(Keystone({"p1": "demo"}, *answers)))
     assert names.get("p1") == "demo"
     assert names.get("p1") == "demo"
     assert names.get("p2") is None
     assert names.get("p3") is None
     assert names.get("p4") is None
     # There is no Identity service within reach: it is not asked again.
+    assert names.get("p1") == "demo"
     assert names.get("p5") is None
 
 
 def test_no_identity_service() -> None:
-    names = ProjectNames(Identity(ksa_exceptions.EndpointNotFound()))
+    keystone = Keystone({}, ksa_exceptions.EndpointNotFound())
+    names = ProjectNames(manager_of(keystone))
     assert names.get("p1") is None
     assert names.get("p2") is None
+    assert keystone.asked == ["/projects/p1"]
 
 
 def test_progress_is_shown(store: Store, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -304,7 +304,8 @@ def known(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> dict[str, str]:
     )
     ids = {"new-demo": "n1", "other": "n3"}
     monkeypatch.setattr(
-        "osc_image_v1.cli.projects.project_id", lambda _manager, name: ids.get(name, name)
+        "osc_image_v1.cli.projects.project_id",
+        lambda _manager, name, **_options: ids.get(name, name),
     )
     monkeypatch.setattr(shell.client_manager.session, "get_project_id", lambda: "p1")
     return projects

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests_mock as rm
-from openstack import exceptions as sdk_exceptions
 
 from osc_image_v1.cli.usage import UsageOfImages
 from osc_image_v1.transfer.usage import GROUPS, Group, count, problems, share
 from tests.unit.conftest import Shell, detail, image_id
+from tests.unit.keystone import Keystone
 from tests.unit.store import Store
 
 NOW = datetime(2026, 11, 23, 13, 33, tzinfo=timezone.utc)
@@ -134,12 +133,8 @@ def store(requests_mock: rm.Mocker) -> Store:
 
 
 def with_projects(shell: Shell, **projects: str) -> None:
-    def listed() -> list[Any]:
-        if not projects:
-            raise sdk_exceptions.HttpException
-        return [SimpleNamespace(id=one, name=name) for one, name in projects.items()]
-
-    shell.client_manager.sdk_connection.identity = SimpleNamespace(projects=listed)
+    keystone = Keystone(projects, *([] if projects else [403]))
+    shell.client_manager.sdk_connection.identity = keystone
 
 
 def test_numbers_for_programs(shell: Shell, store: Store) -> None:

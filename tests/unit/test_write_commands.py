@@ -4,7 +4,6 @@ import argparse
 import io
 import json
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +12,7 @@ from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from tests.unit import captures
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, image_id
 from tests.unit.glance import Glance, refuse
+from tests.unit.keystone import Keystone
 
 ID, OTHER = image_id(1), image_id(2)
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
@@ -26,11 +26,8 @@ def glance(requests_mock):
 
 @pytest.fixture(autouse=True)
 def identity(shell):
-    def find_project(name):
-        known = {**PROJECTS, **{value: value for value in PROJECTS.values()}}
-        return SimpleNamespace(id=known[name]) if name in known else None
-
-    shell.client_manager.sdk_connection.identity = SimpleNamespace(find_project=find_project)
+    projects = {project: name for name, project in PROJECTS.items()}
+    shell.client_manager.sdk_connection.identity = Keystone(projects)
 
 
 @pytest.fixture
