@@ -26,6 +26,8 @@
           BadRequest            400
           Unauthorized          401
           Forbidden             403
+            NotLoggedIn         403 from a service that takes the user for nobody (also an
+                                Unauthorized)
           NotFound              404
           Conflict              409
           TooLarge              413
@@ -169,6 +171,13 @@ class Forbidden(HttpError):
     """403: this user may not do that."""
 
 
+class NotLoggedIn(Forbidden, Unauthorized):
+    """403 from a service that takes the user for nobody, whom it lets read alone.
+
+    Services that decide late about tokens do so where one has run out.
+    """
+
+
 class NotFound(HttpError):
     """404: there is no such thing, or this user may not see it."""
 
@@ -193,6 +202,8 @@ class GatewayError(ServerError, ConnectionFailed):
     """
 
 
+# Glance's words for who has no token, or one that has run out.
+_READ_ONLY = "Read-only access"
 _GATEWAY = frozenset((502, 503, 504))
 
 _BY_STATUS: dict[int, type[HttpError]] = {
@@ -219,4 +230,10 @@ def http_error(
     # A service's own answers have its request ID, a front end's have none.
     if status in _GATEWAY and request_id is None:
         kind = GatewayError
+    if status == 403 and explanation == _READ_ONLY:
+        kind = NotLoggedIn
+        explanation += (
+            ": the service takes you for nobody, since there is no token, or it has run out or is "
+            "another cloud's; log in anew"
+        )
     return kind(action, status, explanation, request_id)

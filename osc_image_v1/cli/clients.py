@@ -37,6 +37,9 @@ def image_client(manager: Any) -> ImageClient:
 
     :param manager: the shell's client manager
     """
+    from osc_image_v1.cli import scope
+
+    scope.tell(manager)
     override = _settings(manager).get("image_v1_endpoint_override") or None
     return ImageClient(
         _adapter(manager, "image"), endpoint_override=override, timeout=timeout_of(manager)
@@ -63,11 +66,13 @@ def image_target(manager: Any, version: str) -> Target:
     :param version: ``v2`` or ``v1``
     """
     from osc_image_v1.api.image_v2 import ImageV2Client
+    from osc_image_v1.cli import scope
     from osc_image_v1.transfer.target_v1 import V1Target
     from osc_image_v1.transfer.target_v2 import V2Target
 
     if version == "v1":
         return V1Target(image_client(manager))
+    scope.tell(manager)
     return V2Target(ImageV2Client(_adapter(manager, "image"), timeout=timeout_of(manager)))
 
 

@@ -23,6 +23,10 @@ _COLUMNS = (
 )
 
 
+#: What chooses the owners of many images.
+MAPPED = "--project-map or --keep-project-ids"
+
+
 def add_plan(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how images are written into a service.
 
@@ -199,16 +203,19 @@ def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
     :param manager: the shell's client manager
     :param cloud: the cloud that they go to
     """
+    from osc_image_v1.cli import scope
     from osc_image_v1.cli.clouds import project_map
     from osc_image_v1.transfer.drafts import Plan
 
     projects = (
         project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
     )
+    keep = parsed_args.keep_project_ids or cloud.shares_projects(manager)
+    scope.check_owner(cloud, bool(projects) or keep, MAPPED, cloud.name)
     return Plan(
         new_ids=parsed_args.new_ids,
         visibility=parsed_args.new_visibility,
         accept_members=parsed_args.accept_members,
         projects=projects,
-        keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
+        keep_projects=keep,
     )

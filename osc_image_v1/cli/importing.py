@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.cli import base, options
-from osc_image_v1.cli.copy import OutcomeLister, add_plan
+from osc_image_v1.cli.copy import MAPPED, OutcomeLister, add_plan
 from osc_image_v1.i18n import _
 
 
@@ -53,6 +53,7 @@ class ImportImage(OutcomeLister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.cli import scope
         from osc_image_v1.cli.clients import image_target
         from osc_image_v1.transfer.archive import Archive
         from osc_image_v1.transfer.drafts import Plan
@@ -61,12 +62,15 @@ class ImportImage(OutcomeLister):
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
         archive.check_not_empty()
+        projects = _projects(parsed_args, manager, archive)
+        keep = parsed_args.keep_project_ids
+        scope.check_owner(manager, bool(projects) or keep, MAPPED)
         plan = Plan(
             new_ids=parsed_args.new_ids,
             visibility=parsed_args.new_visibility,
             accept_members=parsed_args.accept_members,
-            projects=_projects(parsed_args, manager, archive),
-            keep_projects=parsed_args.keep_project_ids,
+            projects=projects,
+            keep_projects=keep,
         )
         importing = Import(
             archive,

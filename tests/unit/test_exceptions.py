@@ -43,6 +43,18 @@ def test_other_errors_of_a_front_end_are_refusals():
     assert type(exceptions.http_error("Cannot do it", 413)) is exceptions.TooLarge
 
 
+def test_who_may_only_read_is_not_logged_in():
+    """Glance decides late about tokens where it is told to: one that has run out is nobody's."""
+    error = exceptions.http_error("Cannot create image x", 403, "Read-only access")
+    assert isinstance(error, exceptions.Forbidden)
+    assert isinstance(error, exceptions.Unauthorized)
+    assert str(error) == (
+        "Cannot create image x: Read-only access: the service takes you for nobody, since there is "
+        "no token, or it has run out or is another cloud's; log in anew (HTTP 403)"
+    )
+    assert type(exceptions.http_error("x", 403, "Forbidden image")) is exceptions.Forbidden
+
+
 def test_an_error_tells_what_it_knows():
     error = exceptions.http_error("Cannot do it", 404)
     assert str(error) == "Cannot do it (HTTP 404)"
