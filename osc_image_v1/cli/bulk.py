@@ -10,18 +10,25 @@ from osc_image_v1.cli import base, image
 from osc_image_v1.i18n import _
 
 
-def left_over(images: int) -> str:
+def left_over(images: int, why: str | None) -> str:
     """Return what is added to a failure's sentence where images were not tried.
 
     :param images: how many
+    :param why: what :class:`~osc_image_v1.transfer.outage.Outage` says
     """
     if not images:
         return ""
+    since = {
+        "unknown": _("the token is not accepted any more: when you have a new one"),
+        "failing": _("one after the other fails, and each takes long: when that is mended"),
+        "full": _("the target has no room or no quota left: when there is more"),
+    }
+    gone = _("a service does not answer any more: when it is back")
     text: str = _(
-        ", and %d more were not tried, since a service does not answer any more: when it is back, "
-        "run the same command again, and it goes on"
+        ", and %(images)d more were not tried, since %(since)s, run the same command again, and it "
+        "goes on"
     )
-    return text % images
+    return text % {"images": images, "since": since.get(why or "", gone)}
 
 
 def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:

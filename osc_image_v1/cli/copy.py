@@ -97,6 +97,7 @@ class OutcomeLister(base.Lister):
         :param parsed_args: ``dry_run``, and the options of the output
         """
         self._count: Counter[str] = Counter()
+        self._job = job
         outcomes = job.preview(records) if parsed_args.dry_run else job.run(records)
         return tuple(title for title, _name in _COLUMNS), columns.rows(
             self._counted(outcomes),
@@ -111,7 +112,8 @@ class OutcomeLister(base.Lister):
         from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import ImageV1Error
 
-        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
+        interrupted = _("Interrupted: run the same command again, and it goes on")
+        with ended_by_signals(interrupted, self._job.interrupt):
             super().produce_output(parsed_args, column_names, data)
         failed = sum(self._count[word] for word in ("fail", "failed"))
         left = self._count["not tried"]
@@ -120,7 +122,7 @@ class OutcomeLister(base.Lister):
         LOG.warning("%s%s", _("Images: %d") % total, f" ({summary})" if summary else "")
         if failed or left:
             reason = self.failure % {"failed": failed, "total": total}
-            raise ImageV1Error(reason + bulk.left_over(left))
+            raise ImageV1Error(reason + bulk.left_over(left, self._job.why_not_all))
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
         # Lists do without the collector while they are written; requests and errors need it.

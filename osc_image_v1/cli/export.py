@@ -76,7 +76,8 @@ class ExportImage(base.ShowOne):
             metadata_only=parsed_args.metadata_only,
             project_name=ProjectNames(manager).get,
         )
-        with ended_by_signals(_("Interrupted: run the same command again, and it goes on")):
+        interrupted = _("Interrupted: run the same command again, and it goes on")
+        with ended_by_signals(interrupted, export.interrupt):
             summary = export.plan(records) if parsed_args.dry_run else export.run(records)
         self._summary = summary
         values = {
@@ -87,6 +88,7 @@ class ExportImage(base.ShowOne):
             "kept": summary.kept,
             "without_data": summary.without_data,
             "failed": summary.failed,
+            "not_tried": summary.not_tried,
         }
         return columns.shown(values, parsed_args.formatter, parsed_args.human_readable)
 
@@ -94,16 +96,16 @@ class ExportImage(base.ShowOne):
         """Write the summary, and fail after that if an image failed."""
         super().produce_output(parsed_args, column_names, data)
         summary = self._summary
-        if summary.failed:
+        if summary.failed or summary.not_tried:
             from osc_image_v1.cli import bulk
             from osc_image_v1.exceptions import ImageV1Error
 
             reason = _("%(failed)d of %(total)d images could not be exported") % {
-                "failed": summary.failed - summary.not_tried,
+                "failed": summary.failed,
                 "total": summary.images,
             }
             again = _(": run the same command again to try them again")
-            raise ImageV1Error(reason + (bulk.left_over(summary.not_tried) or again))
+            raise ImageV1Error(reason + (bulk.left_over(summary.not_tried, summary.why) or again))
 
 
 _FINDING = (

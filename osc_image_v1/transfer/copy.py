@@ -5,15 +5,17 @@ from __future__ import annotations
 import abc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound, ImageV1Error, TransferStopped
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.deletions import is_being_deleted, settled
 from osc_image_v1.transfer.drafts import (
     IMAGE_REFERENCES,
     Draft,
@@ -23,8 +25,9 @@ from osc_image_v1.transfer.drafts import (
     has_data,
 )
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.many import Outage, Overall, Workers
+from osc_image_v1.transfer.many import Overall, Workers
 from osc_image_v1.transfer.ours import judged, refusal
+from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
@@ -36,8 +39,15 @@ LOG = logging.getLogger(__name__)
 # From so many images on it takes fewer requests to list what the target has than to ask for each.
 _WORTH_A_LIST = 20
 
-#: What is said of images that were left when a service was gone.
+#: What is said of images that were left when it was no use to go on.
 NOT_TRIED = "not tried"
+
+_SINCE: dict[Why, str] = {
+    "gone": "a service was gone before it",
+    "unknown": "the token was not accepted any more before it",
+    "failing": "image after image failed before it",
+    "full": "the target had no room or quota left before it",
+}
 
 _SKIPPED = {
     "saving": "its data is still being stored here: run the command again later",
@@ -63,7 +73,7 @@ class Outcome:
 
     :ivar action: ``copied``, ``recorded`` (without data), ``finished`` (an earlier run had brought
         its data), ``present`` (nothing was to be done), ``skipped``, ``failed`` or ``not tried``
-        (a service was gone); in a plan ``copy``, ``record``, ``finish``, ``present``, ``wait``
+        (it was no use to go on); in a plan ``copy``, ``record``, ``finish``, ``present``, ``wait``
         (another run is at it), ``skip``, ``fail`` or ``not tried``
     :ivar notes: what is not as it was, and what failed
     """
@@ -76,14 +86,19 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether the image is not, or could not come, to the target."""
-        return self.action in ("failed", "fail", NOT_TRIED)
+        """Whether the image could not come to the target."""
+        return self.action in ("failed", "fail")
 
 
 @dataclass(frozen=True, order=True)
 class _Entry:
-    """An image that waits in the spool, smallest first."""
+    """An image that waits in the spool, smallest first.
 
+    :ivar turn: 0, or more where others come first: an earlier run has begun it and not brought it,
+        or the service is deleting it just now
+    """
+
+    turn: int
     size: int
     image_id: str
     offset: int
@@ -118,11 +133,27 @@ class Job(abc.ABC):
         self._shard = shard or Shard()
         self._parallel = parallel
         self._stop = threading.Event()
-        self._outage = Outage(parallel)
+        self._outage = Outage(parallel, self._probes())
+        self._workers: Workers[_Entry, Outcome] | None = None
+        self._interrupted = False
         self._there: _There | None = None
         self._seen: set[str] = set()
         self._not_copied: set[str] = set()
         self._failed: set[str] = set()
+
+    @property
+    def why_not_all(self) -> Why | None:
+        """Why images were not tried, None where all were."""
+        return self._outage.why
+
+    def interrupt(self) -> bool:
+        """Let :meth:`run` come to its end before its time, with the outcomes of all that is done.
+
+        :returns: whether that is of use: images are being brought, and it was not told before
+        """
+        running = self._workers is not None and self._workers.interrupt()
+        self._interrupted = self._interrupted or running
+        return running
 
     def run(self, records: Iterable[Record]) -> Iterator[Outcome]:
         """Copy images, and yield what comes of each; go on after one that fails.
@@ -149,22 +180,25 @@ class Job(abc.ABC):
             entries = first + then
             if len(entries) >= _WORTH_A_LIST:
                 self._there = self._listed(files.enter_context(Spool()))
+                first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
             size = sum(entry.size for entry in entries) if data else 0
             with Overall(len(entries), size) as overall:
 
                 def one(entry: _Entry) -> Outcome:
-                    image = ImageDetail.from_record(spool.read(entry.offset))
-                    return self._try(image, work, words, overall.advance)
+                    record = spool.read(entry.offset)
+                    return self._try(record, work, words, overall.advance)
 
                 for wave in (first, then):
-                    workers: Workers[_Entry, Outcome] = Workers(one, self._parallel, self._stop)
+                    self._workers = Workers(one, self._parallel, self._stop)
                     left = iter(wave)
-                    for outcomes in workers.results(self._outage.until(left)):
+                    for outcomes in self._workers.results(self._outage.until(left)):
                         overall.done(len(outcomes))
                         yield from outcomes
+                    if self._interrupted:
+                        return
                     self._stop.clear()
                     for entry in left:
-                        yield _not_tried(ImageDetail.from_record(spool.read(entry.offset)))
+                        yield self._not_tried(ImageDetail.from_record(spool.read(entry.offset)))
 
     def _collect(
         self, records: Iterable[Record], spool: Spool
@@ -179,12 +213,18 @@ class Job(abc.ABC):
             self._seen.add(image.id)
             if image.id in self._shard:
                 size = max(0, image.size or 0) if has_data(image) else 0
-                entries.append(_Entry(size, image.id, spool.add(record)))
+                turn = 2 if is_being_deleted(image) else 0
+                entries.append(_Entry(turn, size, image.id, spool.add(record)))
         entries.sort()
         return (
             [entry for entry in entries if entry.image_id in named],
             [entry for entry in entries if entry.image_id not in named],
         )
+
+    def _in_turn(self, entry: _Entry) -> _Entry:
+        """Let an image come later that an earlier run has begun: it may be what failed then."""
+        begun = self._there is not None and entry.image_id in self._there.begun and entry.size > 0
+        return replace(entry, turn=max(entry.turn, int(begun)))
 
     def _listed(self, spool: Spool) -> _There:
         """Put aside what the target has of the images, as far as a list tells that."""
@@ -195,18 +235,22 @@ class Job(abc.ABC):
                 there.add(key, found)
         return there
 
-    def _try(self, image: ImageDetail, work: _Work, words: _Words, advance: Advance) -> Outcome:
+    def _try(self, record: Record, work: _Work, words: _Words, advance: Advance) -> Outcome:
         skipped, failed = words
-        reason = _reason_to_skip(image)
-        if reason is not None:
-            return Outcome(image.id, image.name, image.size, skipped, (reason,))
+        image = ImageDetail.from_record(record)
+        begun = time.monotonic()
         try:
+            if failed == "failed":
+                image = ImageDetail.from_record(self._settled(record))
+            reason = _reason_to_skip(image)
+            if reason is not None:
+                return Outcome(image.id, image.name, image.size, skipped, (reason,))
             outcome = work(image, advance)
         except TransferStopped:
             raise
         except ImageV1Error as error:
             if not isinstance(error, _ReferenceFailed):
-                self._outage.failed(error)
+                self._outage.failed(error, time.monotonic() - begun)
             self._failed.add(image.id)
             return Outcome(image.id, image.name, image.size, failed, (str(error),))
         if outcome.action != "present":
@@ -283,6 +327,21 @@ class Job(abc.ABC):
         if found.image_id != image.id:
             self._plan.image_ids[image.id] = found.image_id
 
+    def _probes(self) -> list[Callable[[], object]]:
+        """Return small requests to the services that take part."""
+        return [self._ask_target]
+
+    def _ask_target(self) -> None:
+        asks(self._target.http)()
+
+    def _settled(self, record: Record) -> Record:
+        """Return an image's record when it is known what becomes of the image."""
+        return record
+
+    def _not_tried(self, image: ImageDetail) -> Outcome:
+        why = _SINCE[self._outage.why or "gone"]
+        return Outcome(image.id, image.name, image.size, NOT_TRIED, (why,))
+
     @abc.abstractmethod
     def _members(self, image: ImageDetail) -> list[Member]:
         """Return the projects that an image is shared with."""
@@ -340,12 +399,14 @@ class _There:
     """What a list of the target has of the images, put aside.
 
     :param spool: where it is
+    :ivar begun: IDs of images that a run has begun to bring
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._found: dict[str, tuple[str, int]] = {}
         self._unclear: set[str] = set()
+        self.begun: set[str] = set()
 
     def add(self, image_id: str, found: Found) -> None:
         """Put aside what there is of an image.
@@ -353,6 +414,8 @@ class _There:
         :param image_id: the ID that the image has here
         :param found: what there is, perhaps not the only one
         """
+        if found.status in ("queued", "saving"):
+            self.begun.add(image_id)
         if image_id in self._unclear:
             return
         if image_id not in self._found:
@@ -391,8 +454,14 @@ class Copy(Job):
         shard: Shard | None = None,
         parallel: int = 4,
     ) -> None:
-        super().__init__(target, plan, shard=shard, parallel=parallel)
         self._client = client
+        super().__init__(target, plan, shard=shard, parallel=parallel)
+
+    def _probes(self) -> list[Callable[[], object]]:
+        return [asks(self._client.http), *super()._probes()]
+
+    def _settled(self, record: Record) -> Record:
+        return settled(self._client, record, self._stop)
 
     def _image(self, image_id: str) -> ImageDetail | None:
         try:
@@ -407,12 +476,10 @@ class Copy(Job):
         return from_service(self._client, image, self._stop)
 
 
-def _not_tried(image: ImageDetail) -> Outcome:
-    return Outcome(image.id, image.name, image.size, NOT_TRIED, ("a service was gone before it",))
-
-
 def _reason_to_skip(image: ImageDetail) -> str | None:
     if image.status == "queued" or has_data(image):
         return None
+    if is_being_deleted(image):
+        return "it is being deleted just now"
     status = str(image.status)
     return _SKIPPED.get(status, f"its status is {printable(status)}")

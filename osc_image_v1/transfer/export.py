@@ -7,6 +7,7 @@ import logging
 import shutil
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -16,7 +17,6 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import is_uuid
 from osc_image_v1.api.records import Record
-from osc_image_v1.api.times import format_time
 from osc_image_v1.exceptions import (
     FileFailed,
     Forbidden,
@@ -31,10 +31,12 @@ from osc_image_v1.transfer.archive import (
     hash_file,
     make_directory,
 )
+from osc_image_v1.transfer.deletions import is_being_deleted, record_of, settled
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
-from osc_image_v1.transfer.many import Outage, Overall, Workers
+from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.part import file_errors, part_of, shown
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.shards import Shard
@@ -47,6 +49,12 @@ WITHOUT_DATA = frozenset(("queued", "saving", "killed", "deleted", "pending_dele
 _GONE = frozenset(("deleted", "pending_delete"))
 
 _ANNOUNCED_AT_ONCE = 256
+
+# What is recorded of an image whose turn has not come.
+_NOT_YET = "not exported yet"
+_NO_DATA_YET = "its data is not exported yet"
+_CHANGE_NOT_YET = "what has changed since is not exported yet"
+_WAITING = frozenset((_NOT_YET, _NO_DATA_YET, _CHANGE_NOT_YET))
 
 #: Returns the name of a project by its ID, None where nobody knows.
 ProjectName = Callable[[str], "str | None"]
@@ -62,7 +70,8 @@ class Summary:
     :ivar kept: images whose data was there already
     :ivar without_data: images that are recorded without data
     :ivar failed: images that could not be exported
-    :ivar not_tried: those of them that were not tried, since the service was gone
+    :ivar not_tried: images that were not tried, since it was of no use to go on
+    :ivar why: why it was of no use, None where all were tried
     """
 
     images: int = 0
@@ -72,6 +81,7 @@ class Summary:
     without_data: int = 0
     failed: int = 0
     not_tried: int = 0
+    why: Why | None = None
 
     def add(self, kind: str, size: int) -> None:
         """Count an image.
@@ -83,14 +93,15 @@ class Summary:
         self.size += size
         setattr(self, kind, getattr(self, kind) + 1)
 
-    def leave(self, images: int) -> None:
+    def leave(self, images: int, why: Why | None) -> None:
         """Count images that were not tried.
 
         :param images: how many
+        :param why: why not
         """
         self.images += images
-        self.failed += images
         self.not_tried += images
+        self.why = why if images else None
 
 
 @dataclass(frozen=True)
@@ -109,8 +120,13 @@ class _Outcome:
 
 @dataclass(frozen=True, order=True)
 class _Entry:
-    """An image that is to be exported, smallest first; its record waits in a file."""
+    """An image that is to be exported, smallest first; its record waits in a file.
 
+    :ivar turn: 0, or more where others come first: it has failed in an earlier run, or the service
+        is deleting it just now
+    """
+
+    turn: int
     size: int
     image_id: str
     offset: int
@@ -149,6 +165,14 @@ class Export:
         self._parallel = parallel
         self._metadata_only = metadata_only
         self._project_name = project_name
+        self._workers: Workers[_Entry, _Outcome] | None = None
+
+    def interrupt(self) -> bool:
+        """Let :meth:`run` come to its end before its time, with all recorded that is done.
+
+        :returns: whether that is of use: images are being exported, and it was not told before
+        """
+        return self._workers is not None and self._workers.interrupt()
 
     def plan(self, records: Iterable[Record]) -> Summary:
         """Return what :meth:`run` would do; nothing is changed, and no directory is made.
@@ -189,17 +213,17 @@ class Export:
                 manifest.add(images.announced(spool.read(entry.offset) for entry in batch))
             summary = Summary()
             with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
-                workers: Workers[_Entry, _Outcome] = Workers(
+                self._workers = Workers(
                     lambda entry: images.export(spool.read(entry.offset), overall.advance),
                     self._parallel,
                     images.stop,
                 )
-                for outcomes in workers.results(images.outage.until(entries)):
+                for outcomes in self._workers.results(images.outage.until(entries)):
                     manifest.add(outcome.exported for outcome in outcomes if outcome.exported)
                     for outcome in outcomes:
                         summary.add(outcome.kind, outcome.size)
                     overall.done(len(outcomes))
-        summary.leave(len(entries) - summary.images)
+        summary.leave(len(entries) - summary.images, images.outage.why)
         return summary
 
     def _images(self, archive: Archive | None) -> _Images:
@@ -209,7 +233,7 @@ class Export:
             archive,
             self._metadata_only,
             self._project_name,
-            Outage(self._parallel),
+            Outage(self._parallel, [asks(self._client.http)]),
         )
 
     def _chosen(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -229,7 +253,7 @@ class Export:
             if images.kind(image, record) == "fetched":
                 size = _size(image)
                 needed += images.missing(image)
-            entries.append(_Entry(size, image.id, spool.add(record)))
+            entries.append(_Entry(images.turn(image), size, image.id, spool.add(record)))
         self._check_space(needed)
         return sorted(entries)
 
@@ -274,6 +298,13 @@ class _Images:
             return "without_data"
         return "fetched"
 
+    def turn(self, image: ImageDetail) -> int:
+        """Return in which round an image comes."""
+        if is_being_deleted(image):
+            return 2
+        known = self._known(image)
+        return int(known is not None and known.incomplete not in (None, *_WAITING))
+
     def missing(self, image: ImageDetail) -> int:
         """Return the bytes of an image that an earlier run has not brought."""
         return max(0, _size(image) - (_size_of(part_of(self._path(image))) or 0))
@@ -283,14 +314,18 @@ class _Images:
         image = ImageDetail.from_record(record)
         known = self._known(image)
         data: StoredData | None = None
+        begun = time.monotonic()
         try:
+            if not self._metadata_only:
+                record = settled(self._client, record, self.stop)
+                image = ImageDetail.from_record(record)
             kind, data = self._data(image, record, known, advance)
             members = self._members(image)
         except TransferStopped:
             raise
         except ImageV1Error as error:
             LOG.error("Cannot export image %s: %s", _shown(image), error)
-            self.outage.failed(error)
+            self.outage.failed(error, time.monotonic() - begun)
             return _Outcome("failed", _if_new(self._failed(record, known, data, str(error)), known))
         if kind == "fetched" or not image.is_public:
             self.outage.worked()
@@ -309,12 +344,12 @@ class _Images:
             image = ImageDetail.from_record(record)
             known = self._known(image)
             if known is None:
-                yield self._incomplete(record, "not exported yet")
+                yield self._incomplete(record, _NOT_YET)
             elif known.incomplete is None and self.kind(image, record) == "fetched":
                 if known.data is None:
-                    yield self._incomplete(record, "its data is not exported yet", known)
+                    yield self._incomplete(record, _NO_DATA_YET, known)
                 elif known.record != record:
-                    yield _outdated(known, "what has changed since is not exported yet")
+                    yield _outdated(known, _CHANGE_NOT_YET)
 
     def _failed(
         self, record: Record, known: ExportedImage | None, data: StoredData | None, reason: str
@@ -472,23 +507,9 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
             except ImageNotFound:
                 pass
             else:
-                yield _record(client, image)
+                yield record_of(client, image)
                 continue
         yield client.record_by_name(name_or_id)
-
-
-def _record(client: ImageClient, image: ImageDetail) -> Record:
-    """Return the record of an image, as a list has it unless none has it (community images)."""
-    try:
-        return client.exact_record(image)
-    except ImageNotFound:
-        fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
-        extra = fields.pop("extra")
-        record: Record = {**fields, **extra}
-        for name, value in record.items():
-            if isinstance(value, datetime):
-                record[name] = format_time(value)
-        return {**record, "properties": dict(image.properties)}
 
 
 def _shown(image: ImageDetail) -> str:

@@ -13,7 +13,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from osc_image_v1.exceptions import ConnectionFailed, HttpError, Unauthorized
 from osc_image_v1.transfer.progress import bar_shape
 
 _T = TypeVar("_T")
@@ -29,11 +28,8 @@ _BETWEEN_BARS = 0.1
 _OF_BYTES = "{percentage:3.0f}%|{bar}| {n_fmt}B of {total_fmt}B, {rate_fmt}{postfix}"
 # What an image takes whatever its size, in bytes that could be transferred meanwhile.
 _COST = 2**20
-
-
-# So many images in a row fail for the service's sake before the others are not tried.
-_LEAST_IN_A_ROW = 10
-_GATEWAY_ERRORS = frozenset((502, 503, 504))
+# Seconds between looks whether all is to stop.
+_BETWEEN_LOOKS = 0.25
 
 
 class _Raised:
@@ -54,10 +50,22 @@ class Workers(Generic[_T, _R]):
         self._count = count
         self._stop = stop
         self._next = threading.Lock()
+        self._running = False
+        self._interrupted = False
         self._results: queue.Queue[Any] = queue.Queue(_MOST_WAITING)
+
+    def interrupt(self) -> bool:
+        """Let the workers stop; what is done until then still comes out. A signal may call it.
+
+        :returns: whether there is anything to stop that was not told so before
+        """
+        first, self._interrupted = self._running and not self._interrupted, True
+        return first
 
     def results(self, items: Iterable[_T]) -> Iterator[list[_R]]:
         """Yield what comes of the items, in any order, as many as are ready at a time.
+
+        Nothing that is done gets lost, also where it ends early.
 
         :param items: the things; they are taken one by one, when a worker is free
         """
@@ -66,33 +74,46 @@ class Workers(Generic[_T, _R]):
             threading.Thread(target=self._run, args=(source,), daemon=True)
             for _ in range(self._count)
         ]
+        self._running = True
         for thread in threads:
             thread.start()
         running = len(threads)
+        error: BaseException | None = None
         try:
-            while running:
-                ready, ended = self._ready()
+            while running and error is None and not self._interrupted:
+                ready, ended, error = self._ready()
                 running -= ended
                 if ready:
                     yield ready
+        except (KeyboardInterrupt, SystemExit) as interruption:
+            error = interruption
         finally:
             self._stop.set()
-            self._join(threads)
+            done = self._join(threads)
+            self._running = False
+        if done:
+            yield done
+        if error is not None:
+            raise error
 
-    def _ready(self) -> tuple[list[_R], int]:
-        """Wait for results; return them, and how many workers have ended."""
+    def _ready(self) -> tuple[list[_R], int, BaseException | None]:
+        """Wait for results; return them, how many workers have ended, and what one raised."""
         ready: list[_R] = []
         ended = 0
-        while True:
-            item = self._results.get()
+        while not self._interrupted:
+            try:
+                item = self._results.get(timeout=_BETWEEN_LOOKS)
+            except queue.Empty:
+                continue
             if isinstance(item, _Raised):
-                raise item.error
+                return ready, ended, item.error
             if item is None:
                 ended += 1
             else:
                 ready.append(item)
             if self._results.empty() or len(ready) == _MOST_WAITING:
-                return ready, ended
+                break
+        return ready, ended, None
 
     def _run(self, source: Iterator[_T]) -> None:
         try:
@@ -108,72 +129,25 @@ class Workers(Generic[_T, _R]):
         else:
             self._results.put(None)
 
-    def _join(self, threads: list[threading.Thread]) -> None:
-        """Wait for the workers, but not for ever: one may hang on a silent service."""
+    def _join(self, threads: list[threading.Thread]) -> list[_R]:
+        """Wait for the workers, but not for ever: one may hang on a silent service.
+
+        :returns: what they have still done
+        """
         end = time.monotonic() + _PATIENCE
+        done: list[_R] = []
         for thread in threads:
             while thread.is_alive() and time.monotonic() < end:
                 # One that waits to hand in a result never ends.
-                while not self._results.empty():
-                    self._results.get_nowait()
+                done += self._left()
                 thread.join(0.05)
+        return [*done, *self._left()]
 
-
-class Outage:
-    """Notices that a service is gone, so that not each of many images waits for it.
-
-    It is gone where image after image fails since there is no answer, a proxy before it answers in
-    its place, or it does not know the user any more. Workers may call it at the same time.
-
-    :param parallel: how many images are worked on at a time, which one short silence may hit
-    """
-
-    def __init__(self, parallel: int) -> None:
-        self.in_a_row = 0
-        self._most = max(_LEAST_IN_A_ROW, 2 * parallel)
-        self._lock = threading.Lock()
-
-    @property
-    def certain(self) -> bool:
-        """Whether the service is gone."""
-        return self.in_a_row >= self._most
-
-    def until(self, items: Iterable[_T]) -> Iterator[_T]:
-        """Yield items as long as the service is there."""
-        source = iter(items)
-        while not self.certain:
-            try:
-                item = next(source)
-            except StopIteration:
-                return
-            yield item
-
-    def worked(self) -> None:
-        """Learn that the service has done what it was asked to."""
-        with self._lock:
-            if not self.certain:
-                self.in_a_row = 0
-
-    def failed(self, error: BaseException) -> None:
-        """Learn of an image's failure.
-
-        :param error: what failed; an error that is the image's own shows that the service is there
-        """
-        if _is_of_the_service(error):
-            with self._lock:
-                self.in_a_row += 1
-        else:
-            self.worked()
-
-
-def _is_of_the_service(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, (ConnectionFailed, Unauthorized)):
-            return True
-        if isinstance(error, HttpError):
-            return error.status in _GATEWAY_ERRORS
-        error = error.__cause__
-    return False
+    def _left(self) -> Iterator[_R]:
+        while not self._results.empty():
+            item = self._results.get_nowait()
+            if item is not None and not isinstance(item, _Raised):
+                yield item
 
 
 class Overall:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields
+from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
@@ -32,6 +33,11 @@ class V1Target(Target):
     def __init__(self, client: ImageClient, attempts: int = 3, patience: float = 60.0) -> None:
         super().__init__(attempts, patience)
         self.client = client
+
+    @property
+    def http(self) -> ServiceClient:
+        """The service that it is."""
+        return self.client.http
 
     def draft(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v2 import ImageV2Client, properties_of
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
@@ -32,6 +33,11 @@ class V2Target(Target):
 
     def _own_project(self) -> str | None:
         return self.client.http.project_id
+
+    @property
+    def http(self) -> ServiceClient:
+        """The service that it is."""
+        return self.client.http
 
     def _properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from osc_image_v1.api.data import as_md5
+from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
@@ -501,6 +502,11 @@ class Target(abc.ABC):
             f"no property {renames.SOURCE_ID}: it has {MOST_PROPERTIES} properties already"
         )
         return None
+
+    @property
+    @abc.abstractmethod
+    def http(self) -> ServiceClient:
+        """The service that it is."""
 
     @abc.abstractmethod
     def everything(self) -> Iterator[Found]:

@@ -6,6 +6,7 @@ import itertools
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.export import WITHOUT_DATA
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
-from osc_image_v1.transfer.many import Outage, Overall, Workers
+from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.part import PART, file_errors
 from osc_image_v1.transfer.progress import Advance
 
@@ -79,7 +81,7 @@ class Verification:
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
         self._stop = threading.Event()
-        self._outage = Outage(self._parallel)
+        self._outage = Outage(self._parallel, [asks(client.http)] if client else ())
 
     def findings(self) -> Iterator[Finding]:
         """Yield a finding for each file and each damaged line of a manifest.
@@ -194,13 +196,15 @@ class Verification:
     ) -> str | None:
         """Repair a file, unless the service is gone; return why that failed."""
         if self._outage.certain:
-            return "the service does not answer any more"
+            gone = self._outage.why in ("gone", "unknown")
+            return "the service does not answer any more" if gone else "as were those before it"
+        begun = time.monotonic()
         try:
             self._repair(client, exported, data)
         except TransferStopped:
             raise
         except ImageV1Error as error:
-            self._outage.failed(error)
+            self._outage.failed(error, time.monotonic() - begun)
             return str(error)
         self._outage.worked()
         return None

@@ -55,7 +55,7 @@ class Store:
         if path in self.refused:
             context.status_code = self.refused[path]
             return b""
-        if path == "/images/detail":
+        if path in ("/images", "/images/detail"):
             return self._list(request)
         image_id = path.split("/")[2]
         if path.startswith("/v2") and self.v2:

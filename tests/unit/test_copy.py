@@ -29,7 +29,7 @@ from osc_image_v1.exceptions import (
     InvalidInput,
     TransferStopped,
 )
-from osc_image_v1.transfer import renames
+from osc_image_v1.transfer import deletions, renames
 from osc_image_v1.transfer.copy import Copy, Outcome
 from osc_image_v1.transfer.drafts import UNFINISHED, Plan
 from osc_image_v1.transfer.ours import new_id_of
@@ -114,12 +114,31 @@ def test_images_without_data(copy: Any, store: Store, glance: GlanceV2) -> None:
     for number, status in enumerate(
         ("queued", "saving", "killed", "deleted", "pending_delete", "odd")
     ):
-        store.add(number, b"", status=status)
+        store.add(number, b"", status=status, deleted="delete" in status)
     outcomes = copy()
     assert actions(outcomes) == ["recorded"] + ["skipped"] * 5
     assert outcomes[image_id(5)].notes == ("its status is odd",)
     assert list(glance.records) == [image_id(0)]
     assert actions(copy(dry=True)) == ["present"] + ["skip"] * 5
+
+
+def test_an_image_that_is_being_deleted(
+    copy: Any,
+    store: Store,
+    glance: GlanceV2,
+    client: ImageClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deletions, "_PAUSES", (0.0, 0.0))
+    one = store.add(1, status="deleted", deleted=False)
+    assert copy(dry=True)[one].notes == ("it is being deleted just now",)
+    assert copy()[one].failed
+    # Glance takes the status back where it could not remove the data.
+    listed = [dict(store.records[one])]
+    store.records[one]["status"] = "active"
+    outcomes = Copy(client, glance.target(), Plan()).run(listed)
+    assert [outcome.action for outcome in outcomes] == ["copied"]
+    assert glance.data == store.data
 
 
 def test_a_failure_keeps_none_of_the_others(copy: Any, store: Store, glance: GlanceV2) -> None:
@@ -144,7 +163,9 @@ def test_a_service_that_is_gone_is_not_asked_for_each_image(
     glance.before["GET "] = [failing(503)] * 1000
     outcomes = copy(dry=dry)
     assert len(outcomes) == 18
-    assert [one.failed for one in outcomes.values()] == [True] * 18
+    assert [one.failed for one in outcomes.values()] == [True] * (10 if dry else 13) + [False] * (
+        8 if dry else 5
+    )
     # Of three more it is clear without a request that they cannot be copied.
     failed = ["fail" if dry else "failed"] * 13
     assert [one.action for one in outcomes.values()] == failed + ["not tried"] * 5

@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
-from osc_image_v1.exceptions import (
-    ConnectionFailed,
-    ContentMismatch,
-    ImageV1Error,
-    TlsFailed,
-    http_error,
-)
 from osc_image_v1.transfer import many, progress
-from osc_image_v1.transfer.many import Outage, Overall, Workers
+from osc_image_v1.transfer.many import Overall, Workers
 from tests.unit.conftest import Terminal
 
 
@@ -77,38 +70,72 @@ def test_a_worker_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     release.set()
 
 
-@pytest.mark.parametrize(
-    "error", [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 401)]
-)
-def test_a_service_that_is_gone(error: ImageV1Error) -> None:
-    outage = Outage(parallel=3)
-    wrapped = ImageV1Error("around it")
-    wrapped.__cause__ = error
-    source = iter(range(1000))
-    tried = 0
-    for tried in outage.until(source):
-        outage.failed(error if tried % 2 else wrapped)
-    assert tried == 9
-    assert len(list(source)) == 990
-    # What was under way may still come to its end.
-    outage.worked()
-    assert outage.certain
+def _take(results: Iterator[list[int]], seen: list[int]) -> None:
+    for some in results:
+        seen += some
 
 
-@pytest.mark.parametrize(
-    "error", [ContentMismatch("x"), http_error("x", 404), http_error("x", 500)]
-)
-def test_images_that_fail_for_themselves(error: ImageV1Error) -> None:
-    outage = Outage(parallel=3)
-    for _ in outage.until(range(9)):
-        outage.failed(ConnectionFailed("x"))
-    outage.failed(error)
-    for _ in outage.until(range(9)):
-        outage.failed(ConnectionFailed("x"))
-    outage.worked()
-    for _ in range(1000):
-        outage.failed(error)
-        assert not outage.certain
+def test_what_is_done_before_an_error_is_not_lost() -> None:
+    def work(n: int) -> int:
+        if n == 5:
+            raise ZeroDivisionError
+        return n
+
+    seen: list[int] = []
+    workers: Workers[int, int] = Workers(work, 1, threading.Event())
+    with pytest.raises(ZeroDivisionError):
+        _take(workers.results(range(10)), seen)
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_an_interruption_lets_out_what_is_done() -> None:
+    stop = threading.Event()
+    waiting = threading.Semaphore(0)
+
+    def work(n: int) -> int:
+        if n >= 5:
+            waiting.release()
+            stop.wait(60)
+        return n
+
+    workers: Workers[int, int] = Workers(work, 3, stop)
+    assert not workers.interrupt()
+    workers = Workers(work, 3, stop)
+
+    def interrupt() -> None:
+        for _ in range(3):
+            waiting.acquire()
+        assert workers.interrupt()
+        assert not workers.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    seen = [n for some in workers.results(range(100)) for n in some]
+    thread.join()
+    # Those that were under way have come to their end, and no other was begun.
+    assert sorted(seen) == list(range(8))
+    assert not workers.interrupt()
+
+
+def test_control_c_without_a_handler_lets_out_what_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workers: Workers[int, int] = Workers(lambda n: n, 2, threading.Event())
+    done = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from range(5)
+        done.set()
+
+    def ready() -> Any:
+        assert done.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "_ready", ready)
+    seen: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        _take(workers.results(items()), seen)
+    assert sorted(seen) == list(range(5))
 
 
 @pytest.fixture

@@ -331,6 +331,7 @@ def test_repair_ends_where_the_service_is_gone(
     for one in store.records:
         (tmp_path / f"{one}.img").unlink()
         store.refused[f"/images/{one}"] = 503
+    store.refused["/images"] = 503
     found = list(Verification(tmp_path, parallel=1, client=client).findings())
     assert [finding.repaired for finding in found] == [False] * 30
     gone = [finding for finding in found if "does not answer any more" in finding.detail]

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import pytest
+
+from osc_image_v1.exceptions import (
+    ConnectionFailed,
+    ContentMismatch,
+    ImageHasNoData,
+    ImageV1Error,
+    TlsFailed,
+    http_error,
+)
+from osc_image_v1.transfer.download import AnswerBrokeOff, EndsEarly
+from osc_image_v1.transfer.outage import Outage
+
+GONE = [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 502, "", "r")]
+
+
+def wrapped(error: ImageV1Error, kind: type[ImageV1Error] = ImageV1Error) -> ImageV1Error:
+    around = kind("around it")
+    around.__cause__ = error
+    return around
+
+
+class Probe:
+    """A service that answers as it is told to, and counts how often it was asked."""
+
+    def __init__(self, error: ImageV1Error | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+
+
+def tried(outage: Outage, error: ImageV1Error, seconds: float = 0.0, count: int = 1000) -> int:
+    """How many of so many images are tried, where each fails."""
+    number = -1
+    for number in outage.until(range(count)):
+        outage.failed(error if number % 2 else wrapped(error), seconds)
+    return number + 1
+
+
+@pytest.mark.parametrize("error", GONE)
+def test_a_service_that_is_gone(error: ImageV1Error) -> None:
+    probe = Probe(error)
+    outage = Outage(3, [Probe(), probe])
+    assert tried(outage, error) == 10
+    assert (outage.why, probe.asked) == ("gone", 1)
+    # What was under way may still come to its end.
+    outage.worked()
+    assert outage.certain
+
+
+def test_many_at_a_time_may_meet_one_short_silence() -> None:
+    assert tried(Outage(8), ConnectionFailed("x")) == 16
+
+
+@pytest.mark.parametrize("error", GONE)
+@pytest.mark.parametrize("answer", [None, http_error("x", 404), http_error("x", 400)])
+def test_a_service_that_answers_something_small(
+    error: ImageV1Error, answer: ImageV1Error | None
+) -> None:
+    probe = Probe(answer)
+    outage = Outage(3, [probe])
+    assert tried(outage, error) == 1000
+    assert (outage.why, probe.asked) == (None, 100)
+
+
+@pytest.mark.parametrize("error", [http_error("x", 401), wrapped(http_error("x", 401))])
+def test_a_token_that_is_not_taken(error: ImageV1Error) -> None:
+    outage = Outage(4, [Probe(error)])
+    assert tried(outage, error) == 3
+    assert outage.why == "unknown"
+    assert tried(Outage(4), error) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ContentMismatch("x"),
+        EndsEarly("x"),
+        http_error("x", 404),
+        wrapped(http_error("x", 403), ImageHasNoData),
+    ],
+)
+def test_images_that_fail_for_themselves(error: ImageV1Error) -> None:
+    outage = Outage(3, [Probe(ConnectionFailed("x"))])
+    assert tried(outage, ConnectionFailed("x"), count=9) == 9
+    outage.failed(error)
+    assert tried(outage, ConnectionFailed("x"), count=9) == 9
+    outage.worked()
+    assert tried(outage, error, 60) == 1000
+
+
+def test_an_answer_that_began_shows_that_the_service_is_there() -> None:
+    probe = Probe(ConnectionFailed("x"))
+    outage = Outage(3, [probe])
+    error = AnswerBrokeOff("x")
+    error.__cause__ = ConnectionFailed("x")
+    assert tried(outage, error) == 1000
+    assert probe.asked == 0
+
+
+@pytest.mark.parametrize("error", [http_error("x", 500), AnswerBrokeOff("x"), http_error("x", 504)])
+def test_failures_that_take_long_are_not_waited_for(error: ImageV1Error) -> None:
+    """A store that is down answers with 500 after half a minute; lost data does at once."""
+    outage = Outage(3, [Probe()])
+    assert tried(outage, error, 31) == 10
+    assert outage.why == "failing"
+    assert tried(Outage(3, [Probe()]), error, 0.1) == 1000
+
+
+def test_a_success_shows_that_the_store_is_there() -> None:
+    outage = Outage(3, [Probe()])
+    for _ in range(10):
+        assert tried(outage, http_error("x", 500), 31, count=9) == 9
+        outage.worked()
+
+
+@pytest.mark.parametrize("said", ["Over your quota", "There is not enough disk space", ""])
+def test_a_target_without_room(said: str) -> None:
+    outage = Outage(3, [Probe()])
+    assert tried(outage, wrapped(http_error("x", 413, said))) == 3
+    assert outage.why == "full"
+
+
+def test_a_success_shows_that_there_is_room() -> None:
+    outage = Outage(3, [Probe()])
+    for _ in range(10):
+        assert tried(outage, http_error("x", 413), count=2) == 2
+        outage.worked()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The limit has been exceeded on the number of allowed image properties.",
+        "The limit has been exceeded on the number of allowed image tags.",
+        "The limit has been exceeded on the number of allowed image members",
+    ],
+)
+def test_too_much_metadata_is_the_images_own(said: str) -> None:
+    assert tried(Outage(3, [Probe()]), http_error("x", 413, said)) == 1000
