@@ -329,10 +329,8 @@ class Job(abc.ABC):
 
     def _probes(self) -> list[Callable[[], object]]:
         """Return small requests to the services that take part."""
-        return [self._ask_target]
-
-    def _ask_target(self) -> None:
-        asks(self._target.http)()
+        http = getattr(self._target, "http", None)
+        return [] if http is None else [asks(http)]
 
     def _settled(self, record: Record) -> Record:
         """Return an image's record when it is known what becomes of the image."""

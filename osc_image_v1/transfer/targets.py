@@ -26,7 +26,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from osc_image_v1.api.data import as_md5
-from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
@@ -502,11 +501,6 @@ class Target(abc.ABC):
             f"no property {renames.SOURCE_ID}: it has {MOST_PROPERTIES} properties already"
         )
         return None
-
-    @property
-    @abc.abstractmethod
-    def http(self) -> ServiceClient:
-        """The service that it is."""
 
     @abc.abstractmethod
     def everything(self) -> Iterator[Found]:

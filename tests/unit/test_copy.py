@@ -163,9 +163,7 @@ def test_a_service_that_is_gone_is_not_asked_for_each_image(
     glance.before["GET "] = [failing(503)] * 1000
     outcomes = copy(dry=dry)
     assert len(outcomes) == 18
-    assert [one.failed for one in outcomes.values()] == [True] * (10 if dry else 13) + [False] * (
-        8 if dry else 5
-    )
+    assert all(one.failed != (one.action == "not tried") for one in outcomes.values())
     # Of three more it is clear without a request that they cannot be copied.
     failed = ["fail" if dry else "failed"] * 13
     assert [one.action for one in outcomes.values()] == failed + ["not tried"] * 5

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests_mock as rm
 
-from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.records import Record
 from osc_image_v1.cli import clients
@@ -20,7 +19,6 @@ from osc_image_v1.cli.importing import ImportImage
 from osc_image_v1.exceptions import (
     AmbiguousName,
     BadManifest,
-    ConnectionFailed,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
@@ -50,10 +48,6 @@ class Memory(Target):
         self.images: dict[str, Found] = {}
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
-
-    @property
-    def http(self) -> ServiceClient:
-        raise ConnectionFailed("there is none")
 
     def _properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
