@@ -147,7 +147,7 @@ class ComputeImageClient:
                 f"({error.where})"
             ) from error
         record = mapping(document).get("image")
-        if not isinstance(record, dict) or not record.get("id"):
+        if not isinstance(record, dict) or record.get("id") in (None, ""):
             raise BadAnswer(f"{action}: the service's answer has no image")
         return ComputeImage.from_record(record)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from osc_image_v1.api.fields import ImageFields
-from osc_image_v1.api.records import Record, bool_or_none, int_or_none
+from osc_image_v1.api.records import Record, bool_or_none, int_or_none, text_or_none
 
 _PREFIX = "x-image-meta-"
 _PROPERTY = "property-"
@@ -31,7 +31,8 @@ def _value(name: str, text: str) -> Any:
         return int_or_none(text)
     if name in _BOOLEANS:
         return bool_or_none(text)
-    return text
+    # Some services send an empty header for a null; an image's name may be empty.
+    return text if text or name == "name" else None
 
 
 def record_from_headers(headers: Iterable[tuple[str, str]]) -> Record:
@@ -74,6 +75,16 @@ def headers_from_fields(fields: ImageFields) -> dict[str, str]:
     return headers
 
 
+def _read(name: str, value: Any) -> Any:
+    """Return a field of a record as a model has it; an empty text is what null is."""
+    if name in _NUMBERS:
+        return int_or_none(value)
+    if name in _BOOLEANS:
+        return bool_or_none(value)
+    text = text_or_none(value) or None
+    return text.lower() if text and name == "checksum" else text
+
+
 def not_stored(fields: ImageFields, record: Record) -> list[str]:
     """Return what a service has not stored as it was asked to.
 
@@ -85,14 +96,14 @@ def not_stored(fields: ImageFields, record: Record) -> list[str]:
         for name in _STORED
         if (asked := getattr(fields, name)) is not None
         and name in record
-        and record[name] != (None if asked == "" else asked)
+        and _read(name, record[name]) != _read(name, asked)
     ]
     stored = record.get("properties")
     if isinstance(stored, dict):
         wrong += [
             f"property {name}"
             for name, asked in fields.properties.items()
-            if stored.get(name) != (asked or None)
+            if text_or_none(stored.get(name)) != (asked or None)
         ]
     return wrong
 

@@ -287,7 +287,7 @@ class ImageWrites(abc.ABC):
             raise _no_image(image_id, error) from error
         try:
             return [
-                Member(str(entry["member_id"]), bool_or_none(entry.get("can_share")) is True)
+                Member(_member_id(entry["member_id"]), bool_or_none(entry.get("can_share")) is True)
                 for entry in document["members"]
             ]
         except (LookupError, TypeError, AttributeError):
@@ -490,6 +490,12 @@ class ImageWrites(abc.ABC):
                 f"{action}: the service's properties are not the ones that were to stay, compare "
                 f"with 'openstack image v1 show {printable(image.id)}'"
             )
+
+
+def _member_id(value: object) -> str:
+    if value in (None, ""):
+        raise LookupError
+    return str(value)
 
 
 def _pointer(name: str) -> str:

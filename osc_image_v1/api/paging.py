@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from operator import itemgetter
 
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import BadAnswer, MarkerIgnored
@@ -13,7 +14,7 @@ LOG = logging.getLogger(__name__)
 
 
 def records_of(document: object, action: str) -> list[Record]:
-    """Return the records of a page, each an object with an ID.
+    """Return the records of a page, each an object with an ID, which is text.
 
     :param document: the decoded answer
     :param action: what is being done, as the beginning of an error's sentence
@@ -22,10 +23,26 @@ def records_of(document: object, action: str) -> list[Record]:
     records = document.get("images") if isinstance(document, dict) else None
     if not isinstance(records, list):
         raise BadAnswer(f"{action}: the service's answer has no list of images")
-    for record in records:
-        if type(record) is not dict or type(record.get("id")) is not str or not record["id"]:
+    if not _have_ids(records):
+        for record in records:
+            # The IDs of old clouds are numbers.
+            if type(record) is dict and type(record.get("id")) is int:
+                record["id"] = str(record["id"])
+        if not _have_ids(records):
             raise BadAnswer(f"{action}: the service's answer has an image without an ID")
     return records
+
+
+def _have_ids(records: list[Record]) -> bool:
+    """Tell whether all of a page are objects with an ID; a loop here would take its time."""
+    try:
+        ids = list(map(_id_of, records))
+    except (LookupError, TypeError):
+        return False
+    return {dict}.issuperset(map(type, records)) and {str}.issuperset(map(type, ids)) and all(ids)
+
+
+_id_of = itemgetter("id")
 
 
 # So many pages in a row without an image lead nowhere.
@@ -56,7 +73,7 @@ class PageGuard:
             the image after which it is to begin
         :raises BadAnswer: if the page leads back to where the list has been, or nowhere
         """
-        ids = frozenset(record["id"] for record in records)
+        ids = frozenset(map(_id_of, records))
         self._check_begin(ids)
         overlap = ids & self._previous
         last = records[-1]["id"] if records else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ Record = dict[str, Any]
 
 _TRUE = frozenset(("true", "t", "1", "yes", "on"))
 _FALSE = frozenset(("false", "f", "0", "no", "off"))
+# Sizes add up to more than 64 bits; to read a number takes the square of its digits.
+_MOST_DIGITS = 40
 
 _HEXADECIMAL = re.compile("[0-9a-f]+")
 # By the number of digits: services write no more than the digest.
@@ -18,12 +21,15 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 
 
 def text_or_none(value: object) -> str | None:
-    """Return the value as text, None where it is null."""
+    """Return the value as text, None where it is null; objects and lists as JSON."""
     if value is None or isinstance(value, str):
         return value
     try:
+        if isinstance(value, (dict, list)):
+            return json.dumps(value, ensure_ascii=False, sort_keys=True)
         return str(value)
-    except RecursionError:
+    except (RecursionError, ValueError):
+        # It is nested too deep, or a number of thousands of digits.
         return None
 
 
@@ -33,8 +39,11 @@ def int_or_none(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and len(value) < 20 and value.isdecimal():
-        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and len(value) < _MOST_DIGITS:
+        digits = value.strip()
+        return int(digits) if digits.isdecimal() else None
     return None
 
 
@@ -42,7 +51,7 @@ def bool_or_none(value: object) -> bool | None:
     """Return the value as a boolean, None where it is neither."""
     if isinstance(value, bool):
         return value
-    word = str(value).lower()
+    word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
     return True if word in _TRUE else False if word in _FALSE else None
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -18,6 +20,9 @@ from osc_image_v1.text import printable
 
 #: Turns a record's value into a cell.
 Render = Callable[[Any], Any]
+
+#: Reads the cells of a column.
+Reader = Callable[[Sequence[Any]], Sequence[Any]]
 
 #: Formats whose values are types, and formats whose values are exact text.
 TYPED = frozenset(("json", "yaml"))
@@ -138,15 +143,18 @@ def page_rows(
     fields: Sequence[tuple[str, Render | None]],
     output_format: str,
     human_readable: bool = False,
+    readers: Mapping[str, Reader] | None = None,
 ) -> Iterator[Sequence[Any]]:
-    """Yield a row for each record of each page; quicker than :func:`rows` for long lists.
+    """Return a row for each record of each page; quicker than :func:`rows` for long lists.
 
     :param pages: pages of records as the service sent them; a missing field is None
     :param fields: name of the field, and what makes a reader's value of it
     :param output_format: the name of cliff's formatter
     :param human_readable: whether sizes have units
+    :param readers: what gives the cells of a field their types, by the field's name
     """
     names = [name for name, _ in fields]
+    read = [(i, readers[name]) for i, name in enumerate(names) if readers and name in readers]
     renders = [
         (i, _render(*field, output_format, human_readable)) for i, field in enumerate(fields)
     ]
@@ -157,19 +165,25 @@ def page_rows(
         if render is not None and (render is not as_json or names[index] in _NESTED)
     ]
     pick = itemgetter(*names)
-    for page in pages:
+
+    def rows_of(page: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Any]]:
         try:
             picked = list(map(pick, page))
         except KeyError:
             picked = [tuple(map(record.get, names)) for record in page]
-        if changed and picked:
-            # By columns, so that the loop over a page's records runs inside map and zip.
-            cells: list[Iterable[Any]] = list(zip(*picked, strict=True))
-            for index, render in changed:
-                cells[index] = map(render, cells[index])
-            yield from zip(*cells, strict=True)
-        else:
-            yield from picked
+        if not picked or not (read or changed):
+            return picked
+        # By columns, so that the loop over a page's records runs inside map and zip.
+        sent: list[Sequence[Any]] = list(zip(*picked, strict=True))
+        cells: list[Iterable[Any]] = list(sent)
+        for index, reader in read:
+            cells[index] = reader(sent[index])
+        for index, render in changed:
+            cells[index] = map(render, cells[index])
+        as_sent = all(map(operator.is_, cells, sent))
+        return picked if as_sent else zip(*cells, strict=True)
+
+    return chain.from_iterable(map(rows_of, pages))
 
 
 def listed(
@@ -177,14 +191,16 @@ def listed(
     table: Sequence[tuple[str, str, Render | None]],
     parsed_args: argparse.Namespace,
 ) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
-    """Return the headers and rows of a list command.
+    """Return the headers and rows of a list command, values read as the models do it.
 
     :param pages: pages of records as the service sent them
     :param table: header, name of the field, and what makes a reader's value of it
     :param parsed_args: with the name of cliff's formatter, and whether sizes have units
     """
+    from osc_image_v1.cli.readers import READERS
+
     fields = [(field, render) for _header, field, render in table]
-    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable)
+    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable, READERS)
     return tuple(header for header, _field, _render in table), rows
 
 

@@ -13,7 +13,9 @@ from osc_image_v1.i18n import _
 
 
 def _server_id(server: Any) -> Any:
-    return server.get("id") if isinstance(server, dict) else None
+    from osc_image_v1.api.records import mapping, text_or_none
+
+    return text_or_none(mapping(server).get("id"))
 
 
 _BRIEF = (

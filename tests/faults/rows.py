@@ -703,10 +703,19 @@ LISTS = (
         "the service's answer has an image without an ID",
         _records(_without_id),
     ),
+    ListRow(
+        "The IDs of images are numbers",
+        "",
+        0,
+        -2,
+        {"list": [_records(lambda record: {**record, "id": _IDS.index(record["id"])})]},
+        ("list",),
+        (*_LIST, "--limit", "2"),
+    ),
     _refused(
-        "A record's ID is a number",
+        "A record's ID is neither text nor a number",
         "the service's answer has an image without an ID",
-        _records(lambda record: {**record, "id": 5}),
+        _records(lambda record: {**record, "id": [5]}),
     ),
     _refused(
         "A record is a text",
@@ -714,7 +723,7 @@ LISTS = (
         _records(lambda record: "image"),
     ),
     _whole(
-        "Fields have other types, absurd numbers and dates: shown as they are",
+        "Fields have other types, absurd numbers and dates: read as what they should be, else null",
         *[_records(lambda record: {**record, **_STRANGE})] * 3,
         command=_LIST_LONG,
     ),

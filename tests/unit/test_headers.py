@@ -80,6 +80,20 @@ def test_wrong_values_are_null():
     assert record == {"size": None, "min_ram": None, "protected": None, "properties": {}}
 
 
+def test_an_empty_header_is_a_null():
+    """Of a name and of a property it is not: these may be empty."""
+    names = ("name", "owner", "checksum", "deleted_at", "size", "disk_format", "property-a")
+    assert record_from_headers([(f"x-image-meta-{name}", "") for name in names]) == {
+        "name": "",
+        "owner": None,
+        "checksum": None,
+        "deleted_at": None,
+        "size": None,
+        "disk_format": None,
+        "properties": {"a": ""},
+    }
+
+
 def test_other_headers_do_not_count():
     assert record_from_headers([("Content-Length", "5"), ("x-image-meta", "a"), ("", "")]) == {
         "properties": {}

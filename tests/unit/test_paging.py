@@ -25,11 +25,17 @@ def test_a_document_without_a_list(document):
 
 
 @pytest.mark.parametrize(
-    "record", [None, "a", [], {}, {"id": None}, {"id": ""}, {"id": 5}, {"name": "a"}]
+    "record",
+    [None, "a", [], {}, {"id": None}, {"id": ""}, {"id": True}, {"id": 5.0}, {"name": "a"}],
 )
 def test_a_record_without_an_id(record):
     with pytest.raises(BadAnswer, match=r"^Cannot list: .* has an image without an ID$"):
         records_of({"images": [brief(1), record]}, "Cannot list")
+
+
+def test_the_ids_of_old_clouds_are_numbers():
+    records = records_of({"images": [brief(1), brief(2, id=17), brief(3, id=0)]}, "Cannot list")
+    assert [record["id"] for record in records] == [brief(1)["id"], "17", "0"]
 
 
 def test_pages_that_lead_on():

@@ -14,7 +14,15 @@ from osc_image_v1.api.records import (
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, None), ("", ""), ("a", "a"), (5, "5"), (True, "True"), ({"a": 1}, "{'a': 1}")],
+    [
+        (None, None),
+        ("", ""),
+        ("a", "a"),
+        (5, "5"),
+        (True, "True"),
+        ({"é": 1}, '{"é": 1}'),
+        ([None, "a"], '[null, "a"]'),
+    ],
 )
 def test_text(value, text):
     assert text_or_none(value) == text
@@ -28,7 +36,13 @@ def test_text(value, text):
         (10**30, 10**30),
         ("25", 25),
         ("9" * 19, int("9" * 19)),
-        ("9" * 20, None),
+        (str(10**19), 10**19),
+        (" 64 ", 64),
+        ("9" * 40, None),
+        (1e19, 10**19),
+        (64.0, 64),
+        (float("inf"), None),
+        (float("nan"), None),
         ("-1", None),
         ("1.5", None),
         ("", None),
@@ -52,6 +66,7 @@ def test_whole_numbers(value, number):
         (True, True),
         (False, False),
         ("True", True),
+        (" true ", True),
         ("true", True),
         ("1", True),
         (1, True),

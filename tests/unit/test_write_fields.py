@@ -208,6 +208,34 @@ def test_what_a_service_did_not_store_is_told():
     assert not_stored(fields, {"name": "a"}) == []
 
 
+def test_numbers_and_booleans_may_come_back_as_text():
+    fields = ImageFields(
+        min_ram=64,
+        min_disk=0,
+        size=10**12,
+        is_public=True,
+        protected=False,
+        owner="17",
+        checksum="ab" * 16,
+        properties={"n": "5", "e": ""},
+    )
+    record = {
+        "min_ram": "64",
+        "min_disk": "0",
+        "size": 1e12,
+        "is_public": "True",
+        "protected": "false",
+        "owner": 17,
+        "checksum": "AB" * 16,
+        "properties": {"n": 5, "e": None},
+    }
+    assert not_stored(fields, record) == []
+    wrong = {"min_ram": "65", "is_public": "False", "protected": "?", "owner": 18, "size": None}
+    found = ["min_ram", "size", "owner", "is_public", "protected"]
+    assert not_stored(fields, wrong) == found
+    assert not_stored(ImageFields(name=""), {"name": ""}) == []
+
+
 def test_location_and_source_have_headers_of_their_own():
     assert headers_from_fields(ImageFields(copy_from="http://a/b", store="file")) == {
         "x-glance-api-copy-from": "http://a/b",
