@@ -136,6 +136,9 @@ class CompareImage(base.Lister):
         if self._comparison.left_out:
             left_out = _("; not compared, since they are in no state to be copied: %d")
             left_out %= self._comparison.left_out
+        if self._comparison.doubtful:
+            doubtful = _("; no checksum tells whether the data is the same: %d")
+            left_out += doubtful % self._comparison.doubtful
         if self._differences:
             text = _("Differences: %(number)d; images compared: %(images)d") % numbers
             raise ImageV1Error(text + left_out)

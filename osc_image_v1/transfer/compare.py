@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from osc_image_v1.api.compute_images import ComputeImageClient
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client, properties_of
 from osc_image_v1.api.models import ComputeImage, ImageDetail
-from osc_image_v1.api.records import Record, int_or_none, text_or_none
+from osc_image_v1.api.records import Record, as_checksum, int_or_none, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
 from osc_image_v1.exceptions import Forbidden, ImageNotFound
 from osc_image_v1.transfer.archive import Archive
@@ -24,9 +23,9 @@ from osc_image_v1.transfer.drafts import (
     Found,
     Plan,
     has_data,
-    md5_of,
     state_of,
 )
+from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.manifest import ExportedImage
 from osc_image_v1.transfer.targets import Target
 
@@ -77,6 +76,9 @@ class Other:
 class Peer(abc.ABC):
     """The other side of a comparison."""
 
+    #: Whether it has data of its own, not that of the service here.
+    has_own_data = False
+
     @abc.abstractmethod
     def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:
         """Return what the other side ought to say of an image, None where it has no such ones.
@@ -117,6 +119,8 @@ class Comparison:
     :param peer: the other side
     :param members: whether members are compared, which takes two requests an image
     :ivar images: how many images were compared
+    :ivar doubtful: how many of them have data that nothing vouches for, so that nothing tells
+        whether the other side's is the same
     :ivar left_out: how many were not, since the other side has no images in their state: they are
         still being stored, say
     """
@@ -125,7 +129,7 @@ class Comparison:
         self._client = client
         self._peer = peer
         self._members = members
-        self.images = self.left_out = 0
+        self.images = self.left_out = self.doubtful = 0
 
     def differences(
         self, records: Iterable[Record], *, listed: bool = True, extra: bool = True
@@ -161,6 +165,8 @@ class Comparison:
         if other is None:
             yield Difference(image.id, image.name, "missing", image.status)
             return
+        if self._peer.has_own_data and has_data(image):
+            self.doubtful += expected_of(image).lack() is not None
         names = [name for name in expected if name in other.fields or name.startswith(_PROPERTY)]
         names += [
             name for name in other.fields if name.startswith(_PROPERTY) and name not in expected
@@ -217,7 +223,7 @@ def fields_of_v1(image: ImageDetail) -> Fields:
         "name": image.name,
         "status": image.status,
         "size": image.size or 0,
-        "checksum": image.checksum,
+        "checksum": as_checksum(image.checksum) or image.checksum,
         "disk_format": image.disk_format,
         "container_format": image.container_format,
         "min_disk": image.min_disk or 0,
@@ -236,11 +242,12 @@ def fields_of_v2(record: Record) -> Fields:
 
     :param record: its record
     """
+    checksum = text_or_none(record.get("checksum"))
     fields: Fields = {
         "name": text_or_none(record.get("name")),
         "status": text_or_none(record.get("status")),
         "size": int_or_none(record.get("size")) or 0,
-        "checksum": as_md5(text_or_none(record.get("checksum"))),
+        "checksum": as_checksum(checksum) or checksum,
         "disk_format": text_or_none(record.get("disk_format")),
         "container_format": text_or_none(record.get("container_format")),
         "min_disk": int_or_none(record.get("min_disk")) or 0,
@@ -252,6 +259,9 @@ def fields_of_v2(record: Record) -> Fields:
         "created_at": _seconds(parse_server_time(record.get("created_at"))),
         "updated_at": _seconds(parse_server_time(record.get("updated_at"))),
     }
+    algorithm = text_or_none(record.get("os_hash_algo"))
+    if algorithm:
+        fields[algorithm] = as_checksum(text_or_none(record.get("os_hash_value")))
     return _with_properties(fields, properties_of(record))
 
 
@@ -360,6 +370,8 @@ class CloudPeer(Peer):
         it nothing tells which image there is the copy of one
     """
 
+    has_own_data = True
+
     def __init__(
         self,
         target: Target,
@@ -385,10 +397,12 @@ class CloudPeer(Peer):
         draft = self._draft(image, new_id)
         fields = fields_of_v1(replace(image, properties=draft.properties))
         del fields["created_at"], fields["updated_at"]
-        fields["checksum"] = md5_of(image) if has_data(image) else None
-        if fields["checksum"] is None:
-            del fields["checksum"]
-        if not has_data(image):
+        data = expected_of(image)
+        del fields["checksum"]
+        if has_data(image) and data.algorithm is not None:
+            # The Image API v2 shows another checksum than MD5 in a field of its own.
+            fields["checksum" if data.md5 else data.algorithm] = data.checksum
+        if not has_data(image) or data.size is None:
             del fields["size"]
         fields["owner"] = draft.owner
         if not draft.owned and (draft.owner is None or self._plan.projects):
@@ -482,7 +496,8 @@ def _is_copy(image: ImageDetail, owner: str | None, other: Other) -> bool:
 
 def _other_of_v1(image: ImageDetail) -> Other:
     fields = fields_of_v1(image)
-    fields["checksum"] = as_md5(image.checksum)
+    if has_data(image) and expected_of(image).algorithm not in (None, "md5"):
+        fields[str(expected_of(image).algorithm)] = fields.pop("checksum")
     return Other(image.id, image.name, fields)
 
 
@@ -492,15 +507,19 @@ class DirectoryPeer(Peer):
     :param archive: the directory
     """
 
+    has_own_data = True
+
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
     def expected(self, image: ImageDetail, other: Other | None = None) -> Fields | None:  # noqa: ARG002
         """Return what the manifest ought to say of an image."""
         fields = fields_of_v1(image)
-        if has_data(image):
-            return {**fields, "data": "there"}
-        return fields
+        if not has_data(image):
+            return fields
+        if expected_of(image).size is None:
+            del fields["size"]
+        return {**fields, "data": "there"}
 
     def all(self) -> Iterator[Other]:
         """Yield all images of the manifests."""
@@ -524,8 +543,9 @@ class DirectoryPeer(Peer):
             fields["data"] = self._data(exported)
         if exported.data is not None:
             fields["size"] = exported.data.size
-            if fields["checksum"] is not None:
-                fields["checksum"] = exported.data.md5
+            algorithm = expected_of(exported.image).algorithm
+            if algorithm in ("md5", "sha256"):
+                fields["checksum"] = getattr(exported.data, algorithm)
         return Other(exported.id, exported.name, fields)
 
     def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:

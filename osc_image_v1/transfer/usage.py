@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import (
     Record,
     as_checksum,
@@ -16,9 +17,11 @@ from osc_image_v1.api.records import (
 )
 from osc_image_v1.api.times import parse_server_time
 from osc_image_v1.transfer.drafts import IMAGE_REFERENCES
+from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
+_NOT_PROVEN = "its size is 0, and no checksum proves that there is no data"
 
 
 def _text(name: str) -> Callable[[Record], str | None]:
@@ -173,9 +176,10 @@ def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
         return
     if _size(record) == 0:
         # A snapshot of a server that boots from a volume has its data in another volume.
-        if "block_device_mapping" in mapping(record.get("properties")):
+        if is_in_a_volume(0, mapping(record.get("properties"))):
             return
-        yield "active without data", "its size is 0"
+        proven = expected_of(ImageDetail.from_record(record)).size == 0
+        yield "active without data", "its size is 0" if proven else _NOT_PROVEN
         return
     checksum = text_or_none(record.get("checksum"))
     if not checksum:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +26,9 @@ from osc_image_v1.transfer.compare import (
     Peer,
     V2Peer,
 )
+from osc_image_v1.transfer.copy import Copy
 from osc_image_v1.transfer.drafts import Plan
+from osc_image_v1.transfer.export import Export
 from osc_image_v1.transfer.manifest import ExportedImage, StoredData
 from osc_image_v1.transfer.ours import new_id_of
 from osc_image_v1.transfer.shards import Shard
@@ -266,6 +269,52 @@ def test_what_v1_cannot_carry_is_missing_there(client: ImageClient, store: Store
 # A directory
 
 
+def _comparison(client: ImageClient, store: Store, peer: Peer) -> tuple[list[str], int]:
+    comparison = Comparison(client, peer)
+    found = [one.difference for one in comparison.differences(list(store.records.values()))]
+    return found, comparison.doubtful
+
+
+def test_an_image_that_is_not_proven_to_be_empty(
+    client: ImageClient, store: Store, glance: GlanceV2, tmp_path: Path
+) -> None:
+    """Its record says 0 bytes, and its data is there all the same."""
+    one = store.add(1, b"all the same", size=0, checksum=None)
+    snapshot = {"block_device_mapping": "[]"}
+    store.add(2, b"", checksum=None, properties=snapshot)
+    records = list(store.records.values())
+    assert {o.action for o in Copy(client, glance.target(), Plan()).run(records)} == {"copied"}
+    assert glance.data[one] == b"all the same"
+    target = glance.target()
+    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == ([], 1)
+    Export(client, tmp_path).run(records)
+    assert _comparison(client, store, DirectoryPeer(Archive(tmp_path))) == ([], 1)
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
+def test_checksums_of_other_algorithms(
+    client: ImageClient, store: Store, glance: GlanceV2, tmp_path: Path, algorithm: str
+) -> None:
+    one = store.add(1, b"data", checksum=hashlib.new(algorithm, b"data").hexdigest())
+    records = list(store.records.values())
+    outcomes = list(Copy(client, glance.target(), Plan()).run(records))
+    assert [(outcome.action, outcome.notes) for outcome in outcomes] == [("copied", ())]
+    Export(client, tmp_path).run(records)
+    assert _comparison(client, store, DirectoryPeer(Archive(tmp_path))) == ([], 0)
+    there = {"os_hash_algo": algorithm, "os_hash_value": store.records[one]["checksum"]}
+    glance.records[one] |= there
+    target = glance.target()
+    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == ([], 0)
+    glance.records[one]["os_hash_value"] = "0" * len(there["os_hash_value"])
+    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == (
+        [algorithm],
+        0,
+    )
+    store.data[one] = b"Data"
+    [outcome] = Copy(client, glance.target(), Plan(new_ids=True)).run(records)
+    assert "is damaged here: its " + algorithm.upper() in outcome.notes[0]
+
+
 @pytest.fixture
 def directory(tmp_path: Path, store: Store) -> Path:
     store.add(0)
@@ -351,7 +400,9 @@ def test_the_command(
     shell: Shell, store: Store, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     error, rows = run(shell, "--with", f"directory:{directory}")
-    assert error == "Differences: 2; images compared: 5"
+    assert error == (
+        "Differences: 2; images compared: 5; no checksum tells whether the data is the same: 1"
+    )
     assert rows[0] == {
         "ID": image_id(2),
         "Name": "image 2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timezone
 from typing import Any
@@ -60,7 +61,19 @@ def kinds(*records: dict[str, Any], **options: Any) -> list[tuple[str, str, str]
             {"checksum": "crc32:1"},
             [("unknown checksum", "it is of no algorithm that can be checked here")],
         ),
-        ({"size": 0, "checksum": None}, [("active without data", "its size is 0")]),
+        (
+            {"size": 0, "checksum": None},
+            [
+                (
+                    "active without data",
+                    "its size is 0, and no checksum proves that there is no data",
+                )
+            ],
+        ),
+        (
+            {"size": 0, "checksum": hashlib.sha256(b"").hexdigest()},
+            [("active without data", "its size is 0")],
+        ),
         ({"size": 0, "properties": {"block_device_mapping": "[]"}}, []),
         ({"status": "killed", "checksum": None}, [("killed", "storing its data failed")]),
         ({"status": "queued"}, [("queued for over a day", "for 1 day")]),
