@@ -6,7 +6,8 @@ https://docs.openstack.org/api-ref/image/v1/
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +24,15 @@ from osc_image_v1.api.models import Image, ImageDetail
 from osc_image_v1.api.paging import PageGuard, found_on, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
 from osc_image_v1.api.records import Record
-from osc_image_v1.api.sorting import is_sorted_here, pages_in_order
+from osc_image_v1.api.sorting import (
+    TELLING,
+    OtherRank,
+    best_in_order,
+    is_in_order,
+    is_sorted_here,
+    pages_in_order,
+    rank_of,
+)
 from osc_image_v1.exceptions import (
     AmbiguousName,
     ApiNotAvailable,
@@ -41,6 +50,8 @@ from osc_image_v1.text import printable
 _MOST_CANDIDATES = 20
 # How many images before a deleted one are tried as the marker in its place.
 _STEPS_BACK = 10
+# How many pages of a list are read before it is worth a request to find a way around the others.
+_PAGES_BEFORE_A_LOOK = 3
 
 
 class ImageClient(ImageWrites):
@@ -109,8 +120,9 @@ class ImageClient(ImageWrites):
         Each record is checked against all filters here. Those that need fields which brief
         records do not have make the service send whole ones.
 
-        A list by name, format or size is sorted here, when all of it has come in: the service
-        would lose images next to those where that is null.
+        A list by name, format or size is sorted here, by code points and with nulls as the least,
+        when all of it has come in; so is one by ID, if the service does not do it. With a limit
+        no more than that many images are kept in memory.
 
         :param query: what to list, by default all that the service lists
         :param detail: whether to ask for all metadata
@@ -124,20 +136,74 @@ class ImageClient(ImageWrites):
         query = query or ImageQuery()
         if query.limit == 0:
             return
-        if is_sorted_here(query):
-            whole = replace(
-                query,
-                sort_key=None,
-                sort_dir=None,
-                marker=None,
-                limit=None,
-                page_size=MAX_PAGE_SIZE,
-            )
-            records = [record for page in self.pages(whole, detail, action) for record in page]
-            yield from pages_in_order(records, query)
-            return
-        pager, first = self._begun(query, detail, action)
-        yield from pager.follow(first)
+        if not is_sorted_here(query):
+            pager, first = self._begun(query, detail, action)
+            if is_in_order(first, query) and self._keeps_order(first, query, detail, action):
+                yield from pager.follow(first)
+                return
+        yield from self._sorted(query, detail, action)
+
+    def _keeps_order(
+        self, page: list[Record], query: ImageQuery, detail: bool, action: str
+    ) -> bool:
+        """Tell whether the service sorts by ID, also where the page after a marker is too short."""
+        if query.sort_key != "id" or query.marker is None or len(page) >= TELLING:
+            return True
+        beginning = replace(query, marker=None, limit=TELLING)
+        return is_in_order(self._begun(beginning, detail, action)[1], query)
+
+    def _sorted(self, query: ImageQuery, detail: bool, action: str) -> Iterator[list[Record]]:
+        """Return the pages of a list that is sorted here."""
+        whole = replace(
+            query,
+            sort_key=None,
+            sort_dir=None,
+            marker=None,
+            limit=None,
+            page_size=MAX_PAGE_SIZE,
+        )
+        if query.limit is not None:
+            with contextlib.suppress(OtherRank):
+                return self._best(query, whole, detail, action)
+        records = [record for page in self.pages(whole, detail, action) for record in page]
+        return pages_in_order(records, query)
+
+    def _best(
+        self, query: ImageQuery, whole: ImageQuery, detail: bool, action: str
+    ) -> Iterator[list[Record]]:
+        """Return the first images of a list that is sorted here, with no others in memory."""
+        if query.marker is None:
+            return best_in_order(self._largest(query, whole, detail, action), query)
+        pages = self.pages(whole, detail, action)
+        first = next(pages, [])
+        key = str(query.sort_key)
+        values = [record.get(key) for record in first if record["id"] == query.marker]
+        if first and not values:
+            values = [query.marker if key == "id" else getattr(self.get(query.marker), key)]
+            if values[0] in (None, ""):
+                # Headers do not tell the one from the other.
+                raise OtherRank
+        marker = rank_of(query, values[0] if values else None)
+        return best_in_order(itertools.chain([first], pages), query, marker)
+
+    def _largest(
+        self, query: ImageQuery, whole: ImageQuery, detail: bool, action: str
+    ) -> Iterable[list[Record]]:
+        """Yield what may be among the first of a list, and of a long one by size not much more."""
+        pages = self.pages(whole, detail, action)
+        limit = query.limit or 0
+        if (query.sort_key, query.sort_dir) != ("size", "desc") or limit > MAX_PAGE_SIZE:
+            return pages
+        begin = list(itertools.islice(pages, _PAGES_BEFORE_A_LOOK))
+        if len(begin) < _PAGES_BEFORE_A_LOOK:
+            return begin
+        # So many are at least as large, whatever else the service makes of this order.
+        look = replace(query, min_size=query.min_size or 0, page_size=MAX_PAGE_SIZE)
+        pager, page = self._begun(look, detail, action)
+        sizes = sorted((record["size"] for record in pager.kept(page)), key=int, reverse=True)
+        if len(sizes) < limit:
+            return itertools.chain(begin, pages)
+        return self.pages(replace(whole, min_size=int(sizes[limit - 1])), detail, action)
 
     def _begun(self, query: ImageQuery, detail: bool, action: str) -> tuple[_Pager, list[Record]]:
         """Return a list in progress and its first page."""
@@ -349,11 +415,17 @@ class _Pager:
         self._left = query.limit
         self._asked = 0
 
+    def kept(self, page: list[Record]) -> list[Record]:
+        """Return what the filters leave of a page."""
+        return self._sieve.kept(page)
+
     def page(self, marker: str | None) -> list[Record]:
         """Return the page after a marker, as the service sent it."""
         self._asked = self._query.page_size
         if self._left is not None and not self._whole_pages:
             self._asked = min(self._asked, self._left)
+        if self._query.sort_key == "id":
+            self._asked = max(self._asked, TELLING)
         params = {**self._params, "limit": str(self._asked)}
         if marker is not None:
             params["marker"] = marker
@@ -379,7 +451,7 @@ class _Pager:
                     raise
                 # A service that knows no limit either gives all that it has.
                 return
-            rows = self._sieve.kept(fresh)
+            rows = self.kept(fresh)
             # Pages of what is left would get ever smaller.
             self._whole_pages = self._whole_pages or len(rows) < len(fresh)
             if self._left is not None:
