@@ -90,7 +90,9 @@ class Lister(Command, command.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the list."""
-        if parsed_args.formatter in ("csv", "json", "table"):
+        from osc_image_v1.cli.outputs import waiting
+
+        if parsed_args.formatter in ("csv", "json", "table", "yaml"):
             from osc_image_v1.cli import streams
 
             self.formatter = streams.FORMATTERS[parsed_args.formatter]()
@@ -103,7 +105,7 @@ class Lister(Command, command.Lister):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            with written(self.app.stdout):
+            with waiting(self.app), written(self.app.stdout):
                 return super().produce_output(parsed_args, column_names, data)
         finally:
             if collecting:
@@ -115,12 +117,14 @@ class ShowOne(Command, command.ShowOne):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the thing."""
+        from osc_image_v1.cli.outputs import waiting
+
         if parsed_args.formatter == "shell":
             from osc_image_v1.cli import variables
 
             self.formatter = variables.ShellVariables()
         survive_surrogates(self.app.stdout)
-        with written(self.app.stdout):
+        with waiting(self.app), written(self.app.stdout):
             return super().produce_output(parsed_args, column_names, data)
 
 

@@ -102,5 +102,10 @@ def _raw(stdout: Any) -> Any:
 
     Nothing that a closed pipe refuses stays in a buffer, to fail again when the shell ends.
     """
+    import io
+
+    from osc_image_v1.cli.outputs import WaitingOutput
+
     stdout.flush()
-    return getattr(stdout.buffer, "raw", stdout.buffer).write
+    raw = getattr(stdout.buffer, "raw", stdout.buffer)
+    return (WaitingOutput(raw.fileno()) if isinstance(raw, io.FileIO) else raw).write

@@ -33,7 +33,7 @@ def _blocks(rows: Iterable[Any]) -> Iterator[list[Any]]:
             if len(block) == _BLOCK:
                 yield block
                 block = []
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         if block:
             yield block
         raise
@@ -58,12 +58,15 @@ class StreamedJson(base.ListFormatter):
         between = "," if indent else ", "
         stdout.write("[")
         separator = ""
-        for block in _blocks(data):
-            cells = iter(_encoded([cell for row in block for cell in row], indent))
-            filled = map(fill, zip(*[cells] * len(names), strict=True))
-            stdout.write(separator + between.join(filled))
-            separator = between
-        stdout.write(("\n" if indent and separator else "") + "]\n")
+        try:
+            for block in _blocks(data):
+                cells = iter(_encoded([cell for row in block for cell in row], indent))
+                filled = map(fill, zip(*[cells] * len(names), strict=True))
+                stdout.write(separator + between.join(filled))
+                separator = between
+        finally:
+            # After an error too: what came until then can be read.
+            stdout.write(("\n" if indent and separator else "") + "]\n")
 
 
 _NESTED = frozenset((dict, list, tuple))
@@ -103,6 +106,33 @@ class StreamedCsv(base.ListFormatter):
         )
         writer.writerow(column_names)
         writer.writerows(data)
+
+
+class StreamedYaml(base.ListFormatter):
+    """YAML as cliff writes it, without all rows in memory."""
+
+    def add_argument_group(self, parser: Any) -> None:
+        """Add nothing: cliff's own formatter has added its options."""
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Any],
+        stdout: Any,
+        parsed_args: Any,  # noqa: ARG002
+    ) -> None:
+        """Write rows as a list of mappings."""
+        import yaml
+
+        empty = True
+        try:
+            for block in _blocks(data):
+                empty = False
+                rows = [dict(zip(column_names, row, strict=True)) for row in block]
+                yaml.safe_dump(rows, stdout, default_flow_style=False)
+        finally:
+            if empty:
+                stdout.write("[]\n")
 
 
 class StreamedTable(base.ListFormatter):
@@ -204,4 +234,5 @@ FORMATTERS: dict[str, type[base.ListFormatter]] = {
     "csv": StreamedCsv,
     "json": StreamedJson,
     "table": StreamedTable,
+    "yaml": StreamedYaml,
 }

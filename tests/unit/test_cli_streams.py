@@ -5,7 +5,8 @@ import json
 import sys
 
 import pytest
-from cliff.formatters import commaseparated, json_format, table
+import yaml
+from cliff.formatters import commaseparated, json_format, table, yaml_format
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,37 @@ def emitted(formatter, names, rows, **options):
 def test_json_is_what_cliff_writes(table, noindent):
     ours = emitted(streams.StreamedJson(), *table, noindent=noindent)
     assert ours == emitted(json_format.JSONFormatter(), *table, noindent=noindent)
+
+
+@given(_TABLES)
+def test_yaml_is_what_cliff_writes(table):
+    ours = emitted(streams.StreamedYaml(), *table)
+    assert ours == emitted(yaml_format.YAMLFormatter(), *table)
+
+
+def test_yaml_of_several_blocks_is_what_cliff_writes():
+    rows = [(number, {"a": [number]}) for number in range(2500)]
+    ours = emitted(streams.StreamedYaml(), ["N", "P"], rows)
+    assert ours == emitted(yaml_format.YAMLFormatter(), ["N", "P"], rows)
+
+
+@pytest.mark.parametrize("failure", [ValueError("gone"), OSError("gone"), KeyboardInterrupt()])
+@pytest.mark.parametrize("count", [0, 1, 1000, 1001, 2500])
+@pytest.mark.parametrize("noindent", [True, False])
+@pytest.mark.parametrize("name", ["json", "yaml"])
+def test_a_list_that_fails_is_a_whole_document(name, noindent, count, failure):
+    def rows():
+        yield from ((number,) for number in range(count))
+        raise failure
+
+    stdout = io.StringIO()
+    with pytest.raises(type(failure)) as raised:
+        streams.FORMATTERS[name]().emit_list(
+            ["N"], rows(), stdout, argparse.Namespace(noindent=noindent)
+        )
+    assert raised.value is failure
+    read = json.loads if name == "json" else yaml.safe_load
+    assert read(stdout.getvalue()) == [{"N": number} for number in range(count)]
 
 
 @given(_TABLES, st.sampled_from(["all", "minimal", "nonnumeric", "none"]))
@@ -131,7 +163,7 @@ def test_what_came_before_an_error_is_written(before):
     rows = ((1 // (before - number),) for number in range(before + 1))
     with pytest.raises(ZeroDivisionError):
         streams.StreamedJson().emit_list(["N"], rows, stdout, argparse.Namespace(noindent=True))
-    assert len(json.loads(stdout.getvalue() + "]")) == before
+    assert len(json.loads(stdout.getvalue())) == before
 
 
 def test_long_json_is_what_cliff_writes():
