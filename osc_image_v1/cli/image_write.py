@@ -202,6 +202,16 @@ def _data(
     return contextlib.nullcontext(Upload(sys.stdin.buffer, size, _("standard input")))
 
 
+def _refuse_nothing(data: Upload, size: int | None) -> None:
+    """Refuse data of no bytes, which mostly is what a command left that failed."""
+    from osc_image_v1.exceptions import InvalidInput
+
+    if size != 0 and data.is_empty():
+        raise InvalidInput(
+            _("%s has no data at all: if the image is to be empty, give --size 0") % data.label
+        )
+
+
 class CreateImage(base.ShowOne):
     _description = _(
         "Create an image with the Image API v1: its record alone, or with data from a file, from "
@@ -237,7 +247,8 @@ class CreateImage(base.ShowOne):
             type=options.size,
             help=_(
                 "Size of the data, in bytes or with a unit (10G, 512MiB). What is uploaded must "
-                "have it. Without data it is only noted, but 0 makes an empty image active"
+                "have it; data of no bytes is refused without --size 0. Without data it is only "
+                "noted, but 0 makes an empty image active"
             ),
         )
         parser.add_argument(
@@ -274,6 +285,8 @@ class CreateImage(base.ShowOne):
         with interrupted, _data(parsed_args, parsed_args.size) as data:
             if data is not None or fields.has_source:
                 check_formats(fields.disk_format, fields.container_format)
+            if data is not None:
+                _refuse_nothing(data, parsed_args.size)
             image = create_image(
                 manager.image_v1,
                 _with_owner(fields, parsed_args, manager),
@@ -318,6 +331,15 @@ class SetImage(base.Command):
             help=_("Remove all properties but those that are set here"),
         )
         _add_sources(parser)
+        parser.add_argument(
+            "--size",
+            metavar="<size>",
+            type=options.size,
+            help=_(
+                "Size that the data must have which is uploaded, in bytes or with a unit (10G, "
+                "512MiB). Data of no bytes is refused without --size 0"
+            ),
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -333,13 +355,17 @@ class SetImage(base.Command):
         interrupted = ended_by_signals(
             _("Interrupted: an image that was just given data is killed, and must be created anew")
         )
-        with interrupted, _data(parsed_args) as data:
+        with interrupted, _data(parsed_args, parsed_args.size) as data:
             filled = data is not None or fields.has_source
             if fields.store is not None and not filled:
                 raise InvalidInput(_("--store is for --file, --stdin and --copy-from"))
             asked = fields != ImageFields() or parsed_args.project or parsed_args.purge_properties
+            if data is None and parsed_args.size is not None:
+                raise InvalidInput(_("--size is for --file and --stdin"))
             if data is None and not asked:
                 raise InvalidInput(_("Nothing to change: give at least one option"))
+            if data is not None:
+                _refuse_nothing(data, parsed_args.size)
             fields = _with_owner(fields, parsed_args, manager)
             image = manager.image_v1.find(parsed_args.image)
             check_pair(image, fields)

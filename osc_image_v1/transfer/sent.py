@@ -41,6 +41,8 @@ class Upload:
         self.label = label
         self.sent = 0
         self.checksum: str | None = None
+        # What was read to learn whether there is anything.
+        self._first: bytes | None = None
         self._sending: Generator[bytes, None, None] | None = None
         # How requests learns the Content-Length. Nothing at all goes chunked: that there is a body
         # is what makes the service take it for data.
@@ -51,6 +53,17 @@ class Upload:
         self.stop()
         self._sending = self._send()
         return self._sending
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no data at all; of a pipe the first piece is waited for.
+
+        :raises FileFailed: if it cannot be read
+        """
+        if self._start is not None:
+            return self.size == 0
+        if self._first is None:
+            self._first = self._read()
+        return not self._first
 
     def stop(self) -> None:
         """End the bar and the thread of a sending that was broken off."""
@@ -64,7 +77,7 @@ class Upload:
             self.checksum = digests.results()[0]
 
     def _pieces(self, digests: Digests, advance: Advance) -> Iterator[bytes]:
-        while piece := self._read():
+        while piece := self._next():
             digests.update(piece)
             self.sent += len(piece)
             if self.size is not None and self.sent > self.size:
@@ -75,6 +88,12 @@ class Upload:
             raise FileFailed(
                 f"{self.label} ended after {self.sent} of the {self.size} bytes expected"
             )
+
+    def _next(self) -> bytes:
+        if self._first is None:
+            return self._read()
+        first, self._first = self._first, None
+        return first
 
     def _read(self) -> bytes:
         # What a pipe has goes on its way, without waiting for more.

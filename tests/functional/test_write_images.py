@@ -92,10 +92,15 @@ class TestCreate:
         assert [record["status"] for record in beside.listed()] == ["queued"]
 
     @pytest.mark.parametrize("way", ["file", "stdin"])
-    def test_of_nothing(self, create, beside, tmp_path, way):
+    def test_of_nothing(self, openstack, create, beside, tmp_path, way):
         empty = tmp_path / "empty"
         empty.touch()
-        made = create(*FORMATS, *(("--file", str(empty)) if way == "file" else ("--stdin",)))
+        source = ("--file", str(empty)) if way == "file" else ("--stdin",)
+        refused = openstack("image", "v1", "create", beside.name(), *FORMATS, *source)
+        assert refused.status == 1
+        assert "has no data at all: if the image is to be empty, give --size 0" in refused.err
+        assert beside.listed() == []
+        made = create(*FORMATS, *source, "--size", "0")
         assert (made["status"], made["size"]) == ("active", 0)
         assert made["checksum"] == hashlib.md5(b"").hexdigest()
         assert beside.stored(made["id"]) == b""

@@ -72,6 +72,20 @@ class TestCreate:
         self.run(shell, "a", *FORMATS, "--stdin")
         assert glance.bodies == [b"abc"]
 
+    @pytest.mark.parametrize("way", ["file", "stdin"])
+    def test_nothing_at_all(self, shell, glance, stdin, tmp_path, way):
+        """What a command has left that failed makes no image; on purpose it does."""
+        stdin(b"")
+        path = tmp_path / "empty"
+        path.touch()
+        source = ("--stdin",) if way == "stdin" else ("--file", str(path))
+        with pytest.raises(InvalidInput, match=r"has no data at all: .* give --size 0"):
+            self.run(shell, "a", *FORMATS, *source, "--project", "demo")
+        assert not glance.asked
+        stdin(b"")
+        image = self.run(shell, "a", *FORMATS, *source, "--size", "0")
+        assert (image["status"], image["size"]) == ("active", 0)
+
     @pytest.mark.parametrize("closed", [True, False])
     def test_not_from_a_terminal(self, shell, glance, stdin, monkeypatch, closed):
         stdin(b"", terminal=True)
@@ -156,6 +170,17 @@ class TestSet:
         assert glance.records[ID]["properties"] == {"b": "2"}
         self.run(shell, ID, "--purge-properties")
         assert glance.records[ID]["properties"] == {}
+
+    def test_nothing_at_all(self, shell, glance, stdin):
+        glance.add(1, status="queued")
+        stdin(b"")
+        with pytest.raises(InvalidInput, match="standard input has no data at all"):
+            self.run(shell, ID, "--stdin")
+        with pytest.raises(InvalidInput, match="--size is for --file and --stdin"):
+            self.run(shell, ID, "--name", "new", "--size", "0")
+        assert not glance.asked
+        self.run(shell, ID, "--stdin", "--size", "0")
+        assert (glance.records[ID]["status"], glance.bodies) == ("active", [b""])
 
     def test_data(self, shell, glance, stdin):
         stdin(b"abc")

@@ -170,6 +170,30 @@ class TestUpload:
         assert peak < 8 * 2**20
 
 
+class TestIsEmpty:
+    @pytest.mark.parametrize("pieces", [[b"abc"], [b"a", b"bc"]])
+    def test_the_first_piece_is_sent_all_the_same(self, pieces):
+        data = Upload(Pipe(pieces), 3)
+        assert not data.is_empty()
+        assert not data.is_empty()
+        assert b"".join(data) == b"abc"
+        assert data.checksum == hashlib.md5(b"abc").hexdigest()
+
+    def test_nothing(self):
+        data = Upload(Pipe([]))
+        assert data.is_empty()
+        assert b"".join(data) == b""
+        with open_file("/dev/null") as data:
+            assert data.is_empty()
+
+    def test_a_file(self, file, tmp_path):
+        with open_file(str(file)) as data:
+            assert not data.is_empty()
+        (tmp_path / "empty").touch()
+        with open_file(str(tmp_path / "empty")) as data:
+            assert data.is_empty()
+
+
 class TestCreate:
     def test_without_data_it_is_one_request(self, client, glance):
         image = create_image(client, ImageFields(name="a"))
