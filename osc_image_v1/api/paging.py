@@ -83,14 +83,14 @@ class PageGuard:
         if records and ids == self._previous:
             raise MarkerIgnored(
                 f"{self._repeats()}: it ignores the marker, and gives {len(ids)} images whatever "
-                f"comes after them; --limit up to {len(ids)} works"
+                f"comes after them; a list with --limit up to {len(ids)} works"
             )
         if records and (len(overlap) == len(ids) or last in self._markers):
             raise self._repeats()
         if last is not None:
             self._markers.add(last)
         self._previous = ids
-        self.seen += len(ids - overlap)
+        self.seen += len(ids) - len(overlap)
         if overlap:
             return [record for record in records if record["id"] not in overlap]
         return records

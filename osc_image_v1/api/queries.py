@@ -49,6 +49,9 @@ COMPUTE_STATUSES = ("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN")
 
 # Glance lists these only together with changes-since.
 _HIDDEN_STATUSES = frozenset(("killed", "deleted", "pending_delete"))
+# The most that the columns of Glance's tables hold: PostgreSQL fails on more.
+_MOST = 2**31 - 1
+_MOST_BYTES = 2**63 - 1
 # What records of a brief list have.
 _BRIEF_FIELDS = frozenset(("id", "name", "size", "disk_format", "container_format", "checksum"))
 
@@ -234,10 +237,10 @@ class ImageQuery:
         """
         changes_since = self._changes_since()
         values: dict[str, Any] = {
-            "size_min": self.min_size,
-            "size_max": self.max_size,
-            "min_disk": self.min_disk,
-            "min_ram": self.min_ram,
+            "size_min": _sent(self.min_size, _MOST_BYTES),
+            "size_max": _sent(self.max_size, _MOST_BYTES),
+            "min_disk": _sent(self.min_disk, _MOST),
+            "min_ram": _sent(self.min_ram, _MOST),
             "protected": None if self.protected is None else str(self.protected).lower(),
             "is_public": self._is_public(),
             "changes-since": changes_since and format_time(changes_since),
@@ -356,8 +359,8 @@ class ComputeImageQuery:
             "status": self.status if self.status == "ACTIVE" else None,
             "server": self.server,
             "type": self.image_type,
-            "minDisk": self.min_disk,
-            "minRam": self.min_ram,
+            "minDisk": _sent(self.min_disk, _MOST),
+            "minRam": _sent(self.min_ram, _MOST),
             "changes-since": self.changes_since
             and format_time(filters.since_before(self.changes_since)),
         }
@@ -395,6 +398,11 @@ class ComputeImageQuery:
             or self.status not in (None, "ACTIVE")
             or (self.name is not None and (not self.name or ":" in self.name))
         )
+
+
+def _sent(number: int | None, most: int) -> int | None:
+    """Return what is sent of a number; what is over the most is none of the service's either."""
+    return None if number is None else min(number, most)
 
 
 _IMAGE_PARAMETERS = frozenset(

@@ -529,7 +529,7 @@ def _without_id(record: dict[str, object]) -> object:
 
 _REPEATED = (
     "the service repeats a page instead of going on, so the list is not complete: it ignores the "
-    "marker, and gives 2 images whatever comes after them; --limit up to 2 works"
+    "marker, and gives 2 images whatever comes after them; a list with --limit up to 2 works"
 )
 
 

@@ -224,7 +224,7 @@ def test_a_service_that_ignores_the_marker(client, requests_mock):
     rows = []
     with pytest.raises(
         MarkerIgnored,
-        match=r"^Cannot list images: the service repeats a page .*; --limit up to 3 works$",
+        match=r"^Cannot list images: the service repeats a page .*; a list with --limit up to 3 w",
     ):
         rows.extend(client.images())
     assert requests_mock.call_count == 2

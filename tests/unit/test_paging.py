@@ -1,8 +1,9 @@
 import pytest
 
+from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.exceptions import BadAnswer, MarkerIgnored
-from tests.unit.conftest import brief, image_id
+from tests.unit.conftest import IMAGE_URL, adapter_at, brief, image_id, params_of
 
 
 def page(*numbers):
@@ -78,7 +79,8 @@ def test_the_same_page_again(again):
         guard.fresh(page(*again))
     assert str(caught.value) == (
         "Cannot list: the service repeats a page instead of going on, so the list is not complete: "
-        "it ignores the marker, and gives 2 images whatever comes after them; --limit up to 2 works"
+        "it ignores the marker, and gives 2 images whatever comes after them; a list with --limit "
+        "up to 2 works"
     )
 
 
@@ -117,3 +119,42 @@ def test_pages_without_images_lead_somewhere_before_long():
         guard.fresh([])
     with pytest.raises(BadAnswer, match=r"^X: the service sends page after page without an image$"):
         guard.fresh([])
+
+
+# The Image API v2, whose full pages have a link to the next
+
+
+def listed_by_v2(requests_mock, records, **service):
+    """Return what is listed, and how many requests that took."""
+
+    def answer(request, _context):
+        params = params_of(request)
+        ids = [record["id"] for record in records]
+        start = (
+            ids.index(params["marker"]) + 1
+            if service.get("markers", True) and ("marker" in params)
+            else 0
+        )
+        limit = int(params["limit"]) if service.get("limits", True) else len(records)
+        return {"images": records[start : start + limit]}
+
+    requests_mock.get(IMAGE_URL + "/v2/images", json=answer)
+    pages = list(ImageV2Client(adapter_at(IMAGE_URL)).pages())
+    return [record for page in pages for record in page], requests_mock.call_count
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (999, 1), (1000, 2), (1500, 2)])
+def test_a_full_page_of_v2_without_a_link_is_followed(requests_mock, count, requests):
+    records = page(*range(count))
+    assert listed_by_v2(requests_mock, records) == (records, requests)
+
+
+def test_a_service_of_v2_that_gives_all_at_once(requests_mock):
+    records = page(*range(1001))
+    listed = listed_by_v2(requests_mock, records, markers=False, limits=False)
+    assert listed == (records, 2)
+
+
+def test_a_service_of_v2_that_ignores_the_marker(requests_mock):
+    with pytest.raises(MarkerIgnored, match="--limit up to 1000 works"):
+        listed_by_v2(requests_mock, page(*range(1001)), markers=False)

@@ -38,6 +38,16 @@ def passes(query, record):
         ),
         (ImageQuery(min_size=0, max_size=5), {"size_min": "0", "size_max": "5"}),
         (ImageQuery(min_disk=0, min_ram=512), {"min_disk": "0", "min_ram": "512"}),
+        # more than a database's column holds, which PostgreSQL fails on, is nowhere
+        (
+            ImageQuery(min_disk=10**10, min_ram=2**31, min_size=10**19, max_size=10**20),
+            {
+                "min_disk": "2147483647",
+                "min_ram": "2147483647",
+                "size_min": "9223372036854775807",
+                "size_max": "9223372036854775807",
+            },
+        ),
         (ImageQuery(protected=True), {"protected": "true"}),
         (ImageQuery(protected=False), {"protected": "false"}),
         (ImageQuery(visibility="public"), {"is_public": "true"}),
@@ -353,6 +363,10 @@ def test_a_compute_query_refuses(fields, message):
         (ComputeImageQuery(status="ERROR"), {}),
         (ComputeImageQuery(server=UUID, image_type="backup"), {"server": UUID, "type": "backup"}),
         (ComputeImageQuery(min_disk=0, min_ram=64), {"minDisk": "0", "minRam": "64"}),
+        (
+            ComputeImageQuery(min_disk=2**31, min_ram=2**40),
+            {"minDisk": "2147483647", "minRam": "2147483647"},
+        ),
         (ComputeImageQuery(properties={"os_distro": "x"}), {}),
         (ComputeImageQuery(changes_since=SINCE), {"changes-since": "2026-11-22T12:59:59Z"}),
         (ComputeImageQuery(extra={"visibility": "public"}), {"visibility": "public"}),
