@@ -15,48 +15,40 @@ from __future__ import annotations
 
 import abc
 import functools
-import hashlib
-import itertools
 import logging
 import threading
-import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.outcomes import Done, NotDone, Verdict, is_lost, settle
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
     Conflict,
-    ConnectionFailed,
     ContentMismatch,
-    GatewayError,
-    HttpError,
     ImageHasNoData,
     ImageV1Error,
     InvalidInput,
     ServerError,
     TargetOccupied,
-    TransferStopped,
-    Unauthorized,
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.digests import Digests
+from osc_image_v1.transfer.delivery import Delivery
 from osc_image_v1.transfer.drafts import (
     IMAGE_REFERENCES,
     Draft,
     Found,
     Plan,
-    State,
     Visibility,
     has_data,
     members_of,
     owner_of,
 )
 from osc_image_v1.transfer.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, Sending
 
@@ -64,18 +56,13 @@ LOG = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_FIRST_POLL, _LONGEST_POLL = 0.25, 10.0
-_AFTER_AN_ERROR = 2.0
 # How many of the IDs that a copy can get may be used up, or other images', in the target.
 _MOST_TAKEN = 100
 # After so many that are strangers' it gets one that nobody can foresee.
 _MOST_STRANGERS = 3
 #: How many properties services let an image have.
 MOST_PROPERTIES = 128
-_EMPTY = frozenset(("queued",))
-_BUSY = frozenset(("saving", "uploading", "importing"))
 _USABLE = frozenset(("active", "deactivated"))
-_PASSING: tuple[State, ...] = ("busy",)
 
 Action = Literal["copied", "recorded", "finished", "present"]
 
@@ -106,22 +93,19 @@ class _Taken(Exception):
         self.error = error
 
 
-class Target(abc.ABC):
+class Target(Delivery):
     """A service that images are written into.
 
     :param attempts: how often an upload that breaks off is begun
     :param patience: seconds to wait, at most, while the service is busy with data that has all
-        been sent; with a second more for each MiB
+        been sent; with a second more for each 64 MiB, up to 15 minutes
     """
 
     #: What the target can have beside public and not public.
     visibilities: frozenset[str] = frozenset()
 
     def __init__(self, attempts: int = 3, patience: float = 60.0) -> None:
-        self.attempts = attempts
-        self.patience = patience
-        # The checksum that the service shows where it shows no MD5.
-        self._algorithm: str | None = None
+        super().__init__(attempts, patience)
 
     @functools.cached_property
     def own_project(self) -> str | None:
@@ -222,7 +206,7 @@ class Target(abc.ABC):
         :param draft: the image as it is to be
         """
         try:
-            return self._record(draft, None).image_id
+            return self._record(draft, None, Patience(self.attempts, self.patience)).image_id
         except _Taken as taken:
             return taken.draft.image_id
 
@@ -254,6 +238,7 @@ class Target(abc.ABC):
         :raises TargetOccupied: if the ID is taken there
         :raises ImageV1Error: for whatever else fails
         """
+        patience = Patience(self.attempts, self.patience, stop)
         draft = self.draft(image, members, plan)
         found = self.find(draft)
         judgement = judged(draft, found)
@@ -261,7 +246,7 @@ class Target(abc.ABC):
             draft = replace(draft, image_id=found.image_id)
             if judgement.state == "busy":
                 # What a killed run was sending is given up by the service before long.
-                found = self._settled(draft)
+                found = self._settled(draft, patience)
                 judgement = judged(draft, found)
         if found is not None:
             _check(draft, found)
@@ -270,9 +255,9 @@ class Target(abc.ABC):
         action: Action = "present"
         if judgement.state in ("missing", "empty"):
             sending = None if data is None else Sending(data, advance, stop, self._algorithm)
-            action, draft = self._make(draft, found, sending)
+            action, draft = self._make(draft, found, sending, patience)
         elif found is not None and judgement.state == "unfinished":
-            self._persist(functools.partial(self._mend, draft, found))
+            patience.persist(functools.partial(self._mend, draft, found))
             action = "finished"
         else:
             draft = replace(draft, notes=draft.notes + judgement.notes)
@@ -282,33 +267,30 @@ class Target(abc.ABC):
         return Written(draft.image_id, action, draft.notes, verified)
 
     def _make(
-        self, draft: Draft, found: Found | None, sending: Sending | None
+        self, draft: Draft, found: Found | None, sending: Sending | None, patience: Patience
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
         if sending is not None:
             # A record that is deleted costs the image its ID: what cannot be read here gets none.
             sending.begin()
         try:
-            draft = self._record(draft, found)
+            draft = self._record(draft, found, patience)
         except _Taken as taken:
-            return self._leave(taken.draft, taken.error)
+            return self._leave(taken.draft, taken.error, patience)
         if sending is None:
-            self._persist(lambda: self._finish(draft, None))
+            patience.persist(lambda: self._finish(draft, None))
             return "recorded", draft
         try:
-            filled = self._fill(draft, sending)
+            filled = self._fill(draft, sending, patience)
         except Conflict as error:
-            return self._leave(draft, error)
+            return self._leave(draft, error, patience)
         except (ImageV1Error, MemoryError) as error:
-            left: frozenset[str] = frozenset()
-            if not draft.new_id and _may_go_on(error):
-                # After an answer the service is not at the data any more, whatever it says.
-                left = _EMPTY if _is_answer(error) else _EMPTY | _BUSY
-            raise _with_rest(error, self._clean_up(draft.image_id, left)) from error
-        self._persist(lambda: self._finish(draft, filled))
+            kind = ContentMismatch if isinstance(error, ContentMismatch) else ImageV1Error
+            raise kind(f"{error}{self._clean_up(draft, sending, error)}") from error
+        patience.persist(lambda: self._finish(draft, filled))
         return "copied", draft
 
-    def _record(self, draft: Draft, found: Found | None) -> Draft:
+    def _record(self, draft: Draft, found: Found | None, patience: Patience) -> Draft:
         """Make the record, or make of an empty one what it is to be; return what it came to.
 
         :raises _Taken: if another run is at it
@@ -316,7 +298,7 @@ class Target(abc.ABC):
         """
         if found is not None:
             try:
-                self._persist(lambda: self._renew(draft, found))
+                patience.persist(lambda: self._renew(draft, found))
             except Conflict as error:
                 raise _Taken(draft, error) from error
             return draft
@@ -324,7 +306,7 @@ class Target(abc.ABC):
         for image_id in _ids(draft, strangers):
             draft = replace(draft, image_id=image_id)
             try:
-                made = self._persist(functools.partial(self._create_once, draft))
+                made = patience.persist(functools.partial(self._create_once, draft, patience))
             except Conflict as error:
                 there = self._look(image_id)
                 if there is None:
@@ -353,137 +335,40 @@ class Target(abc.ABC):
             draft = replace(draft, notes=(*draft.notes, note))
         return replace(draft, owner=made.owner)
 
-    def _create_once(self, draft: Draft) -> Found:
+    def _create_once(self, draft: Draft, patience: Patience) -> Found:
         """Make the record, and take it for made where only the answer went wrong."""
-        try:
-            return self._create(draft)
-        except (ConnectionFailed, ServerError):
+
+        def look() -> Verdict[Found]:
             found = self._look(draft.image_id)
             # What is stored without the mark has been made by someone else.
             if found is None or not found.unfinished or judged(draft, found).state == "foreign":
-                raise
+                return NotDone()
             self._renew(draft, found)
-            return found
+            return Done(found)
 
-    def _persist(self, once: Callable[[], _T]) -> _T:
-        """Do what may be done twice, and again where the service fails at it."""
-        for attempt in itertools.count(1):
-            try:
-                return once()
-            except (ConnectionFailed, ServerError) as error:
-                if attempt >= self.attempts:
-                    raise
-                LOG.debug("%s; trying again", error)
-                time.sleep(_FIRST_POLL * 2**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            return self._create(draft)
+        except ImageV1Error as error:
+            if not is_lost(error) and not isinstance(error, ServerError):
+                raise
+            return settle(error, look, stop=patience.stop)
 
-    def _leave(self, draft: Draft, error: Conflict) -> tuple[Action, Draft]:
+    def _leave(self, draft: Draft, error: Conflict, patience: Patience) -> tuple[Action, Draft]:
         """Leave an image to the other run that is at it, and see that it gets there."""
-        found = self._settled(draft, ("busy", "empty"))
+        found = self._settled(draft, patience, ("busy", "empty"))
         judgement = judged(draft, found)
-        if judgement.state in ("complete", "unfinished"):
+        if judgement.state == "complete":
             return "present", replace(draft, notes=draft.notes + judgement.notes)
+        if found is not None and judgement.state == "unfinished":
+            # It may be what was sent before an answer was lost; to finish it twice does no harm.
+            patience.persist(functools.partial(self._mend, draft, found))
+            return "finished", draft
         if found is not None and judgement.state in ("foreign", "other"):
             raise TargetOccupied(refusal(draft, found, judgement)) from error
         raise TargetOccupied(
             f"Image {printable(draft.image_id)} is being written by someone else ({error.where}); "
             "run the command again later"
         ) from error
-
-    def _settled(
-        self,
-        draft: Draft,
-        waited_for: Collection[State] = _PASSING,
-        error: ImageV1Error | None = None,
-    ) -> Found | None:
-        """Wait while an image is in a passing state; return what comes of it."""
-        patience = self.patience + (draft.image.size or 0) / 2**20
-        if _is_answer(error):
-            # The service has answered: it is not at the data any more.
-            patience = min(patience, _AFTER_AN_ERROR)
-        end = time.monotonic() + patience
-        pause = _FIRST_POLL
-        while True:
-            found = self._look(draft.image_id)
-            if judged(draft, found).state not in waited_for or time.monotonic() > end:
-                return found
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_POLL)
-
-    def _fill(self, draft: Draft, sending: Sending) -> Found:
-        """Send the data, again where it broke off, and compare what has been stored."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                self._send(draft, sending)
-            except ImageV1Error as error:
-                if not _may_go_on(error) or isinstance(error, TransferStopped):
-                    raise
-                # The answer may be all that is missing.
-                found = self._settled(draft, error=error)
-                if sending.md5 is None or found is None or found.status != "active":
-                    if attempt >= self.attempts or found is None or found.status != "queued":
-                        raise
-                    LOG.debug("%s; sending the data again", error)
-                    time.sleep(_FIRST_POLL * 2**attempt)
-                    continue
-            return self._compare(draft, sending)
-
-    def _compare(self, draft: Draft, sending: Sending) -> Found:
-        """Compare size and checksum of what the target has stored with what was sent."""
-        found = self._settled(draft)
-        shown = printable(draft.image_id)
-        if found is None or found.status != "active":
-            status = "gone" if found is None else printable(str(found.status))
-            raise ContentMismatch(
-                f"The target has taken the data of image {shown}, but the image is {status}"
-            )
-        there: str | None = as_md5(found.checksum)
-        same = there == sending.md5
-        if there is None and found.hash_algo:
-            there = found.hash_value
-            same = there == sending.digest
-            if sending.digest is None:
-                self._algorithm = _known(found.hash_algo)
-                there = self._read_back(draft.image_id)
-                same = there == sending.md5
-        elif there is None:
-            there = self._read_back(draft.image_id)
-            same = there == sending.md5
-        if found.size != sending.sent or not same:
-            raise ContentMismatch(
-                f"The target has stored {found.size} bytes with the checksum "
-                f"{printable(str(there))} as image {shown}, not the {sending.sent} bytes with the "
-                f"MD5 {sending.md5} that were sent"
-            )
-        return found
-
-    def _read_back(self, image_id: str) -> str:
-        """Return the MD5 of what the target hands out: it does not show one."""
-        with Digests() as digests:
-            for piece in self._data(image_id):
-                digests.update(piece)
-            return digests.results()[0]
-
-    def _clean_up(self, image_id: str, left: frozenset[str]) -> str:
-        """Remove what a failure has left; say what is left then, as the end of a sentence.
-
-        :param left: statuses of what another run can go on with: to delete that would cost the
-            image its ID
-        """
-        shown = printable(image_id)
-        try:
-            found = self._look(image_id)
-            if found is None:
-                return ""
-            if found.status in left:
-                status = printable(str(found.status))
-                return f"; the target's record {shown}, {status}, is left for another run"
-            self._persist(lambda: self._delete(image_id))
-        except ImageV1Error as error:
-            return f"; look for what is left of image {shown} in the target ({error})"
-        return "; what was made of it in the target is removed"
 
     def _own_project(self) -> str | None:
         """Return the ID of the user's own project there."""
@@ -514,10 +399,6 @@ class Target(abc.ABC):
         """
 
     @abc.abstractmethod
-    def _look(self, image_id: str) -> Found | None:
-        """Return an image by its ID."""
-
-    @abc.abstractmethod
     def _copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
     ) -> Iterable[Found]:
@@ -532,24 +413,12 @@ class Target(abc.ABC):
         """Make of an empty record what the draft says."""
 
     @abc.abstractmethod
-    def _send(self, draft: Draft, sending: Sending) -> None:
-        """Upload the data."""
-
-    @abc.abstractmethod
-    def _data(self, image_id: str) -> Iterator[bytes]:
-        """Yield the data of an image."""
-
-    @abc.abstractmethod
     def _finish(self, draft: Draft, found: Found | None) -> None:
         """Set members, visibility and protection, and remove the mark."""
 
     def _mend(self, draft: Draft, found: Found) -> None:
         """Finish an image whose making was interrupted, and see to its metadata."""
         self._finish(draft, found)
-
-    @abc.abstractmethod
-    def _delete(self, image_id: str) -> None:
-        """Delete an image."""
 
 
 def _ids(draft: Draft, strangers: Sequence[str]) -> Iterator[str]:
@@ -575,24 +444,3 @@ def _check(draft: Draft, found: Found) -> None:
     reason = refusal(draft, found, judged(draft, found))
     if reason:
         raise TargetOccupied(reason)
-
-
-def _may_go_on(error: BaseException) -> bool:
-    """Tell whether an error is one after which another try may bring it to its end."""
-    return isinstance(error, (ConnectionFailed, ServerError, TransferStopped, Unauthorized))
-
-
-def _is_answer(error: BaseException | None) -> bool:
-    """Tell whether the service itself has answered, not something in front of it."""
-    return isinstance(error, HttpError) and not isinstance(error, GatewayError)
-
-
-def _with_rest(error: BaseException, rest: str) -> ImageV1Error:
-    kind = ContentMismatch if isinstance(error, ContentMismatch) else ImageV1Error
-    return kind(f"{error}{rest}")
-
-
-def _known(algorithm: str) -> str | None:
-    """Return the name of a checksum if Python can compute it, to its usual length."""
-    fixed = hashlib.algorithms_available - {"shake_128", "shake_256"}
-    return algorithm if algorithm in fixed else None

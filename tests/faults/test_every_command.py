@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from osc_image_v1.transfer import targets
+from osc_image_v1.transfer import delivery, patience
 from tests.faults.commands import COMMANDS
 from tests.faults.conftest import Result
 from tests.faults.server import IMAGE_ID, PASSWORD, Answer, FakeImage, Service, instead, text
@@ -52,8 +52,8 @@ def run(shell: Shell, service: Service, command: Sequence[str], directory: Path)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "_FIRST_POLL", 0.01)
-    monkeypatch.setattr(targets, "_AFTER_AN_ERROR", 0.05)
+    monkeypatch.setattr(patience, "_FIRST_POLL", 0.01)
+    monkeypatch.setattr(delivery, "_AFTER_AN_ERROR", 0.05)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from osc_image_v1.transfer import targets
+from osc_image_v1.transfer import delivery, patience
 from tests.faults import many_rows
 from tests.faults.conftest import Result
 from tests.faults.many_rows import COPIES, EXPORTS, IDS, IMAGES, IMPORTS, ManyRow
@@ -49,8 +49,8 @@ def clouds(monkeypatch: pytest.MonkeyPatch, path: Path, target: Service) -> None
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "_FIRST_POLL", 0.01)
-    monkeypatch.setattr(targets, "_AFTER_AN_ERROR", 0.1)
+    monkeypatch.setattr(patience, "_FIRST_POLL", 0.01)
+    monkeypatch.setattr(delivery, "_AFTER_AN_ERROR", 0.1)
 
 
 @pytest.fixture

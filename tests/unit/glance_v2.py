@@ -26,6 +26,10 @@ class Refusal(Exception):
         self.status = status
 
 
+class Page(Exception):
+    """A page of something in front of the service, with a status that says that all is well."""
+
+
 class GlanceV2:
     """The service.
 
@@ -105,6 +109,9 @@ class GlanceV2:
         except Refusal as refusal:
             context.status_code = refusal.status
             return str(refusal).encode()
+        except Page:
+            context.headers["Content-Type"] = "text/html"
+            return b"<html>Log in here</html>"
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
     def _hook(self, hooks: dict[str, list[Callable[[], Any]]], method: str, path: str) -> None:

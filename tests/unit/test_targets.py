@@ -17,6 +17,7 @@ from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
     Forbidden,
+    ForeignAnswer,
     ImageHasNoData,
     ImageV1Error,
     InvalidInput,
@@ -28,7 +29,7 @@ from osc_image_v1.transfer.drafts import UNFINISHED, Found, Plan, state_of
 from osc_image_v1.transfer.ours import new_id_of
 from osc_image_v1.transfer.sending import ImageSource, Sending
 from tests.unit.conftest import detail, image_id
-from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
+from tests.unit.glance_v2 import TARGET_URL, GlanceV2, Page, failing
 
 DATA = b"some data" * 1000
 PIECES = [DATA[:5000], DATA[5000:]]
@@ -54,6 +55,11 @@ def glance(requests_mock: rm.Mocker) -> GlanceV2:
 
 
 ID = image_id(0)
+
+
+def paging() -> None:
+    """Answer with a page of something in front of the service."""
+    raise Page
 
 
 # What comes of an image
@@ -632,6 +638,145 @@ def test_answers_of_another_form(requests_mock: rm.Mocker, body: bytes) -> None:
     requests_mock.post(TARGET_URL + "/v2/images", content=body, status_code=201)
     with pytest.raises(ImageV1Error, match="Cannot create image"):
         glance.target().write(an_image(), [], a_source(), Plan())
+
+
+# Answers that are lost
+
+
+@pytest.mark.parametrize("request_", ["POST /images", "PUT /file", "PATCH "])
+def test_a_page_in_front_of_the_service_is_no_answer(glance: GlanceV2, request_: str) -> None:
+    for done in (True, False):
+        glance.records.clear()
+        hooks = glance.after if done else glance.before
+        hooks[request_] = [paging]
+        assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
+        assert glance.records[ID]["tags"] == []
+
+
+@pytest.mark.parametrize("new_ids", [True, False])
+def test_what_may_still_be_stored_is_never_removed(glance: GlanceV2, new_ids: bool) -> None:
+    plan = Plan(new_ids=new_ids)
+    there = new_id_of(ID) if new_ids else ID
+
+    def at_it() -> None:
+        glance.records[there]["status"] = "saving"
+        failing(504)()
+
+    glance.before["PUT /file"] = [at_it]
+    with pytest.raises(ImageV1Error, match=r"saving there after 0 seconds.*, saving, is left"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert glance.records[there]["status"] == "saving"
+    # Nor where the service has taken it, and then takes its time.
+    glance.records.clear()
+    glance.after["PUT /file"] = [lambda: glance.records[there].update(status="saving")]
+    with pytest.raises(ContentMismatch, match=r"but the image is saving; .* is left for another"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    glance.records[there]["status"] = "active"
+    assert glance.target().write(an_image(), [], a_source(), plan).action == "finished"
+
+
+def test_a_service_that_stores_for_longer_than_a_front_end_waits(
+    glance: GlanceV2, naps: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    def at_it() -> None:
+        glance.records[ID]["status"] = "saving"
+        glance.before["GET "] = [lambda: None, lambda: None, done]
+
+    def done() -> None:
+        glance.records[ID]["status"] = "active"
+
+    glance.after["PUT /file"] = [lambda: (at_it(), failing(504)())]
+    assert glance.target(patience=60.0).write(an_image(), [], a_source(), Plan()).action == "copied"
+    assert glance.asked.count(f"PUT /images/{ID}/file") == 1
+    assert "is saving there: waiting for that, 60 seconds at most" in caplog.messages[-1]
+
+
+def test_an_image_that_is_whole_is_never_removed(glance: GlanceV2) -> None:
+    """The look after the upload is not answered."""
+    glance.after["PUT /file"] = [lambda: glance.before.update({"GET ": [failing(401)] * 2})]
+    with pytest.raises(ImageV1Error, match="401") as error:
+        glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert glance.records[new_id_of(ID)]["status"] == "active"
+    glance.before.clear()
+    again = glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert again.action == "finished"
+    assert "has its data in the target" in str(error.value)
+
+
+def test_a_whole_image_is_told(glance: GlanceV2) -> None:
+    glance.after["PUT /file"] = [lambda: glance.before.update({"GET ": [failing(403)]})]
+    with pytest.raises(ImageV1Error, match=f"403.*{ID} has its data in the target"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "active"
+
+
+def test_an_own_upload_that_ends_behind_a_lost_answer_is_finished(glance: GlanceV2) -> None:
+    """A front end that took all of the data hands it on after it has given up on the answer."""
+
+    def later() -> None:
+        glance._store(glance.records[ID], DATA)
+
+    glance.before["PUT /file"] = [failing(504), later]
+    written = glance.target().write(an_image(is_public=True), [], a_source(), Plan())
+    assert written.action == "finished"
+    assert (glance.records[ID]["tags"], glance.records[ID]["visibility"]) == ([], "public")
+
+
+def test_a_delete_that_a_service_puts_off_is_waited_for(
+    glance: GlanceV2, naps: list[float]
+) -> None:
+    record = glance.add(ID)
+
+    def deleting() -> None:
+        record["status"] = "deleted"
+        glance.before["GET "] = [lambda: None, glance.records.clear]
+        failing(504)()
+
+    glance.before["DELETE "] = [deleting]
+    glance.client().delete(ID)
+    assert naps
+    record = glance.add(ID)
+    glance.before["DELETE "] = [paging]
+    with pytest.raises(ForeignAnswer, match="a page of something in front of it"):
+        glance.client().delete(ID)
+
+
+# Waiting
+
+
+def test_data_that_is_being_stored_is_waited_for_within_bounds(
+    glance: GlanceV2, naps: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    glance.add(ID, status="saving", tags=[UNFINISHED])
+    image = replace(an_image(), size=100 * 2**30)
+    with pytest.raises(TargetOccupied, match="another run may be at it"):
+        glance.target(patience=60.0).write(image, [], a_source(), Plan())
+    assert 800 < sum(naps) < 1000
+    assert caplog.messages == [f"Image {ID} is saving there: waiting for that, 900 seconds at most"]
+
+
+@pytest.mark.parametrize("how", ["busy", "lost", "failed"])
+def test_waiting_ends_at_once_when_it_is_stopped(glance: GlanceV2, how: str) -> None:
+    stop = threading.Event()
+    glance.after["GET "] = [lambda: None]
+
+    def at_it() -> None:
+        glance.records[ID]["status"] = "saving"
+        stop.set()
+        raise requests.exceptions.ReadTimeout
+
+    if how == "busy":
+        glance.add(ID, status="saving", tags=[UNFINISHED])
+        glance.after["GET "] = [stop.set]
+    elif how == "lost":
+        glance.before["PUT /file"] = [at_it]
+    else:
+        glance.before["POST /images"] = [lambda: (stop.set(), failing(500)())] * 2
+    target = glance.target(patience=600.0)
+    with pytest.raises(ImageV1Error, match="stopped"):
+        target.write(an_image(), [], a_source(), Plan(), stop=stop)
+    if how != "failed":
+        assert glance.records[ID]["status"] == "saving"
 
 
 def test_members_of_another_form(requests_mock: rm.Mocker) -> None:
