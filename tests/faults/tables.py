@@ -13,6 +13,7 @@ from osc_image_v1.transfer.targets import Target
 from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, TARGETS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
+from tests.faults.write_rows import CHANGES
 
 _NOTHING = "nothing"
 _LEFT = ("What happens", "What one reads", "Exit status", "What is left")
@@ -120,6 +121,14 @@ def tables() -> str:
                 "``image v1 create --file <directory>/source <name>``",
                 ("What happens", "What one reads", "Exit status", "What is left on the service"),
                 uploads,
+            ),
+            _table(
+                "``image v1 set``, ``delete``, ``compute image set``, ``delete``",
+                ("What happens", "What one reads", "Exit status", "Whether it was done"),
+                [
+                    (row.name, _literal(row.says), str(row.status), "yes" if row.done else "no")
+                    for row in CHANGES
+                ],
             ),
             _table("``image v1 export <directory>``", _LEFT, _many("export", EXPORTS)),
             _table("``image v1 copy --to-cloud <cloud>``", _LEFT, _many("copy", COPIES)),

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from tests.faults.server import IMAGE_ID, FakeImage, Service, Undone, lost
+from tests.faults.server import IMAGE_ID, FakeImage, Fault, Service, Undone
+from tests.faults.test_save import said
 from tests.faults.test_save_alone import Shell
-
-_PROJECT = "9" * 32
-_OTHER = "8" * 32
-_WRITES = [
-    (f"image v1 create --id {IMAGE_ID} new", "create"),
-    (f"image v1 set --name other --property q=w {IMAGE_ID}", "change"),
-    (f"image v1 set --purge-properties {IMAGE_ID}", "change"),
-    (f"image v1 unset --property p {IMAGE_ID}", "change"),
-    (f"image v1 delete {IMAGE_ID}", "delete"),
-    (f"image v1 add project --can-share {IMAGE_ID} {_PROJECT}", "share"),
-    (f"image v1 remove project {IMAGE_ID} {_OTHER}", "share"),
-    (f"image v1 member set {IMAGE_ID} {_PROJECT}", "share"),
-    (f"compute image set --property q=w {IMAGE_ID}", "nova_change"),
-    (f"compute image unset --property p {IMAGE_ID}", "nova_change"),
-    (f"compute image delete {IMAGE_ID}", "nova_change"),
-]
+from tests.faults.write_rows import CHANGES, LOSSES, OTHER, WRITES, WriteRow
 
 
-def _service(kind: str, fault: Undone | None) -> Service:
-    members = [{"member_id": _OTHER, "can_share": False}]
+def _service(command: str, faults: dict[str, list[Fault]]) -> Service:
+    members = [{"member_id": OTHER, "can_share": False}]
     more = {"properties": {"p": "v", "r": "s"}, "members": members}
-    images = [] if kind == "create" else [FakeImage(data=b"data", more=more)]
-    return Service(images, {kind: [fault or lost()]}, v2=False)
+    images = [] if " create " in command else [FakeImage(data=b"data", more=more)]
+    return Service(images, faults, v2=False)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-@pytest.mark.parametrize(("command", "kind"), _WRITES, ids=lambda text: " ".join(text.split()[:4]))
-def test_lost(command: str, kind: str, done: bool, shell: Shell) -> None:
-    with _service(kind, None if done else Undone(lost())) as service:
+@pytest.mark.parametrize(("command", "kind"), WRITES, ids=lambda text: " ".join(text.split()[:4]))
+def test_lost(command: str, kind: str, done: bool, loss: str, shell: Shell) -> None:
+    fault = LOSSES[loss] if done else Undone(LOSSES[loss])
+    with _service(command, {kind: [fault]}) as service:
         before = dict(service.images)
-        result = shell(service, *command.split())
+        result = shell(service, "--os-image-v1-timeout", "0.3", *command.split())
     written = [asked for asked in service.asked if asked.method not in ("GET", "HEAD")]
     assert [asked.kind for asked in written if asked.kind != "change2"] == [kind]
     assert (service.images != before) is done
@@ -47,4 +36,17 @@ def test_lost(command: str, kind: str, done: bool, shell: Shell) -> None:
         assert (result.status, lines) == (0, [])
     else:
         assert result.status == 1
-        assert "no answer from" in lines[0]
+        said = {"page": "the answer is not the service's but a page"}.get(loss, "no answer from")
+        assert (f"(HTTP {loss})" if loss.isdecimal() else said) in lines[0]
+        assert "not known" not in lines[0]
+
+
+@pytest.mark.parametrize("row", CHANGES, ids=lambda row: row.name)
+def test_change(row: WriteRow, shell: Shell, tmp_path: Path) -> None:
+    with _service(row.command, {kind: list(faults) for kind, faults in row.faults.items()}) as it:
+        before = dict(it.images)
+        result = shell(it, *row.command.split())
+    lines = said(result, it, tmp_path).replace(IMAGE_ID, "<image>").split("\n")
+    assert row.says in (lines if row.says else lines[:1])
+    assert result.status == row.status
+    assert (it.images != before) is row.done
