@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -33,7 +34,7 @@ from osc_image_v1.api.outcomes import (
     take_empty,
 )
 from osc_image_v1.api.paging import PageGuard, found_on, records_of
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, is_uuid
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, ids_like
 from osc_image_v1.api.records import Record, int_or_none, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -115,8 +116,12 @@ class ComputeImageClient:
         :raises BadAnswer: if an answer is no list, or repeats a page
         """
         query = query or ComputeImageQuery()
-        if query.limit != 0:
-            yield from _Pager(self._page, query, action).pages()
+        if query.limit == 0:
+            return
+        if query.marker is not None and len(ids_like(query.marker)) > 1:
+            image = self.by_id(query.marker)
+            query = query if image is None else replace(query, marker=image.id)
+        yield from _Pager(self._page, query, action).pages()
 
     def _page(self, params: dict[str, str], action: str) -> Any:
         try:
@@ -151,6 +156,18 @@ class ComputeImageClient:
             raise BadAnswer(f"{action}: the service's answer has no image")
         return ComputeImage.from_record(record)
 
+    def by_id(self, text: str) -> ComputeImage | None:
+        """Return the image whose ID a text is, None where it is none's.
+
+        :param text: a UUID, looked up as it is and then in lower case, or a number
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        for image_id in ids_like(text):
+            with contextlib.suppress(ImageNotFound):
+                return self.get(image_id)
+        return None
+
     def find(self, name_or_id: str) -> ComputeImage:
         """Return an image by its ID or name.
 
@@ -162,12 +179,10 @@ class ComputeImageClient:
         """
         if not name_or_id:
             raise InvalidInput("the image's name or ID is empty")
-        like_an_id = is_uuid(name_or_id) or name_or_id.isdecimal()
-        if like_an_id:
-            try:
-                return self.get(name_or_id)
-            except ImageNotFound:
-                pass
+        like_an_id = ids_like(name_or_id)
+        image = self.by_id(name_or_id)
+        if image is not None:
+            return image
         query = ComputeImageQuery(name=name_or_id, limit=MAX_PAGE_SIZE)
         action = f"Cannot look up image '{printable(name_or_id)}' of the Compute service"
         pager = _Pager(self._page, query, action)

@@ -22,7 +22,7 @@ from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, p
 from osc_image_v1.api.image_writes import ImageWrites
 from osc_image_v1.api.models import Image, ImageDetail
 from osc_image_v1.api.paging import PageGuard, found_on, records_of
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
 from osc_image_v1.api.records import Record
 from osc_image_v1.api.sorting import (
     TELLING,
@@ -136,6 +136,9 @@ class ImageClient(ImageWrites):
         query = query or ImageQuery()
         if query.limit == 0:
             return
+        if query.marker is not None and query.marker != query.marker.lower():
+            image = self.by_id(query.marker)
+            query = replace(query, marker=image.id if image else query.marker.lower())
         if not is_sorted_here(query):
             pager, first = self._begun(query, detail, action)
             if is_in_order(first, query) and self._keeps_order(first, query, detail, action):
@@ -245,11 +248,23 @@ class ImageClient(ImageWrites):
             raise BadAnswer(f"{action}: the service's answer has no image metadata")
         return ImageDetail.from_record(record)
 
+    def by_id(self, text: str) -> ImageDetail | None:
+        """Return the image whose ID a text is, None where it is none's.
+
+        :param text: a UUID, looked up as it is and then in lower case, or a number
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        for image_id in ids_like(text):
+            with contextlib.suppress(ImageNotFound):
+                return self.get(image_id)
+        return None
+
     def _listed(self, image_id: str, action: str) -> Record | None:
         """Return the record that lists have of an image."""
         for page in self.pages(ImageQuery(visibility="all"), True, action):
             for record in page:
-                if record["id"] == image_id:
+                if record["id"].lower() == image_id.lower():
                     return record
         return None
 
@@ -258,7 +273,7 @@ class ImageClient(ImageWrites):
 
         An admin finds other projects' private images too.
 
-        :param name_or_id: a UUID is looked up as an ID first
+        :param name_or_id: a UUID or number is looked up as an ID first, see :meth:`by_id`
         :raises ImageNotFound: if there is none, or this user may not see it
         :raises AmbiguousName: if several images have the name
         :raises HttpError: for an error status
@@ -266,11 +281,9 @@ class ImageClient(ImageWrites):
         """
         if not name_or_id:
             raise InvalidInput("the image's name or ID is empty")
-        if is_uuid(name_or_id):
-            try:
-                return self.get(name_or_id.lower())
-            except ImageNotFound:
-                pass
+        image = self.by_id(name_or_id)
+        if image is not None:
+            return image
         return ImageDetail.from_record(self.record_by_name(name_or_id))
 
     def record_by_name(self, name: str) -> Record:

@@ -64,6 +64,18 @@ def is_uuid(text: str) -> bool:
         return False
 
 
+def ids_like(text: str) -> list[str]:
+    """Return the IDs that a text may be: as it is, then in lower case; none where it is a name.
+
+    Some clouds have IDs in upper case, the IDs of old ones are numbers.
+
+    :param text: a name or ID that a person wrote
+    """
+    if not (is_uuid(text) or (text.isascii() and text.isdecimal())):
+        return []
+    return list(dict.fromkeys((text, text.lower())))
+
+
 def is_text(text: str) -> bool:
     """Tell whether a text can be sent: what came as undecodable bytes cannot."""
     try:
@@ -182,7 +194,7 @@ class ImageQuery:
             )
         if self.deleted and self.status not in (None, "deleted", "pending_delete"):
             raise InvalidInput(f"no deleted image has the status {self.status}")
-        if self.marker is not None and not is_uuid(self.marker):
+        if self.marker is not None and not ids_like(self.marker):
             raise InvalidInput(f"marker '{printable(self.marker)}' is no image ID (a UUID)")
 
     @property

@@ -204,7 +204,7 @@ class ListImage(base.Lister):
         parser.add_argument(
             "--marker",
             metavar="<image-id>",
-            type=options.image_id,
+            type=options.marker,
             help=_("Begin after the image with this ID"),
         )
         options.add_paging(parser)
@@ -229,8 +229,8 @@ class ListImage(base.Lister):
 
 class ShowImage(base.ShowOne):
     _description = _(
-        "Show an image of the Image API v1. By ID, the service leaves out properties without a "
-        "value and gives property names in lower case."
+        "Show an image of the Image API v1, without the properties that have no value. By ID, the "
+        "service gives property names in lower case."
     )
     _epilog = base.examples(
         "openstack image v1 show ubuntu --human-readable",
@@ -251,6 +251,8 @@ class ShowImage(base.ShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return column names and values."""
         image = self.app.client_manager.image_v1.find(parsed_args.image)
-        return columns.shown(
-            columns.fields_of(image), parsed_args.formatter, parsed_args.human_readable
-        )
+        fields = columns.fields_of(image)
+        # By ID the service leaves them out.
+        properties = fields["properties"].items()
+        fields["properties"] = {name: text for name, text in properties if text is not None}
+        return columns.shown(fields, parsed_args.formatter, parsed_args.human_readable)

@@ -92,6 +92,15 @@ def image_id(text: str) -> str:
     return text.lower()
 
 
+def marker(text: str) -> str:
+    """Parse the ID of an image after which a list begins."""
+    from osc_image_v1.api.queries import ids_like
+
+    if not ids_like(text):
+        raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % printable(text))
+    return text
+
+
 def server_id(text: str) -> str:
     """Parse the ID or URL of a server."""
     from osc_image_v1.api.queries import parse_server

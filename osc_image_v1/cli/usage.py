@@ -122,16 +122,8 @@ class UsageOfImages(base.Lister):
         return tuple(title for title, _name in _PROBLEM), base.started(rows)
 
     def _exists(self, image_id: str) -> bool:
-        from osc_image_v1.api.queries import is_uuid
-        from osc_image_v1.exceptions import ImageNotFound
-
-        if not is_uuid(image_id):
-            return False
-        try:
-            found = self.app.client_manager.image_v1.get(image_id)
-        except ImageNotFound:
-            return False
-        return found.status not in ("killed", "deleted", "pending_delete")
+        found = self.app.client_manager.image_v1.by_id(image_id)
+        return found is not None and found.status not in ("killed", "deleted", "pending_delete")
 
 
 def _bar(part: int, whole: int) -> str:

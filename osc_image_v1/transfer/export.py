@@ -15,7 +15,6 @@ from pathlib import Path
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.queries import is_uuid
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
     FileFailed,
@@ -495,21 +494,17 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
     """Yield the records of images by their names or IDs, as a list has them.
 
     :param client: the service
-    :param names_or_ids: a UUID is looked up as an ID first
+    :param names_or_ids: a UUID or number is looked up as an ID first
     :raises ImageNotFound: if there is no such image, or this user may not see it
     :raises AmbiguousName: if several images have the name
     :raises ImageV1Error: if the service cannot be asked
     """
     for name_or_id in names_or_ids:
-        if is_uuid(name_or_id):
-            try:
-                image = client.get(name_or_id)
-            except ImageNotFound:
-                pass
-            else:
-                yield record_of(client, image)
-                continue
-        yield client.record_by_name(name_or_id)
+        image = client.by_id(name_or_id)
+        if image is None:
+            yield client.record_by_name(name_or_id)
+        else:
+            yield record_of(client, image)
 
 
 def _shown(image: ImageDetail) -> str:
