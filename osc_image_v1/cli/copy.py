@@ -184,10 +184,11 @@ class CopyImage(OutcomeLister):
         manager = self.app.client_manager
         records = bulk.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
+        plan = plan_of(parsed_args, manager, cloud)
         copy = Copy(
             manager.image_v1,
             cloud.target(parsed_args.target),
-            plan_of(parsed_args, manager, cloud),
+            plan,
             shard=parsed_args.shard,
             parallel=parsed_args.parallel,
         )

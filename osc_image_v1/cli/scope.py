@@ -44,8 +44,8 @@ def tell(manager: Any) -> None:
     if scope == "nothing":
         LOG.warning(
             _(
-                "You are logged in to no project: of images, only public ones are seen, if any "
-                "service is found at all; --os-project-name logs in to one"
+                "You are logged in to no project: public images are seen, but none of your "
+                "projects, if any service is found at all; --os-project-name logs in to one"
             )
         )
     elif scope in ("domain", "system"):
