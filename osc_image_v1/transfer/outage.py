@@ -12,6 +12,7 @@ from osc_image_v1.exceptions import (
     ConnectionFailed,
     HttpError,
     ImageV1Error,
+    NotLoggedIn,
     ServerError,
     TooLarge,
     Unauthorized,
@@ -34,7 +35,7 @@ _GATEWAY_ERRORS = frozenset((502, 503, 504))
 #: and fails slowly at one image after the other; the target has no room or quota left.
 Why = Literal["gone", "unknown", "failing", "full"]
 
-_Kind = Literal["gone", "unknown", "failing", "full", "broken off", "own"]
+_Kind = Literal["gone", "unknown", "nobody", "failing", "full", "broken off", "own"]
 
 
 def asks(http: ServiceClient) -> Callable[[], object]:
@@ -67,7 +68,7 @@ class Outage:
         self._forget()
 
     def _forget(self) -> None:
-        self._gone = self._unknown = self._failing = self._full = 0
+        self._gone = self._unknown = self._nobody = self._failing = self._full = 0
         self._lost = 0.0
 
     @property
@@ -100,13 +101,15 @@ class Outage:
         with self._lock:
             if self.certain:
                 return
+            if kind == "nobody":
+                self._nobody += 1
             if kind not in ("gone", "unknown"):
                 self._gone = self._unknown = 0
             if kind == "unknown":
                 self._unknown += 1
             elif kind == "full":
                 self._full += 1
-            elif kind != "own":
+            elif kind not in ("own", "nobody"):
                 self._gone += kind == "gone"
                 self._failing += 1
                 self._lost += seconds
@@ -115,6 +118,9 @@ class Outage:
     def _judged(self) -> Why | None:
         if self._full >= _FEW:
             return "full"
+        # Nothing small is asked then: such a service lets everybody read.
+        if self._nobody >= _FEW:
+            return "unknown"
         if self._failing >= self._most and self._lost >= _SLOW * self._failing:
             return "failing"
         if self._gone + self._unknown >= self._most or self._unknown >= _FEW:
@@ -144,6 +150,8 @@ def _kind_of(error: BaseException | None) -> _Kind:
     while error is not None:
         if isinstance(error, AnswerBrokeOff):
             return "broken off"
+        if isinstance(error, NotLoggedIn):
+            return "nobody"
         if isinstance(error, Unauthorized):
             return "unknown"
         if isinstance(error, HttpError):
