@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from osc_image_v1.transfer.ours import new_id_of
 from tests.cloud import BY_KEY, SEEDS, Cloud
 from tests.functional.target import STAY, Target, kept_clean, purge
 from tests.functional.writing import Beside
@@ -274,3 +275,158 @@ def test_two_at_once(cloud: Cloud, openstack: Callable[..., Any], target: Target
         assert openstack(*command[5:-2]).status == 0, said
         assert target.data(large.id) == large.data
         assert compare(openstack, *CLOUD, large.id) == (0, set())
+
+
+# A tenant of the target, who is a stranger
+
+
+@pytest.fixture
+def tenant(cloud: Cloud, session: Callable[[str], Any]) -> Iterator[Target]:
+    """What a plain user of the target can do there."""
+    with kept_clean(cloud):
+        yield Target(cloud, session("target-demo"))
+
+
+@pytest.fixture
+def brought(
+    openstack: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Copy, or export and import, images by name; the exit status, and what came of each."""
+
+    def run(*argv: str) -> tuple[int, dict[str, Any]]:
+        names = [word for word in argv if not word.startswith("--")]
+        options = [word for word in argv if word.startswith("--")]
+        one_by_one = ("--parallel", "1", "-f", "json")
+        if request.param == "copy":
+            command = ("copy", "--to-cloud", "target", *one_by_one, *options, *names)
+            result = openstack("image", "v1", *command)
+        else:
+            export = str(tmp_path / "export")
+            openstack("image", "v1", "export", export, *names)
+            command = ("import", *one_by_one, *options, export, *names)
+            result = openstack("image", "v1", *command, cloud="target")
+        return result.status, {row["Name"]: row for row in json.loads(result.out)}
+
+    return run
+
+
+EITHER = pytest.mark.parametrize("brought", ["copy", "import"], indirect=True)
+
+
+@EITHER
+def test_a_tenants_image_never_becomes_a_kernel(
+    brought: Any, target: Target, tenant: Target
+) -> None:
+    kernel, machine = BY_KEY["kernel"], BY_KEY["machine"]
+    for visibility in ("community", "private", "shared"):
+        tenant.make(kernel.data, name="kernel", visibility=visibility, v1_image_id=kernel.id)
+    # Its new ID can be foreseen.
+    taken = new_id_of(kernel.id)
+    tenant.make(kernel.data, id=taken, name="kernel", v1_image_id=kernel.id)
+    status, rows = brought("--new-ids", "machine")
+    assert (status, rows["machine"]["Action"]) == (0, "copied")
+    assert f"kernel_id {kernel.id} is not copied" in rows["machine"]["Notes"]
+    status, rows = brought("--new-ids", "kernel", "ramdisk")
+    assert status == 0
+    made = new_id_of(kernel.id, 1)
+    assert f"as {made}" in rows["kernel"]["Notes"]
+    assert f"the ID {taken} is another image's there" in rows["kernel"]["Notes"]
+    record = target.get(made)
+    assert record is not None
+    assert record["owner"] != (target.get(taken) or {})["owner"]
+    # The machine that was there tells of it, and a machine that is made now has it.
+    status, rows = brought("--new-ids", "machine", "kernel", "ramdisk")
+    assert status == 0
+    assert {row["Action"] for row in rows.values()} == {"present"}
+    assert f"differs: property kernel_id ('{made}' here" in rows["machine"]["Notes"]
+    assert (target.get(new_id_of(machine.id)) or {})["kernel_id"] == kernel.id
+
+
+@EITHER
+def test_references_follow_an_id_that_a_tenant_has_taken(
+    brought: Any, target: Target, tenant: Target
+) -> None:
+    kernel, machine = BY_KEY["kernel"], BY_KEY["machine"]
+    tenant.make(b"evil", id=new_id_of(kernel.id), visibility="community")
+    for number in range(4):
+        tenant.make(id=new_id_of(machine.id, number))
+    status, rows = brought("--new-ids", "machine", "kernel", "ramdisk")
+    assert status == 0
+    assert {row["Action"] for row in rows.values()} == {"copied"}
+    made = rows["machine"]["Notes"].removeprefix("as ").partition(";")[0]
+    record = target.get(made)
+    assert record is not None
+    assert record["kernel_id"] == new_id_of(kernel.id, 1)
+    again = brought("--new-ids", "machine", "kernel", "ramdisk")[1]
+    assert {row["Action"] for row in again.values()} == {"present"}
+    assert again["machine"]["Notes"] == f"as {made}"
+
+
+@EITHER
+def test_a_tenants_image_of_the_same_id_is_no_copy(
+    brought: Any, target: Target, tenant: Target, cloud: Cloud
+) -> None:
+    image = BY_KEY["one-byte"]
+    tenant.make(image.data, id=image.id, name="one-byte", visibility="community", os_distro="evil")
+    before = target.get(image.id)
+    for options in (("--dry-run",), ()):
+        status, rows = brought(*options, "one-byte")
+        assert status == 1
+        assert rows["one-byte"]["Action"] == ("fail" if options else "failed")
+        owner = cloud.projects["demo"]
+        assert f"it belongs to project {owner}, and a copy would" in rows["one-byte"]["Notes"]
+    assert target.get(image.id) == before
+
+
+@EITHER
+def test_many_images_of_tenants_are_in_nobodys_way(
+    brought: Any, target: Target, tenant: Target, openstack: Callable[..., Any]
+) -> None:
+    image = BY_KEY["one-byte"]
+    for number in range(30):
+        visibility = ("community", "private")[number % 2]
+        data = image.data if number % 3 else b"other"
+        tenant.make(data, name=f"stranger {number}", visibility=visibility, v1_image_id=image.id)
+    for action in ("copied", "present"):
+        status, rows = brought("--new-ids", "one-byte")
+        assert (status, rows["one-byte"]["Action"]) == (0, action)
+        assert rows["one-byte"]["Notes"] == f"as {new_id_of(image.id)}"
+    assert compare(openstack, *CLOUD, image.id) == (0, set())
+
+
+@EITHER
+def test_what_an_admin_has_changed_in_a_copy_is_told(
+    brought: Any, target: Target, tenant: Target
+) -> None:
+    image = BY_KEY["one-byte"]
+    assert brought("one-byte")[0] == 0
+    target.change(image.id, name="altered", min_ram=7)
+    status, rows = brought("one-byte")
+    assert (status, rows["one-byte"]["Action"]) == (0, "present")
+    assert rows["one-byte"]["Notes"] == (
+        "differs: name ('one-byte' here, 'altered' there), min_ram (0 here, 7 there)"
+    )
+
+
+def test_as_many_properties_as_can_be(
+    openstack: Callable[..., Any], target: Target, tenant: Target, beside: Beside
+) -> None:
+    properties = {f"x-image-meta-property-p{number:03}": "x" for number in range(128)}
+    headers = {**properties, "x-image-meta-name": beside.name(), **DATA}
+    answer = beside.v1("POST", "/images", headers=headers, data=b"some data")
+    image = answer.json()["image"]["id"]
+    copy = ("image", "v1", "copy", "--to-cloud", "target", "--new-ids", "-f", "json", image)
+    (row,) = openstack(*copy).json
+    assert row["Action"] == "copied"
+    record = target.get(new_id_of(image))
+    assert record is not None
+    assert record["tags"] == [f"v1_image_id={image}"]
+    assert sum(name.startswith("p") and record[name] == "x" for name in record) == 128
+    assert [row["Action"] for row in openstack(*copy).json] == ["present"]
+    # v1 has no tags.
+    copy = ("image", "v1", "copy", "--to-cloud", "admin", "--target", "v1", "-f", "json")
+    (row,) = openstack(*copy, "--new-ids", image).json
+    beside.ids.append(new_id_of(image))
+    assert (row["Action"], row["Notes"].count("no property v1_image_id")) == ("copied", 1)
+    assert len(beside.properties(new_id_of(image))) == 128
+    assert [row["Action"] for row in openstack(*copy, "--new-ids", image).json] == ["present"]
