@@ -53,7 +53,9 @@ LOG = logging.getLogger(__name__)
 
 _LISTING = "Cannot list images of the Compute service"
 # ".../v2.1", ".../v2", each with or without a project
-_VERSIONED = re.compile(r"/v2(?:\.\d+)?(?:/[^/]+)?$")
+_VERSIONED = re.compile(r"/v2(?:\.1)?(?:/[^/]+)?$")
+# ".../v1.1/<project>" of the first releases, ".../v2.0" of other services
+_OTHER_VERSION = re.compile(r"/(v\d+(?:\.\d+)?)(?:/[^/]+)?$")
 # The proxy ends with 2.35; a default microversion of the session must not get in.
 _HEADERS = {"OpenStack-API-Version": "compute 2.1"}
 
@@ -82,6 +84,7 @@ class ComputeImageClient:
             adapter,
             "v2.1",
             keep_version=_VERSIONED,
+            other_version=_OTHER_VERSION,
             endpoint_override=endpoint_override,
             headers=_HEADERS,
             timeout=timeout,

@@ -25,8 +25,17 @@ _PHRASES = re.compile(
     r"not understand how to supply the credentials required\.|"
     r"There was a conflict when trying to complete your request\.|"
     r"The server has either erred or is incapable of performing the requested operation\.|"
-    r"The body of your request was too large for this server\."
+    r"The body of your request was too large for this server\.|"
+    r"The request media type \S* ?is not supported by this server\."
 )
+# Names of statuses that are not those of each Python and each service.
+_TITLES = {
+    413: ("Request Entity Too Large", "Content Too Large", "Payload Too Large", "Over Limit"),
+    414: ("Request-URI Too Long", "URI Too Long", "Request-URI Too Large"),
+    416: ("Requested Range Not Satisfiable", "Range Not Satisfiable"),
+    502: ("Proxy Error",),
+    504: ("Gateway Time-out",),
+}
 
 
 # Comments, what a page does not show, and tags. Each alternative ends at the end of the text at the
@@ -84,8 +93,11 @@ def _from_markup(text: str) -> str:
 
 def _one_line(text: str, status: int) -> str:
     line = " ".join(text.split())
-    title = f"{status} {responses.get(status, '')}".strip()
-    line = re.sub(rf"^(?:(?:HTTP )?{re.escape(title)}[ :]*)+", "", line)
+    titles = (responses.get(status, ""), *_TITLES.get(status, ()))
+    title = "|".join(re.escape(f" {name}".rstrip()) for name in titles)
+    line = re.sub(rf"^(?:(?:HTTP )?{status}(?:{title})[ :]*)+", "", line, flags=re.IGNORECASE)
+    # Services of services repeat the status at the end.
+    line = line.replace(f" (HTTP {status})", "")
     shorter = " ".join(_PHRASES.sub(" ", line).split())
     line = printable(shorter or line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +16,11 @@ from osc_image_v1.exceptions import (
     BadAnswer,
     ConnectionFailed,
     ImageV1Error,
+    InvalidInput,
     TlsFailed,
     Unauthorized,
 )
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 # The errors of a connection; requests' own are OSErrors.
 NETWORK = (
@@ -27,6 +29,10 @@ NETWORK = (
     urllib3.exceptions.HTTPError,
     ksa_exceptions.ConnectionError,
 )
+
+# What requests says of the files of certificates.
+_MISSING_FILE = re.compile(r"Could not find .*TLS .*, invalid path: (.*)", re.DOTALL)
+_FILES = "give the right one with --os-cacert, or --os-cert and --os-key, or in clouds.yaml"
 
 # What keystoneauth1 adds to a message, in some plugins twice.
 _STATUS = re.compile(r" \(HTTP \d+\)| \(Request-ID: [^)]*\)")
@@ -49,15 +55,22 @@ class translated:  # noqa: N801 (reads as a statement)
     :param where: who was asked: an origin without user and password
     :param failed: what a failing connection is called
     :param auth: the keystoneauth1 plugin that authenticates
+    :param proxy: returns the URL of the proxy that the request goes through, if there is one
     """
 
     def __init__(
-        self, action: str, where: str = "the service", failed: str = "", auth: Any = None
+        self,
+        action: str,
+        where: str = "the service",
+        failed: str = "",
+        auth: Any = None,
+        proxy: Callable[[], str | None] | None = None,
     ) -> None:
         self._action = action
         self._where = where
         self._failed = failed
         self._auth = auth
+        self._proxy = proxy
 
     def __enter__(self) -> None:
         return None
@@ -70,9 +83,11 @@ class translated:  # noqa: N801 (reads as a statement)
                 f"{self._action}: TLS with {self._where} failed: {reason(error)}; check the URL, "
                 "or the certificate authority given by --os-cacert"
             ) from error
+        if isinstance(error, OSError) and (file := _MISSING_FILE.search(str(error))):
+            path = printable(file[1])
+            raise InvalidInput(f"{self._action}: there is no file {path} of certificates; {_FILES}")
         if isinstance(error, NETWORK):
-            failed = self._failed or f"no answer from {self._where}"
-            raise ConnectionFailed(f"{self._action}: {failed}: {reason(error)}") from error
+            raise ConnectionFailed(f"{self._action}: {self._silence(error)}") from error
         if isinstance(error, ValueError):
             # requests reads a redirect's target even where it is not to follow it.
             raise BadAnswer(
@@ -81,8 +96,19 @@ class translated:  # noqa: N801 (reads as a statement)
         if isinstance(error, ksa_exceptions.HttpError) and _is_refusal(error, self._auth):
             raise self._refused(error) from error
         if isinstance(error, ksa_exceptions.ClientException):
-            text = printable(" ".join(str(error).split()))
+            text = printable(without_secrets(" ".join(str(error).split())))
             raise ImageV1Error(f"{self._action}: {text}") from error
+
+    def _silence(self, error: BaseException) -> str:
+        """Return who did not answer, and why."""
+        proxy = self._proxy() if self._proxy and _is_proxys(error) else None
+        if proxy:
+            shown = printable(without_secrets(proxy))
+            return (
+                f"no answer from the proxy {shown}: {reason(error)}; is http_proxy or https_proxy "
+                "of the environment right, or has no_proxy to name the service?"
+            )
+        return f"{self._failed or f'no answer from {self._where}'}: {reason(error)}"
 
     def _refused(self, error: Any) -> Unauthorized:
         """Return the error for a log-in that the Identity service has refused."""
@@ -95,6 +121,16 @@ class translated:  # noqa: N801 (reads as a statement)
         return Unauthorized(
             self._action, int(HTTPStatus.UNAUTHORIZED), explanation, error.request_id
         )
+
+
+def _is_proxys(error: BaseException | None) -> bool:
+    """Tell whether a connection failed on the way to a proxy."""
+    kinds = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+    for _ in range(10):
+        if error is None or isinstance(error, kinds):
+            break
+        error = error.__cause__ or error.__context__
+    return isinstance(error, kinds)
 
 
 def _is_refusal(error: Any, auth: Any) -> bool:
@@ -136,4 +172,4 @@ def reason(error: BaseException) -> str:
         return "it took too long, try again or raise --os-image-v1-timeout"
     if "IncompleteRead" in text or "InvalidChunkLength" in text:
         return "it ended early, try again"
-    return printable(" ".join(text.split()))[:300] or type(inner).__name__
+    return printable(without_secrets(" ".join(text.split())))[:300] or type(inner).__name__

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from osc_image_v1.exceptions import InvalidInput
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 #: Formats of the Amazon kind: container and disk format must be the same one.
 AMAZON_FORMATS = ("ami", "aki", "ari")
@@ -109,7 +109,8 @@ class ImageFields:
         for label, url in (("copy_from", self.copy_from), ("location", self.location)):
             _check_text(label, url)
             if url is not None and not _URL.fullmatch(url):
-                raise InvalidInput(f"the {label} '{printable(url)}' is no URL")
+                shown = printable(without_secrets(url))
+                raise InvalidInput(f"the {label} '{shown}' is no URL")
 
     @property
     def has_source(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import itertools
 import json
@@ -23,6 +24,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from osc_image_v1.api.bodies import NOT_ENCODED, pieces_of
 from osc_image_v1.api.errors import explanation
 from osc_image_v1.api.failures import NOT_ACCEPTED, translated
+from osc_image_v1.api.front_ends import told_by_front_end
 from osc_image_v1.api.queries import is_text
 from osc_image_v1.api.urls import Address, parse
 from osc_image_v1.exceptions import (
@@ -67,8 +69,10 @@ class RetryPolicy:
     ``GET`` and ``HEAD`` are sent again, up to ``attempts`` times in all, after no answer (refused,
     reset, timed out, broken off) and after 429, 502, 503 and 504. The wait is at once, then 0.5 and
     1 second, each with up to a quarter of a second more by chance; what the service says in
-    ``Retry-After`` (seconds or a date) comes first, up to ``longest_wait``. No other method is ever
-    sent again: it may have done its work. TLS failures are final.
+    ``Retry-After`` (seconds or a date) comes first, up to ``longest_wait``. No other method is sent
+    again: it may have done its work. A rate limit has refused it for sure, so after 429, and after
+    413 with ``Retry-After`` (the Compute service up to Havana), any method is sent again, unless
+    its body is a stream that has been read. TLS failures are final.
 
     :param attempts: how often a request is sent, 1 for no repetition
     :param longest_wait: seconds
@@ -88,7 +92,11 @@ class RetryPolicy:
         :param attempt: how often it was sent
         :param error: what came of it
         """
-        if method not in self.methods or attempt >= self.attempts:
+        if attempt >= self.attempts:
+            return False
+        if _is_rate_limit(error):
+            return True
+        if method not in self.methods:
             return False
         if isinstance(error, HttpError):
             return error.status in self.statuses
@@ -107,6 +115,14 @@ class RetryPolicy:
         return min(asked, self.longest_wait)
 
 
+def _is_rate_limit(error: ImageV1Error) -> bool:
+    if not isinstance(error, HttpError):
+        return False
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _seconds(error.retry_after) is not None
+    return error.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
 def _seconds(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
@@ -121,7 +137,9 @@ class ServiceClient:
 
     :param adapter: says which service, region and interface, and authenticates
     :param version: ``v1`` or ``v2.1``; added to the endpoint
-    :param keep_version: matches the version in an endpoint that stays as it is
+    :param keep_version: matches a path with a version that stays as it is
+    :param other_version: matches a path with a version that the catalog must not have, and that
+        stays as it is where a person gave the URL
     :param endpoint_override: the service's URL, instead of the adapter's and the catalog's
     :param headers: sent with every request
     :param timeout: seconds without a byte after which a request is given up
@@ -133,6 +151,7 @@ class ServiceClient:
         adapter: ksa_adapter.Adapter,
         version: str,
         keep_version: re.Pattern[str] | None = None,
+        other_version: re.Pattern[str] | None = None,
         endpoint_override: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
@@ -144,6 +163,7 @@ class ServiceClient:
         self._headers = dict(headers or {})
         self._version = version
         self._keep_version = keep_version
+        self._other_version = other_version
         self._override = endpoint_override
         self._address: Address | None = None
 
@@ -182,7 +202,7 @@ class ServiceClient:
 
     def _find_endpoint(self) -> Address:
         adapter = self.adapter
-        url = self._override or adapter.endpoint_override
+        url = self._given_url()
         if not url:
             with (
                 translated("Cannot find the service", auth=adapter.auth or adapter.session.auth),
@@ -210,6 +230,21 @@ class ServiceClient:
                 f"The {adapter.service_type} endpoint '{shown}' is no http URL"
             ) from None
 
+    def _given_url(self) -> str | None:
+        """Return the URL that a person gave for the service, as keystoneauth1 fills it in."""
+        adapter = self.adapter
+        url = self._override or adapter.endpoint_override
+        if not url or "%(" not in url:
+            return url or None
+        with translated("Cannot find the service", auth=adapter.auth or adapter.session.auth):
+            for name, find in (
+                ("%(project_id)s", adapter.session.get_project_id),
+                ("%(user_id)s", adapter.session.get_user_id),
+            ):
+                if name in url:
+                    url = url.replace(name, find(adapter.auth) or "")
+        return str(url)
+
     @property
     def override_setting(self) -> str:
         """How a person gives the service's URL."""
@@ -220,9 +255,22 @@ class ServiceClient:
 
     def _versioned(self, found: Address) -> Address:
         path = found.path.rstrip("/")
-        if self._keep_version is None or not self._keep_version.search(path):
-            path = f"{_VERSION.sub('', path).rstrip('/')}/{self._version}"
-        return parse(found.site + path)._replace(credentials=found.credentials)
+        if self._keep_version is not None and self._keep_version.search(path):
+            return found.at(path)
+        if self._other_version is not None and (other := self._other_version.search(path)):
+            if self._given_url():
+                return found.at(path)
+            raise self._of_other_version(found.site + path, other[1])
+        return found.at(f"{_VERSION.sub('', path).rstrip('/')}/{self._version}")
+
+    def _of_other_version(self, url: str, version: str) -> ApiNotAvailable:
+        setting = str(self.adapter.service_type).replace("-", "_")
+        return ApiNotAvailable(
+            f"The catalog has the {self.adapter.service_type} service at {printable(url)}, which "
+            f"is {version} and not {self._version}: choose another region, or another service with "
+            f"{setting}_service_name in clouds.yaml, or give a URL, this one or another, with "
+            f"{self.override_setting}"
+        )
 
     def request(
         self,
@@ -243,7 +291,10 @@ class ServiceClient:
         :raises HttpError: for any other status
         :raises ConnectionFailed: if there is no answer
         """
-        return self._persist(method, lambda: self._once(method, path, action, ok, kwargs))
+        data = kwargs.get("data")
+        # A stream is at its end when it has been sent.
+        whole = data is None or isinstance(data, (bytes, str))
+        return self._persist(method, lambda: self._once(method, path, action, ok, kwargs), whole)
 
     def get_json(self, path: str, action: str, params: Mapping[str, str] | None = None) -> Any:
         """Get a JSON document.
@@ -269,13 +320,13 @@ class ServiceClient:
         except (ValueError, RecursionError):
             raise BadAnswer(f"{action}: the service's answer is no JSON") from None
 
-    def _persist(self, method: str, once: Callable[[], _T]) -> _T:
+    def _persist(self, method: str, once: Callable[[], _T], whole: bool = True) -> _T:
         """Do it, and again as the policy allows."""
         for attempt in itertools.count(1):
             try:
                 return once()
             except (ConnectionFailed, HttpError) as error:
-                if not self.retry.allows(method, attempt, error):
+                if not whole or not self.retry.allows(method, attempt, error):
                     raise
                 LOG.debug("%s; trying again", error)
                 time.sleep(self.retry.wait(attempt, error))
@@ -364,7 +415,8 @@ class ServiceClient:
         headers = {**NOT_ENCODED, **self._headers, **options.get("headers", {})}
         _log("%s %s %s", method, address.url, headers)
         redirect = _Redirect()
-        with translated(action, address.site, auth=auth):
+        proxy = functools.partial(_proxy_of, session.session, address.url)
+        with translated(action, address.site, auth=auth, proxy=proxy):
             response: requests.Response = self.adapter.request(
                 address.url,
                 method,
@@ -401,16 +453,13 @@ class ServiceClient:
                 with listed:
                     body = _beginning(listed)
             raise self._not_available(body)
-        said = explanation(body, response.headers.get("Content-Type", ""), status)
-        if status < HTTPStatus.BAD_REQUEST:
-            said = said or "this status is not part of the API"
-        if status == HTTPStatus.UNAUTHORIZED:
-            said = "; ".join(filter(None, (said, NOT_ACCEPTED)))
-        request_id = response.headers.get("X-Openstack-Request-Id") or response.headers.get(
-            "X-Compute-Request-Id"
-        )
+        headers = response.headers
+        request_id = headers.get("X-Openstack-Request-Id") or headers.get("X-Compute-Request-Id")
+        if request_id:
+            request_id = _without_token(response, request_id)
+        said = _said(body, status, headers, request_id)
         error = http_error(action, status, said, request_id)
-        error.retry_after = response.headers.get("Retry-After")
+        error.retry_after = headers.get("Retry-After")
         raise error
 
     def _not_available(self, body: bytes) -> ApiNotAvailable:
@@ -431,6 +480,27 @@ class ServiceClient:
             f"The service at {where} has no API {self._version}, it offers {offered}: use "
             "'openstack image' for the Image API v2"
         )
+
+
+def _said(body: bytes, status: int, headers: Mapping[str, str], request_id: str | None) -> str:
+    """Return who said what in an error, and what to do about it."""
+    kind = headers.get("Content-Type", "")
+    if request_id is None and status >= HTTPStatus.BAD_REQUEST:
+        in_front = told_by_front_end(body, kind, status, headers)
+        if in_front is not None:
+            return in_front
+    said = explanation(body, kind, status)
+    if status < HTTPStatus.BAD_REQUEST:
+        return said or "this status is not part of the API"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return f"{said}; {NOT_ACCEPTED}" if said else NOT_ACCEPTED
+    return said
+
+
+def _proxy_of(session: requests.Session, url: str) -> str | None:
+    """Return the URL of the proxy that a session asks for another URL."""
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    return requests.utils.select_proxy(url, settings["proxies"])
 
 
 class _Redirect:

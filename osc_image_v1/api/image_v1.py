@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
@@ -46,6 +47,8 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 
+# Some clouds have it at one of these alone.
+_VERSIONED = re.compile(r"/v1(?:\.\d+)?$")
 # How many images of one name an error names.
 _MOST_CANDIDATES = 20
 # How many images before a deleted one are tried as the marker in its place.
@@ -73,7 +76,12 @@ class ImageClient(ImageWrites):
         retry: RetryPolicy | None = None,
     ) -> None:
         self.http = ServiceClient(
-            adapter, "v1", endpoint_override=endpoint_override, timeout=timeout, retry=retry
+            adapter,
+            "v1",
+            keep_version=_VERSIONED,
+            endpoint_override=endpoint_override,
+            timeout=timeout,
+            retry=retry,
         )
         # The same service's Image API v2, where it has one: v1 cannot send a part of the data.
         self._v2 = ServiceClient(

@@ -51,6 +51,13 @@ class Address(NamedTuple):
         """The URL's path."""
         return urlsplit(self.url).path
 
+    def at(self, path: str) -> Address:
+        """Return the address of another path of this origin, without a query.
+
+        :param path: begins with a slash or is empty, quoted
+        """
+        return parse(self.site + path)._replace(credentials=self.credentials)
+
     def below(self, path: str, params: Mapping[str, str] | None = None) -> Address:
         """Return the address of something below this one.
 

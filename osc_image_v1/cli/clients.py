@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import adapter as ksa_adapter
@@ -12,6 +13,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.pools import keep_connections
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
+from osc_image_v1.text import printable
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
@@ -115,6 +117,7 @@ def timeout_of(manager: Any) -> float:
 
 def _adapter(manager: Any, service: str) -> ksa_adapter.Adapter:
     config = manager.sdk_connection.config
+    _check_files(manager.session)
     keep_connections(manager.session, CONNECTIONS)
     return ksa_adapter.Adapter(
         session=manager.session,
@@ -124,3 +127,17 @@ def _adapter(manager: Any, service: str) -> ksa_adapter.Adapter:
         region_name=config.get_region_name(service),
         endpoint_override=config.get_endpoint(service),
     )
+
+
+def _check_files(session: Any) -> None:
+    """Check that the files of certificates are there: over http nobody would say so."""
+    certificates = session.cert if isinstance(session.cert, (tuple, list)) else (session.cert,)
+    for path, option in (
+        (session.verify, "--os-cacert"),
+        *zip(certificates, ("--os-cert", "--os-key"), strict=False),
+    ):
+        if isinstance(path, str) and not Path(path).exists():
+            raise InvalidInput(
+                _("There is no file %(path)s: give the right one with %(option)s or in clouds.yaml")
+                % {"path": printable(path), "option": option}
+            )

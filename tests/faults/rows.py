@@ -18,7 +18,7 @@ from tests.faults import server
 from tests.faults.server import Answer, FakeImage, Fault, Service, cut
 
 DATA = random.Random(1).randbytes(2**20 + 12345)
-# What is read at once; of a piece that breaks off nothing is kept.
+# What is read at once; of a piece that is waited for in vain nothing is kept.
 PIECE = 256 * 2**10
 MIDDLE = 500_000
 OTHER = random.Random(2).randbytes(len(DATA))
@@ -31,6 +31,7 @@ UNTOUCHED = "what was there"
 
 _DAMAGED = "Image <image> is damaged, in the service or on the way"
 _BROKEN = "Cannot download image <image>: the answer broke off"
+_DAMAGED_THERE = "Image <image> is damaged in the service"
 _AGAIN = 9
 
 
@@ -90,9 +91,11 @@ def _mended(name: str, faults: Mapping[str, Sequence[Fault]], *asked: str, **mor
 
 
 _SAVE_BREAKS = (
-    _mended("The data ends after the first byte", {"data": [cut(1)]}, "data", "data"),
-    _mended("The data ends in the middle", {"data": [cut(MIDDLE)]}, "data", _rest(PIECE)),
-    _mended("The data ends before the last byte", {"data": [cut(-1)]}, "data", _rest(4 * PIECE)),
+    _mended("The data ends after the first byte", {"data": [cut(1)]}, "data", _rest(1)),
+    _mended("The data ends in the middle", {"data": [cut(MIDDLE)]}, "data", _rest(MIDDLE)),
+    _mended(
+        "The data ends before the last byte", {"data": [cut(-1)]}, "data", _rest(len(DATA) - 1)
+    ),
     Row(
         "The data ends before the first byte, each time",
         f"{_BROKEN}: it ended early, try again",
@@ -101,22 +104,22 @@ _SAVE_BREAKS = (
     ),
     Row(
         "The same, with ``--keep-partial``, each time in the middle",
-        f"{_BROKEN}: it ended early, try again",
+        f"{_DAMAGED_THERE}: its data ends after {MIDDLE} of {len(DATA)} bytes, each time",
         disk=PART,
         faults={"data": [cut(MIDDLE)], "rest": [cut(0)] * _AGAIN},
-        asked=("head", "data", *[_rest(PIECE)] * 3),
+        asked=("head", "data", *[_rest(MIDDLE)] * 3),
         options=("--keep-partial",),
     ),
     _mended(
         "The data ends in the middle, the service has no v2",
         {"data": [cut(MIDDLE)]},
-        *("data", _rest(PIECE), "data"),
+        *("data", _rest(MIDDLE), "data"),
         service={"v2": False},
     ),
     _mended(
         "The data ends in the middle, v2 sends all of it again",
         {"data": [cut(MIDDLE)], "rest": [_ignores_range]},
-        *("data", _rest(PIECE)),
+        *("data", _rest(MIDDLE)),
     ),
     _mended(
         "The data ends in the middle, v2 sends another part",
@@ -124,22 +127,22 @@ _SAVE_BREAKS = (
             "data": [cut(MIDDLE)],
             "rest": [server.header("Content-Range", f"bytes 0-{len(DATA) - 1}/{len(DATA)}")],
         },
-        *("data", _rest(PIECE), "data"),
+        *("data", _rest(MIDDLE), "data"),
     ),
     _mended(
         "The data ends in the middle, v2 does not say which part it sends",
         {"data": [cut(MIDDLE)], "rest": [server.header("Content-Range", "lines 1-2")]},
-        *("data", _rest(PIECE), "data"),
+        *("data", _rest(MIDDLE), "data"),
     ),
     _mended(
         "The data ends in the middle, v2 sends a part of other data",
         {"data": [cut(MIDDLE)], "rest": [server.header("Content-MD5", "0" * 32)]},
-        *("data", _rest(PIECE), "data"),
+        *("data", _rest(MIDDLE), "data"),
     ),
     _mended(
         "The data ends in the middle, v2 has no data",
         {"data": [cut(MIDDLE)], "rest": [_no_content]},
-        *("data", _rest(PIECE), "data"),
+        *("data", _rest(MIDDLE), "data"),
     ),
     _mended(
         "The data comes in chunks without a length, and breaks off",
@@ -288,7 +291,7 @@ _SAVE_ANSWERS = (
     _mended(
         "The token expires in the middle",
         {"data": [server.expires(cut(MIDDLE))]},
-        *("data", _rest(PIECE), _rest(PIECE)),
+        *("data", _rest(MIDDLE), _rest(MIDDLE)),
         service={"keystone": True},
     ),
     Row(
@@ -298,7 +301,7 @@ _SAVE_ANSWERS = (
             "data": [cut(MIDDLE), *[server.instead(401, "go")] * _AGAIN],
             "rest": [server.instead(401, "go")] * _AGAIN,
         },
-        asked=("head", "data", _rest(PIECE), _rest(PIECE), "data", "data"),
+        asked=("head", "data", _rest(MIDDLE), _rest(MIDDLE), "data", "data"),
         service={"keystone": True},
     ),
     Row(

@@ -49,7 +49,11 @@ def retries() -> str:
             "Downloads",
             f"the same; another {_PROGRESS // 2**20} MiB of data, and it counts anew",
         ),
-        ("Never sent again", ", ".join(never) + "; after TLS failures nothing" * final),
+        (
+            "After a rate limit, 429 or 413 with ``Retry-After``",
+            f"any method, {policy.attempts} times in all: nothing was done; but no stream of data",
+        ),
+        ("Otherwise never sent again", ", ".join(never) + "; after TLS failures nothing" * final),
         (
             "Where the answer to one of these is lost",
             "the service is asked what became of it, and the command goes by that",

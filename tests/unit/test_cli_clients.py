@@ -71,3 +71,29 @@ def test_time_outs(text, seconds):
 def test_wrong_time_outs_are_refused(text):
     with pytest.raises(InvalidInput, match="is no number of seconds from 0 to 86400"):
         image_client(manager(image_v1_timeout=text))
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"verify": "/nowhere/x.pem"}, "--os-cacert"),
+        ({"cert": "/nowhere/x.pem"}, "--os-cert"),
+        ({"cert": (__file__, "/nowhere/x.pem")}, "--os-key"),
+        ({"verify": True, "cert": ("/nowhere/x.pem", __file__)}, "--os-cert"),
+    ],
+)
+@pytest.mark.parametrize("client", [image_client, compute_image_client])
+def test_a_file_of_certificates_that_is_not_there(settings, option, client):
+    """Over http as well, where nobody else would say so."""
+    shell = manager()
+    for name, value in settings.items():
+        setattr(shell.session, name, value)
+    with pytest.raises(InvalidInput, match=rf"^There is no file /nowhere/x\.pem: .* {option} or"):
+        client(shell)
+
+
+@pytest.mark.parametrize("verify", [True, False, None, __file__, "/"])
+def test_files_of_certificates_that_are_there(verify):
+    shell = manager()
+    shell.session.verify, shell.session.cert = verify, (__file__, __file__)
+    assert image_client(shell)

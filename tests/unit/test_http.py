@@ -68,8 +68,10 @@ def service():
         (f"{ROOT}:9292", f"{ROOT}:9292/v1"),
         (f"{ROOT}/v1", f"{ROOT}/v1"),
         (f"{ROOT}/v1/", f"{ROOT}/v1"),
-        (f"{ROOT}/v1.0", f"{ROOT}/v1"),
-        (f"{ROOT}/v1.1//", f"{ROOT}/v1"),
+        (f"{ROOT}/v1.0", f"{ROOT}/v1.0"),
+        (f"{ROOT}/v1.1//", f"{ROOT}/v1.1"),
+        (f"{ROOT}/image/v1.1", f"{ROOT}/image/v1.1"),
+        (f"{ROOT}/v1.1/p", f"{ROOT}/v1.1/p/v1"),
         (f"{ROOT}/v2", f"{ROOT}/v1"),
         (f"{ROOT}/v2.0/", f"{ROOT}/v1"),
         (f"{ROOT}/image", f"{ROOT}/image/v1"),
@@ -117,6 +119,47 @@ def test_spellings_of_the_compute_endpoint(requests_mock, found, endpoint):
     assert list(client.images()) == []
     assert requests_mock.call_count == 2
     assert requests_mock.last_request.url == f"{endpoint}/images/detail?limit=1000"
+
+
+OTHER_VERSIONS = ["/v1.1/123456", "/v1.1", "/v1.0/p", "/v2.0", "/v2.0/p", "/v3", "/x/v2.2/p"]
+
+
+@pytest.mark.parametrize("path", OTHER_VERSIONS)
+def test_a_compute_endpoint_of_another_version_says_so(requests_mock, path):
+    session = catalog_session(requests_mock, ("compute", "R", ROOT + path))
+    client = ComputeImageClient(
+        ksa_adapter.Adapter(session, service_type="compute", interface="public")
+    )
+    with pytest.raises(exceptions.ApiNotAvailable) as caught:
+        list(client.images())
+    version = re.search(r"v[\d.]+", path)[0]
+    assert str(caught.value) == (
+        f"The catalog has the compute service at {ROOT}{path}, which is {version} and not v2.1: "
+        "choose another region, or another service with compute_service_name in clouds.yaml, or "
+        "give a URL, this one or another, with compute_endpoint_override in clouds.yaml"
+    )
+    assert requests_mock.call_count == 1
+
+
+@pytest.mark.parametrize("path", OTHER_VERSIONS)
+def test_a_version_that_is_given_on_purpose_is_kept(requests_mock, path):
+    adapter = adapter_at("http://catalog", "compute", endpoint_override=ROOT + path)
+    requests_mock.get(f"{ROOT}{path}/images/detail", json={"images": []})
+    assert list(ComputeImageClient(adapter).images()) == []
+
+
+def test_an_override_is_filled_in(requests_mock):
+    session = catalog_session(requests_mock, ("compute", "R", "http://catalog"))
+    override = f"{ROOT}/v2.1/%(project_id)s"
+    adapter = ksa_adapter.Adapter(session, service_type="compute", endpoint_override=override)
+    client = ComputeImageClient(adapter)
+    assert client.http.endpoint == f"{ROOT}/v2.1/{session.get_project_id()}"
+
+
+def test_v2_beside_a_version_that_is_kept():
+    client = image_client(f"{ROOT}/v1.1")
+    assert client.http.endpoint == f"{ROOT}/v1.1"
+    assert client._v2.endpoint == f"{ROOT}/v2"
 
 
 def test_region_and_interface_choose_the_endpoint(requests_mock):
@@ -580,6 +623,42 @@ def test_an_error_whose_body_breaks_off_is_that_error():
         image_client(url).http.get_json("/images", "X")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            400,
+            '{"badRequest": {"message": "Bad value (HTTP 400)", "code": 400}}',
+            "X: Bad value (HTTP 400)",
+        ),
+        (
+            400,
+            '{"badRequest": {"message": "Bad value (HTTP 409)", "code": 400}}',
+            "X: Bad value (HTTP 409) (HTTP 400)",
+        ),
+        (
+            415,
+            "415 Unsupported Media Type\n\n"
+            "The request media type a/b is not supported by this server.\n\n No store for it",
+            "X: No store for it (HTTP 415)",
+        ),
+    ],
+)
+def test_nothing_is_said_twice(requests_mock, service, status, body, said):
+    kind = "application/json" if body.startswith("{") else "text/plain"
+    requests_mock.get(URL, status_code=status, text=body, headers={"Content-Type": kind})
+    with pytest.raises(exceptions.HttpError) as caught:
+        service.get_json("/images", "X")
+    assert str(caught.value) == said
+
+
+def test_a_token_in_a_request_id_is_not_shown(requests_mock, service):
+    headers = {"X-Openstack-Request-Id": "req-secret-token"}
+    requests_mock.get(URL, status_code=400, headers=headers)
+    with pytest.raises(exceptions.BadRequest, match=r"^X \(HTTP 400, request req-\*\*\*\)$"):
+        service.get_json("/images", "X")
+
+
 def test_a_token_that_the_service_repeats_is_not_shown(requests_mock, service, caplog):
     caplog.set_level("DEBUG")
     shows = {"text": "wrong token secret-token", "headers": {"X-Debug": "secret-token"}}
@@ -680,6 +759,51 @@ def test_a_write_is_sent_once(requests_mock, service, naps, method, answer):
     with pytest.raises((exceptions.ServerError, exceptions.ConnectionFailed)):
         service.request(method, "/images", "X")
     assert requests_mock.call_count == 1
+    assert naps == []
+
+
+OVER_LIMIT = {
+    "status_code": 413,
+    "json": {"overLimit": {"message": "This request was rate-limited.", "code": 413}},
+    "headers": {"Retry-After": "7", "Content-Type": "application/json"},
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("refusal", [OVER_LIMIT, {"status_code": 429}])
+@pytest.mark.parametrize("body", [{}, {"json": {"a": 1}}, {"data": b"whole"}])
+def test_a_rate_limit_is_waited_for(requests_mock, service, naps, method, refusal, body):
+    """It refused for sure, so whatever it was can be sent again."""
+    requests_mock.register_uri(method, URL, [refusal, {"status_code": 200}])
+    service.request(method, "/images", "X", **body).close()
+    assert requests_mock.call_count == 2
+    bodies = [request.body for request in requests_mock.request_history]
+    assert bodies[0] == bodies[1]
+    assert naps == ([7] if refusal is OVER_LIMIT else naps)
+
+
+def test_a_rate_limit_is_not_waited_for_without_end(requests_mock, service, naps):
+    requests_mock.post(URL, **OVER_LIMIT)
+    with pytest.raises(
+        exceptions.TooLarge, match=r"^X: This request was rate-limited\. \(HTTP 413"
+    ):
+        service.request("POST", "/images", "X", json={})
+    assert (requests_mock.call_count, naps) == (4, [7, 7, 7])
+
+
+@pytest.mark.parametrize("data", [iter([b"once"]), io.BytesIO(b"once")])
+def test_a_stream_is_not_sent_again(requests_mock, service, naps, data):
+    requests_mock.put(URL, **OVER_LIMIT)
+    with pytest.raises(exceptions.TooLarge):
+        service.request("PUT", "/images", "X", data=data)
+    assert (requests_mock.call_count, naps) == (1, [])
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": ""}, {"Retry-After": "soon"}])
+def test_413_without_a_time_is_final(requests_mock, service, naps, headers):
+    requests_mock.get(URL, status_code=413, headers=headers)
+    with pytest.raises(exceptions.TooLarge):
+        service.get_json("/images", "X")
     assert naps == []
 
 
@@ -800,6 +924,45 @@ def test_tls_failures_are_final(requests_mock, naps):
     ):
         client.get_json("/images", "X")
     assert requests_mock.call_count == 1
+    assert naps == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_dead_proxy_is_named_without_its_password(monkeypatch, naps, scheme):
+    port = loopback.free_port()
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://me:se%2Fcret@127.0.0.1:{port}")
+    monkeypatch.setenv("no_proxy", "")
+    client = image_client(f"{scheme}://image.example", retry=RetryPolicy(attempts=1))
+    with pytest.raises(exceptions.ConnectionFailed) as caught:
+        list(client.images())
+    assert str(caught.value) == (
+        f"Cannot list images: no answer from the proxy http://***@127.0.0.1:{port}: Connection "
+        "refused; is http_proxy or https_proxy of the environment right, or has no_proxy to name "
+        "the service?"
+    )
+
+
+def test_a_proxy_that_wants_a_log_in(monkeypatch, naps):
+    page = b"<html><body>Proxy <address>Apache/2.4 Server at p Port 1</address></body></html>"
+    refusal = loopback.http("407 Proxy Authentication Required", body=page)
+    with loopback.answering(refusal) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("https_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(exceptions.HttpError, match="the proxy wants a log-in"):
+            list(image_client("http://image.example").images())
+        with pytest.raises(exceptions.ConnectionFailed, match=f"the proxy {proxy}: .* 407 Proxy"):
+            list(image_client("https://i.example", retry=RetryPolicy(attempts=1)).images())
+
+
+@pytest.mark.parametrize("setting", ["verify", "cert"])
+def test_a_file_of_certificates_that_is_not_there(naps, setting):
+    adapter = adapter_at("https://127.0.0.1:9")
+    setattr(adapter.session, setting, "/nowhere/ca.pem")
+    with pytest.raises(
+        exceptions.InvalidInput, match=r"^X: there is no file /nowhere/ca\.pem of certificates"
+    ):
+        ServiceClient(adapter, "v1").get_json("/images", "X")
     assert naps == []
 
 
