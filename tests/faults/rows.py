@@ -107,7 +107,7 @@ _SAVE_BREAKS = (
         f"{_DAMAGED_THERE}: its data ends after {MIDDLE} of {len(DATA)} bytes, each time",
         disk=PART,
         faults={"data": [cut(MIDDLE)], "rest": [cut(0)] * _AGAIN},
-        asked=("head", "data", *[_rest(MIDDLE)] * 3),
+        asked=("head", "data", *[_rest(MIDDLE)] * 2),
         options=("--keep-partial",),
     ),
     _mended(
@@ -286,7 +286,7 @@ _SAVE_ANSWERS = (
     _mended(
         "503 in the middle",
         {"data": [cut(MIDDLE)], "rest": [server.instead(503)]},
-        *("data", _rest(PIECE), _rest(PIECE)),
+        *("data", _rest(MIDDLE), _rest(MIDDLE)),
     ),
     _mended(
         "The token expires in the middle",
@@ -309,7 +309,7 @@ _SAVE_ANSWERS = (
         "Cannot download image <image>: Image with identifier <image> not found "
         "(HTTP 404, request req-1)",
         faults={"data": [server.deletes(cut(MIDDLE))]},
-        asked=("head", "data", _rest(PIECE), "data"),
+        asked=("head", "data", _rest(MIDDLE), "data"),
     ),
     Row(
         "A redirect to another host: no token goes there, nothing is asked there",
