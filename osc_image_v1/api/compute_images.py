@@ -31,6 +31,7 @@ from osc_image_v1.api.outcomes import (
     delete,
     foreign_answer,
     is_own,
+    may_be_no_path,
     take_empty,
 )
 from osc_image_v1.api.paging import PageGuard, found_on, records_of
@@ -305,7 +306,7 @@ class ComputeImageClient:
     ) -> ImageV1Error:
         """Return what a 404 means: no image, no such key, or no such path in the service."""
         gone = ImageNotFound(f"{error.action}: there is no such image ({error.where})")
-        if error.explanation and not _NO_PATH.search(error.explanation):
+        if not may_be_no_path(error):
             return gone if key is None else error
         try:
             image = self.get(image_id)
@@ -322,8 +323,6 @@ class ComputeImageClient:
         )
 
 
-# What a service answers that has nothing at a path; of an image it says more.
-_NO_PATH = re.compile("resource could not be found|404 Not Found", re.IGNORECASE)
 _DONE = (200, 202, 204)
 
 

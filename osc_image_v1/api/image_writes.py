@@ -26,6 +26,7 @@ from osc_image_v1.api.outcomes import (
     delete,
     foreign_answer,
     is_own,
+    may_be_no_path,
     take_empty,
 )
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
@@ -284,6 +285,11 @@ class ImageWrites(abc.ABC):
         try:
             document = self.http.get_json(path_of("images", image_id, "members"), action)
         except NotFound as error:
+            if may_be_no_path(error):
+                raise ImageNotFound(
+                    f"{action}: there is no such image, or the service has no API for members "
+                    f"({error.where})"
+                ) from error
             raise _no_image(image_id, error) from error
         try:
             return [

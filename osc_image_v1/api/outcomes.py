@@ -13,6 +13,7 @@ of the service came, the service is asked what there is now, and the caller goes
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import threading
 import time
@@ -51,6 +52,8 @@ _FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
 # The beginning of a body that should not be there.
 _PEEK = 4096
 _JSON = (b"{", b"[")
+# What a service answers that has nothing at a path.
+_NO_PATH = re.compile("resource could not be found|404 Not Found", re.IGNORECASE)
 _GONE_IN_PART = "its data may be gone in part now: delete it again"
 # Of these it is certain that nothing was sent.
 _NEVER_SENT = (
@@ -224,6 +227,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield cause
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
+
+
+def may_be_no_path(error: NotFound) -> bool:
+    """Tell whether a service may not have the path that was asked for; of an image it says more.
+
+    :param error: its answer
+    """
+    return not error.explanation or bool(_NO_PATH.search(error.explanation))
 
 
 def take_empty(http: ServiceClient, response: requests.Response, action: str) -> None:

@@ -186,6 +186,16 @@ class TestRecorded:
             calls[what]()
         assert len([sent for sent in requests_mock.request_history if sent.method != "GET"]) == 1
 
+    def test_a_service_without_members(self, client, requests_mock):
+        path = f"{IMAGES}/{ID}/members"
+        page = "<html><h1>404 Not Found</h1>The resource could not be found.<br /></html>"
+        requests_mock.get(path, status_code=404, text=page)
+        with pytest.raises(ImageNotFound, match=r"or the service has no API for members .HTTP 404"):
+            client.members(ID)
+        requests_mock.get(path, status_code=404, text="Image not found")
+        with pytest.raises(ImageNotFound, match=r"^No image has the ID .* .HTTP 404.$"):
+            client.members(ID)
+
     def test_too_many_members(self, client, requests_mock):
         answer = captures.image_v1("08-members", "129 members")
         requests_mock.put(f"{IMAGES}/{ID}/members", **answer.mock)
