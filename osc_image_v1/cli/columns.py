@@ -29,7 +29,7 @@ TYPED = frozenset(("json", "yaml"))
 EXACT = frozenset(("csv", "value", "shell"))
 
 _SIZES = frozenset(("size", "virtual_size", "OS-EXT-IMG-SIZE:size"))
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 _NESTED = frozenset(("properties", "metadata"))
 # One name for the same thing, whichever service it comes from.
 _SHOWN_AS = {"metadata": "properties"}
@@ -44,6 +44,8 @@ def human_size(size: Any) -> Any:
         return f"{size} B"
     # Whole numbers: an absurd one is too large for a float.
     tenths = (abs(size) * 20 // 1024**power + 1) // 2
+    if tenths == 10240 and power < len(_UNITS) - 1:
+        tenths, power = 10, power + 1
     return f"{'-' if size < 0 else ''}{tenths // 10}.{tenths % 10} {_UNITS[power]}"
 
 

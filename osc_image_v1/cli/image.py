@@ -122,7 +122,10 @@ def _add_text_filters(parser: argparse.ArgumentParser) -> None:
         help=_("Only images of this disk format (raw, qcow2, vmdk...)"),
     )
     parser.add_argument(
-        "--checksum", metavar="<md5>", type=options.md5, help=_("Only images with this MD5")
+        "--checksum",
+        metavar="<checksum>",
+        type=options.checksum,
+        help=_("Only images with this MD5, or what else the service has: SHA-1, SHA-256, SHA-512"),
     )
     parser.add_argument(
         "--project",

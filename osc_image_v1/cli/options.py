@@ -124,6 +124,19 @@ def md5(text: str) -> str:
     return text.lower()
 
 
+def checksum(text: str) -> str:
+    """Parse a checksum of one of the algorithms that services have."""
+    from osc_image_v1.api.records import as_checksum
+
+    found = as_checksum(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            _("'%s' is no MD5 (32 hexadecimal digits), SHA-1 (40), SHA-256 (64) or SHA-512 (128)")
+            % printable(text)
+        )
+    return found
+
+
 def add_flag_pair(
     parser: argparse.ArgumentParser, dest: str, flags: dict[str, tuple[object, str]]
 ) -> None:

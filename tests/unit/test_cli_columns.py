@@ -23,13 +23,17 @@ BRIEF = [(name, None) for name in brief(1)]
         (1023, "1023 B"),
         (1024, "1.0 KiB"),
         (1536, "1.5 KiB"),
-        (1024**2 - 1, "1024.0 KiB"),
+        (1024**2 - 1, "1.0 MiB"),
+        (1024**2 - 60, "1023.9 KiB"),
         (1024**2, "1.0 MiB"),
         (3 * 2**29, "1.5 GiB"),
         (2**40, "1.0 TiB"),
         (2**50, "1.0 PiB"),
         (2**63, "8.0 EiB"),
-        (2**80, "1048576.0 EiB"),
+        (10**19, "8.7 EiB"),
+        (2**70, "1.0 ZiB"),
+        (2**80, "1.0 YiB"),
+        (2**90, "1024.0 YiB"),
         (-5, "-5 B"),
         (-2048, "-2.0 KiB"),
         (None, None),
@@ -43,7 +47,7 @@ def test_sizes_for_a_person(size, text):
 
 
 def test_absurd_sizes():
-    assert columns.human_size(10**400).endswith(" EiB")
+    assert columns.human_size(10**400).endswith(" YiB")
 
 
 @given(st.datetimes(), st.sampled_from(["T", " "]), st.sampled_from(["auto", "microseconds"]))

@@ -22,6 +22,8 @@ UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
         (options.server_id, f"http://nova/servers/{UUID}", UUID),
         (options.not_empty, " ", " "),
         (options.md5, "AB" * 16, "ab" * 16),
+        (options.checksum, "AB" * 16, "ab" * 16),
+        (options.checksum, "AB" * 32, "ab" * 32),
     ],
 )
 def test_right_values(kind, text, value):
@@ -47,6 +49,8 @@ def test_right_values(kind, text, value):
         (options.server_id, "web1", "'web1' is no server ID"),
         (options.not_empty, "", "the value is empty"),
         (options.md5, "ab", "'ab' is no MD5"),
+        (options.md5, "ab" * 32, "is no MD5"),
+        (options.checksum, "ab" * 24, "is no MD5"),
         (options.md5, "x" * 32, "is no MD5"),
     ],
 )

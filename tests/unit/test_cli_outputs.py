@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from osc_image_v1.cli import data, outputs
-from tests.unit.conftest import Shell
+from tests.unit.conftest import Shell, Terminal
 from tests.unit.test_cli_base import Number, Numbers
 
 
@@ -98,3 +98,14 @@ def test_other_outputs_are_left_alone() -> None:
         App.stdout = stdout
         with outputs.waiting(App):
             assert App.stdout is stdout
+
+
+def test_a_bar_of_more_than_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from osc_image_v1.transfer.progress import progress
+
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress(10**19, "x") as advance:
+        advance(5 * 10**18)
+        advance(5 * 10**18)
+    assert "8.67E/8.67E" in shown.getvalue()

@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+import wcwidth
 import yaml
 from cliff.formatters import commaseparated, json_format, table, yaml_format
 from hypothesis import given
@@ -179,3 +180,12 @@ def test_options_are_those_of_cliff(formatter):
     parser = argparse.ArgumentParser()
     formatter().add_argument_group(parser)
     assert vars(parser.parse_args([])) == {}
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=5))
+def test_lines_of_a_table_are_of_one_width(rows):
+    cells = [tuple(map(columns.for_table, row)) for row in rows]
+    written, _failed = emitted(streams.StreamedTable(), ["A", "B"], cells, **_FREE)
+    widths = {wcwidth.wcswidth(line) for line in written.split("\n")[:-1]}
+    assert len(widths) == 1
+    assert widths.pop() > 0

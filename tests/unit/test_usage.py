@@ -204,3 +204,18 @@ def test_problems_are_listed(shell: Shell, store: Store) -> None:
     store.add(8)
     rows = json.loads(shell.run(UsageOfImages, "--problems", "-f", "json", "--name", "image 1"))
     assert rows == []
+
+
+def test_sizes_of_more_than_64_bits(shell: Shell, requests_mock: rm.Mocker) -> None:
+    sizes = [9 * 10**18, "10000000000000000000", 1e19]
+    records = [detail(n, size=size, owner=f"p{n % 2}") for n, size in enumerate(sizes)]
+    requests_mock.get(
+        "http://image.example:9292/v1/images/detail",
+        [{"json": {"images": records}}, {"json": {"images": []}}] * 3,
+    )
+    argv = ("--by", "status")
+    (row,) = json.loads(shell.run(UsageOfImages, *argv, "-f", "json"))
+    assert (row["Size"], row["Share"]) == (29 * 10**18, 100.0)
+    table = shell.run(UsageOfImages, *argv, "--human-readable")
+    assert "25.2 EiB" in table
+    assert "█" * 30 in table
