@@ -337,8 +337,71 @@ _AGAIN = "Interrupted: run the same command again, and it goes on"
 _WHOLE = "what was whole; the next run goes on with the rest"
 _THERE = "what is whole on the target, and an empty record; the next run goes on"
 
+_GOES_ON = "run the same command again, and it goes on"
+_DAMAGED = (
+    "Image <image> is damaged in the service: its data ends after 1000 of 3000 bytes, each time"
+)
+
+#: 35 images, of which 24 meet the fault, or all.
+CROWDS = (
+    OtherRow(
+        "export",
+        "The data of 24 images ends at the same byte each time (a lost segment)",
+        f"Cannot export image <image> (image 0): {_DAMAGED}",
+        1,
+        "the 11 other images",
+    ),
+    OtherRow(
+        "export",
+        "A front end answers 502 for the headers of 24 images",
+        "24 of 35 images could not be exported: run the same command again to try them again",
+        1,
+        "the 11 other images",
+    ),
+    OtherRow(
+        "export",
+        "The store is down: 500 for each image's data, after half a minute",
+        "10 of 35 images could not be exported, and 25 more were not tried, since one after the "
+        f"other fails, and each takes long: when that is mended, {_GOES_ON}",
+        1,
+        "what was whole before; those that had no turn come first in the next run",
+    ),
+    OtherRow(
+        "export",
+        "The service does not answer any more",
+        "10 of 35 images could not be exported, and 25 more were not tried, since a service does "
+        f"not answer any more: when it is back, {_GOES_ON}",
+        1,
+        "what was whole before; those that had no turn come first in the next run",
+    ),
+    OtherRow(
+        "export",
+        "The token is not accepted any more, and cannot be renewed",
+        "3 of 35 images could not be exported, and 32 more were not tried, since the token is not "
+        f"accepted any more: when you have a new one, {_GOES_ON}",
+        1,
+        "what was whole before; those that had no turn come first in the next run",
+    ),
+    OtherRow(
+        "copy",
+        "The data of 24 images ends at the same byte each time (a lost segment)",
+        "24 of 35 images could not be copied",
+        1,
+        "the 11 other images",
+    ),
+    OtherRow(
+        "copy",
+        "Target: no room or no quota for any image's data (413)",
+        "3 of 35 images could not be copied, and 32 more were not tried, since the target has no "
+        f"room or no quota left: when there is more, {_GOES_ON}",
+        1,
+        "what was there before",
+    ),
+)
+
 #: Each played by a test of its own.
 ALONE = (
+    *CROWDS,
     OtherRow(
         "export",
         "The disk has no room for all images",
@@ -381,6 +444,13 @@ ALONE = (
         "all images, each once",
     ),
     OtherRow("copy", "Control-C", _AGAIN, 130, _THERE),
+    OtherRow(
+        "copy",
+        "Control-C, and the table goes to a file: the rows so far are in it",
+        _AGAIN,
+        130,
+        _THERE,
+    ),
     OtherRow("copy", "SIGTERM", _AGAIN, 143, _THERE),
     OtherRow("copy", "SIGKILL, power loss", "", -9, _THERE),
     OtherRow("copy", "Nobody reads the rows (closed pipe)", "", 141, _THERE),

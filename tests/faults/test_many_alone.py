@@ -7,16 +7,28 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from osc_image_v1.transfer import outage
 from tests.faults import many_rows
 from tests.faults.conftest import Result
-from tests.faults.many_rows import IDS, IMAGES, OtherRow, alone
-from tests.faults.server import FakeImage, Service, cut, dripping
+from tests.faults.many_rows import CROWDS, IDS, IMAGES, OtherRow, alone
+from tests.faults.server import (
+    Answer,
+    FakeImage,
+    Fault,
+    Service,
+    Undone,
+    cut,
+    dripping,
+    front_end,
+    instead,
+    lost,
+)
 from tests.faults.test_many import (
     COPY,
     EXPORT,
@@ -196,6 +208,111 @@ def test_copy_is_ended(
         assert {record["status"] for record in target.v2_images.values()} == {"active", "queued"}
         assert shell(service, *command_of(COPY, directory)).status == 0
         assert on_target(target) == IDS
+
+
+def test_copy_is_ended_with_rows(start: Start, directory: Path, to_cloud: Clouds) -> None:
+    with (
+        Service(IMAGES, {"data": [None, cut(290_000, "stall")]}) as service,
+        Service() as target,
+    ):
+        to_cloud(target)
+        command = [word if word != "json" else "table" for word in patient(COPY, directory)]
+        process = start(service, *command)
+        assert service.reached.wait(60)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        result = ended(process)
+        name = "Control-C, and the table goes to a file: the rows so far are in it"
+        check(alone("copy", name), result, service, directory)
+        assert on_target(target) == IDS[:1]
+    rows = [line for line in result.out.decode().splitlines() if " image " in line]
+    assert IDS[0] in rows[0]
+    assert "copied" in rows[0]
+    # The image that was under way has no result, or that it failed.
+    assert [line for line in rows[1:] if "failed" not in line] == []
+
+
+CROWD = [
+    FakeImage(
+        id=f"00000000-0000-4000-9000-{number:012}",
+        name=f"image {number}",
+        data=b"%04d" % number * 750,
+        more={"is_public": True},
+    )
+    for number in range(35)
+]
+_ILL = {image.id for image in CROWD[:24]}
+
+
+def _of_the_ill(fault: Fault) -> Fault:
+    """The fault for those images alone."""
+
+    def chosen(answer: Answer, service: Service) -> Answer:
+        ids = {value for name, value in answer.headers if name == "X-Image-Meta-id"}
+        return fault(answer, service) if ids & _ILL else answer
+
+    return chosen
+
+
+_REFUSED = instead(401, "Authentication required")
+_CROWDS: Mapping[str, Mapping[str, Sequence[Fault | None]]] = {
+    "The data of 24 images ends at the same byte each time (a lost segment)": {
+        "data": [_of_the_ill(cut(1000))] * 200,
+        "rest": [instead(400, "Getting images randomly from this store is not supported")] * 200,
+    },
+    "A front end answers 502 for the headers of 24 images": {
+        "data": [_of_the_ill(front_end(502))] * 200
+    },
+    "The store is down: 500 for each image's data, after half a minute": {
+        "data": [instead(500)] * 200
+    },
+    "The service does not answer any more": {
+        "data": [lost()] * 200,
+        "list": [None, None, *[lost()] * 200],
+    },
+    "The token is not accepted any more, and cannot be renewed": {
+        "data": [_REFUSED] * 200,
+        "list": [None, None, *[_REFUSED] * 200],
+    },
+    "Target: no room or no quota for any image's data (413)": {
+        "upload2": [Undone(instead(413, "Over your quota"))] * 200
+    },
+}
+
+
+@pytest.mark.parametrize("row", CROWDS, ids=lambda row: f"{row.command}: {row.name}")
+def test_many_images(
+    row: OtherRow,
+    shell: Shell,
+    directory: Path,
+    to_cloud: Clouds,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if row.name.startswith("The store is down"):
+        # Half a minute each is too long for a test.
+        monkeypatch.setattr(outage, "_SLOW", 0.0)
+    words = EXPORT if row.command == "export" else COPY
+    faults = _CROWDS[row.name]
+    with Service(CROWD, faults) as service, Service([], faults) as target:
+        to_cloud(target)
+        result = shell(service, *command_of(words, directory))
+        check(row, result, service, directory)
+        assert "not tried" in row.says or "not tried" not in result.err
+        whole = {image.id for image in CROWD if image.id in target.v2_data}
+        whole |= {path.stem for path in directory.glob("*.img")}
+    assert whole == ({image.id for image in CROWD} - _ILL if "24" in row.says + row.name else set())
+
+
+def test_those_that_had_no_turn_come_first(shell: Shell, directory: Path) -> None:
+    gone = _CROWDS["The service does not answer any more"]
+    with Service(CROWD, gone) as service:
+        shell(service, *command_of(EXPORT, directory))
+        tried = {asked.path for asked in service.asked if asked.kind == "data"}
+    with Service(CROWD) as service:
+        assert shell(service, *command_of(EXPORT, directory)).status == 0
+        order = [asked.path for asked in service.asked if asked.kind == "data"]
+    assert len(tried) == 10
+    assert set(order[-10:]) == tried
 
 
 def test_copy_to_nobody(start: Start, shell: Shell, directory: Path, to_cloud: Clouds) -> None:

@@ -241,6 +241,7 @@ def test_named_images_and_a_plan(openstack: Openstack, tmp_path: Path) -> None:
         "kept": 0,
         "without_data": 1,
         "failed": 0,
+        "not_tried": 0,
     }
     assert not directory.exists()
     assert openstack("image", "v1", "export", str(directory), *wanted).status == 0
