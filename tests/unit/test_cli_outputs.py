@@ -108,4 +108,5 @@ def test_a_bar_of_more_than_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress(10**19, "x") as advance:
         advance(5 * 10**18)
         advance(5 * 10**18)
-    assert "8.67E/8.67E" in shown.getvalue()
+    assert "0.00/8.67E" in shown.getvalue()
+    assert " 8.67E" in shown.getvalue().splitlines()[-1]
