@@ -6,6 +6,7 @@ a test of their own, which names them.
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -556,6 +557,12 @@ def _whole(name: str, *faults: Fault, asked: Sequence[str] = _ALL, **more: objec
     return replace(row, **more)  # type: ignore[arg-type]
 
 
+def _gzipped(answer: Answer, service: Service) -> Answer:
+    """A page as a front end hands it on that compresses everything."""
+    headers = [*answer.headers, ("Content-Encoding", "gzip")]
+    return replace(answer, body=gzip.compress(answer.body), headers=headers, length=-1)
+
+
 _NO_JSON = "the service's answer is no JSON"
 _STRANGE = {
     "name": 5,
@@ -815,6 +822,29 @@ LISTS = (
         "Image API v2",
         faults={"list": [server.versions("v2.5")]},
     ),
+    ListRow(
+        "compute: a rate limit, 413 with ``Retry-After``: waited for",
+        "",
+        0,
+        5,
+        {"compute": [server.instead(413, "limited", ("Retry-After", "0"))]},
+        ("compute",) * 4,
+        _LIST_NOVA,
+    ),
+    ListRow(
+        "compute: 413 without ``Retry-After``",
+        f"{_NOVA}: limited (HTTP 413, request req-1)",
+        faults={"compute": [server.instead(413, "limited")]},
+        asked=("compute",),
+        command=_LIST_NOVA,
+    ),
+    ListRow(
+        "A front end's own page",
+        f"{_LISTING}: something in front of the service answered, not the service itself "
+        "(nginx/1.22.1, no request ID); it does not let this request through (HTTP 403)",
+        faults={"list": [server.front_end(403, "<hr><center>nginx/1.22.1</center>")]},
+    ),
+    _whole("A front end compresses what was not asked for", _gzipped),
     ListRow(
         "compute: the link to the next page leads to another host or scheme: its query counts",
         "",
