@@ -177,8 +177,11 @@ class Delivery(abc.ABC):
             if found is None:
                 return ""
             status = printable(str(found.status))
-            # After an answer the service is not at the data any more, whatever it says.
-            if found.status in _BUSY and not is_answer(error):
+            # After an answer the service is not at the data any more, whatever it says; and data
+            # that is damaged here never becomes the image.
+            all_sent = sending.md5 is not None
+            at_it = found.status in _BUSY and not is_answer(error)
+            if at_it and (all_sent or may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
             if found.status == "queued" and not draft.new_id and may_go_on(error):
                 return f"; the target's record {shown}, {status}, is left for another run"

@@ -396,6 +396,17 @@ def test_damaged_data_leaves_nothing(glance: GlanceV2, source: ImageSource, matc
     assert glance.data == {}
 
 
+def test_damaged_data_leaves_nothing_although_the_service_is_still_at_it(glance: GlanceV2) -> None:
+    def read() -> Any:
+        yield DATA[:5000]
+        glance.records[ID]["status"] = "saving"
+        yield b"!"
+
+    with pytest.raises(ContentMismatch, match=r"5001 bytes came.*is removed"):
+        glance.target().write(an_image(), [], ImageSource(9000, md5(DATA), read), Plan())
+    assert glance.records == {}
+
+
 def test_what_the_target_refuses_leaves_nothing(glance: GlanceV2) -> None:
     glance.before["PUT /file"] = [failing(415, "disk_format qcow2 does not match")]
     with pytest.raises(ImageV1Error, match=r"does not match.*is removed"):

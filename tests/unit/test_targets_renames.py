@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.image_v2 import FIELDS
-from osc_image_v1.transfer.renames import for_v2
+from osc_image_v1.transfer.renames import SOURCE_ID, for_v1, for_v2
 from tests.unit.conftest import image_id
 
 
@@ -59,3 +59,18 @@ def test_nothing_is_lost_and_nothing_is_reserved(properties: dict[str, str | Non
     assert all(1 <= len(name) <= 255 for name in written)
     for name, value in properties.items():
         assert written[renamed.get(name, name)] == (value or "")
+
+
+@given(
+    st.dictionaries(
+        st.text() | st.sampled_from([SOURCE_ID, "v1_v1_image_id", "v1_v1_v1_image_id", "tags"]),
+        st.none() | st.text(),
+    )
+)
+def test_with_a_new_id_there_is_room_for_the_old_one(properties: dict[str, str | None]) -> None:
+    for written, renamed in (for_v1(properties, True), for_v2(properties, True)):
+        assert len(written) == len(properties)
+        assert SOURCE_ID not in written
+        for name, value in properties.items():
+            assert (written[renamed.get(name, name)] or "") == (value or "")
+    assert for_v1(properties, False) == (properties, {})
