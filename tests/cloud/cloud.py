@@ -27,7 +27,7 @@ from tests.cloud.places import Places, replace_text
 from tests.cloud.processes import Service
 from tests.cloud.reports import CloudError, say
 from tests.cloud.sowing import Sower, write_static_files
-from tests.cloud.stores import Swift
+from tests.cloud.swift import Swift
 from tests.cloud.together import Stop, check, together
 from tests.cloud.worlds import World
 
@@ -112,7 +112,7 @@ class Cloud:
     @property
     def swift(self) -> Swift:
         """What Glance 15 keeps the data in, in a world with Swift."""
-        return Swift(self.urls["swift"])
+        return Swift(self.urls["swift"], self.places.swift)
 
     def sql(self, statement: str) -> list[list[str]]:
         """Run SQL in the images' database, in a world with a database server; the rows."""

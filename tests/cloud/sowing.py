@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from tests.cloud import engines, identities, stores
+from tests.cloud import engines, identities
 from tests.cloud.configuration import urls
 from tests.cloud.places import Places
 from tests.cloud.reports import CloudError, say
 from tests.cloud.seeds import SEEDS, STATIC_FILES, WRONG_CHECKSUM, Seed, bytes_of, seeds_in
+from tests.cloud.swift import Swift
 
 _BINARY = "application/octet-stream"
 
@@ -33,7 +34,8 @@ class Sower:
         self.places = places
         self.urls = urls(ports)
         self.engine = engines.engine(places, ports)
-        self.swift = stores.Swift(self.urls["swift"]) if "swift" in ports else None
+        has_swift = places.world.store == "swift"
+        self.swift = Swift(self.urls["swift"], places.swift) if has_swift else None
         self.projects = projects
         self.sessions = {
             name: identities.session(self.urls["identity"], name, name)

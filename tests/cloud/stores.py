@@ -6,7 +6,6 @@ import os
 import pwd
 import subprocess
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from tests.cloud.orders import file_of
@@ -18,8 +17,11 @@ from tests.cloud.worlds import program
 #: Who Glance is in Swift.
 USER, KEY, CONTAINER = "test:tester", "tester-key", "glance"
 
-#: From this size on Glance cuts an image into segments of the second one, in bytes.
-LARGE, SEGMENT = 2 * 1024 * 1024, 1024 * 1024
+#: What Glance's driver for Swift calls a megabyte.
+_MEGABYTE = 1000 * 1024
+
+#: From the first size on Glance cuts an image into segments of the second one, in bytes.
+LARGE, SEGMENT = 2 * _MEGABYTE, _MEGABYTE
 
 _KINDS = ("account", "container", "object")
 
@@ -141,8 +143,8 @@ swift_store_user = {USER}
 swift_store_key = {KEY}
 swift_store_container = {CONTAINER}
 swift_store_create_container_on_put = True
-swift_store_large_object_size = {LARGE // (1024 * 1024)}
-swift_store_large_object_chunk_size = {SEGMENT // (1024 * 1024)}
+swift_store_large_object_size = {LARGE // _MEGABYTE}
+swift_store_large_object_chunk_size = {SEGMENT // _MEGABYTE}
 """
 
 
@@ -150,43 +152,3 @@ def location(ports: Mapping[str, int], name: str) -> str:
     """What Glance calls an object: user and key are in it."""
     who = f"{quote(USER, safe='')}:{quote(KEY, safe='')}"
     return f"swift+http://{who}@127.0.0.1:{ports['swift']}/auth/v1.0/{CONTAINER}/{name}"
-
-
-class Swift:
-    """Swift's own API, as the user that Glance is: for what happens to the data of images.
-
-    :param url: where Swift answers
-    """
-
-    def __init__(self, url: str) -> None:
-        import requests
-
-        self._session = requests.Session()
-        self._session.trust_env = False
-        login = {"X-Auth-User": USER, "X-Auth-Key": KEY}
-        answer = self._session.get(f"{url}/auth/v1.0", headers=login, timeout=30)
-        answer.raise_for_status()
-        self._session.headers["X-Auth-Token"] = answer.headers["X-Auth-Token"]
-        self._container = f"{answer.headers['X-Storage-Url']}/{CONTAINER}"
-
-    def objects(self, image_id: str) -> list[str]:
-        """The names of an image's objects: its own, and those of its segments."""
-        answer = self._ask("GET", "", params={"prefix": image_id})
-        return str(answer.text).split()
-
-    def read(self, name: str) -> bytes:
-        """An object's data."""
-        return bytes(self._ask("GET", f"/{name}").content)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Make an object, or give it other data."""
-        self._ask("PUT", f"/{name}", data=data)
-
-    def delete(self, name: str) -> None:
-        """Lose an object."""
-        self._ask("DELETE", f"/{name}")
-
-    def _ask(self, method: str, path: str, **more: Any) -> Any:
-        answer = self._session.request(method, self._container + path, timeout=30, **more)
-        answer.raise_for_status()
-        return answer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults import server
-from tests.faults.server import FakeImage, Fault, Undone, cut, front_end, instead, lost, midway
+from tests.faults.server import FakeImage, Fault, Undone, cut, instead, lost, midway
 
 IDS = [f"00000000-0000-4000-8000-{number:012}" for number in range(3)]
 _RANDOM = random.Random(5)
@@ -208,14 +208,6 @@ TARGETS = (
     _mended(
         "Target: the answer to the data is lost: looked up",
         target_faults={"upload2": [None, lost()]},
-    ),
-    _mended(
-        "Target: 504 of a front end to the data, which the service has: looked up",
-        target_faults={"upload2": [None, front_end(504)]},
-    ),
-    _mended(
-        "Target: 504 of a front end to the data, which it has not handed on: sent again",
-        target_faults={"upload2": [None, Undone(front_end(504))]},
     ),
     _mended(
         "Target: an upload breaks off, and leaves an empty record: sent again",

@@ -53,10 +53,7 @@ def kept_clean(cloud: Cloud) -> Iterator[None]:
 
 
 class Target:
-    """The target's API.
-
-    :param session: of an admin, or of a plain user of the target
-    """
+    """The target's API, as an admin."""
 
     def __init__(self, cloud: Cloud, session: Any) -> None:
         self._session = session
@@ -74,17 +71,6 @@ class Target:
     def members(self, image_id: str) -> dict[str, str]:
         found = self._session.get(f"{self._url}/{image_id}/members").json()["members"]
         return {member["member_id"]: member["status"] for member in found}
-
-    def make(self, data: bytes | None = None, **fields: Any) -> str:
-        """Make an image, with data or as an empty record; return its ID."""
-        formats = {"disk_format": "raw", "container_format": "bare"}
-        answer = self._session.post(self._url, json={**formats, **fields}, raise_exc=False)
-        assert answer.status_code == 201, answer.text
-        image_id = str(answer.json()["id"])
-        if data is not None:
-            headers = {"Content-Type": "application/octet-stream"}
-            self._session.put(f"{self._url}/{image_id}/file", data=data, headers=headers)
-        return image_id
 
     def change(self, image_id: str, **fields: Any) -> None:
         patch = [
