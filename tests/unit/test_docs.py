@@ -173,9 +173,9 @@ def test_every_example_is_a_line_that_its_command_takes() -> None:
 
 #: Options of the shell itself, and of what starts many of it.
 OF_OTHERS = set(
-    "--os-cloud --os-cacert --os-token --os-region-name --os-interface --os-compute-api-version "
-    "--os-image-api-version --os-auth-type --os-project-name --os-system-scope --debug --array "
-    "--sshlogin --all-projects".split()
+    "--os-cloud --os-cacert --os-cert --os-key --os-token --os-region-name --os-interface "
+    "--os-compute-api-version --os-image-api-version --os-auth-type --os-project-name "
+    "--os-system-scope --debug --array --sshlogin --all-projects".split()
 )
 
 
