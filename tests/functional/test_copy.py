@@ -106,6 +106,15 @@ def test_metadata(copied: dict[str, Any], target: Target, cloud: Cloud) -> None:
         assert {name: record[name] for name in expected} == expected
 
 
+def test_the_data_of_a_deactivated_image_went(copied: dict[str, Any], target: Target) -> None:
+    """The real service hands it out to an admin by the Image API v2 alone."""
+    seed = BY_KEY["deactivated"]
+    record = target.get(seed.id)
+    assert record is not None
+    assert record["checksum"] == hashlib.md5(seed.data or b"").hexdigest()
+    assert copied[seed.id]["Action"] == "copied"
+
+
 def test_compared_it_is_the_same(copied: dict[str, Any], openstack: Callable[..., Any]) -> None:
     status, found = compare(openstack, *CLOUD)
     expected = {(one, "missing") for one in STAY} - {(BY_KEY["cirros"].id, "missing")}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
+import json
 import random
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +23,7 @@ from osc_image_v1.exceptions import ContentMismatch, NotFound
 from osc_image_v1.transfer.download import Download
 from tests.cloud import BY_KEY, Cloud
 from tests.cloud.seeds import SEEDS, Seed
+from tests.functional.writing import Beside
 
 _HERE = [seed for seed in SEEDS if seed.region == "RegionOne" and seed.status == "active"]
 _WHOLE = [seed for seed in _HERE if seed.accident is None]
@@ -246,3 +250,47 @@ def test_killed(cloud: Cloud, big: tuple[str, bytes], tmp_path: Path) -> None:
     assert subprocess.run(command, check=False).returncode == 0
     assert target.read_bytes() == data
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+class _Unsized(http.server.BaseHTTPRequestHandler):
+    """Data whose size nobody tells, as a store that does not answer in time leaves it unknown."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"data of the store")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def unsized() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Unsized) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/data"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_size_of_0_is_no_proof(
+    openstack: Openstack, beside: Beside, unsized: str, tmp_path: Path
+) -> None:
+    """Glance makes an active image of 0 bytes of it, without a checksum."""
+    formats = ("--disk-format", "raw", "--container-format", "bare")
+    create = ("image", "v1", "create", *formats, "--location", unsized, beside.name())
+    made = openstack(*create, "-f", "json").json
+    assert (made["status"], made["size"], made["checksum"]) == ("active", 0, None)
+    result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), made["id"])
+    assert result.status == 0
+    assert result.err.startswith(
+        "The service says that this image has 0 bytes, and has no checksum of it: nothing vouches "
+    )
+    exported = openstack("image", "v1", "export", str(tmp_path / "all"), made["id"], "-f", "json")
+    assert exported.json["fetched"] == 1
+    manifest = (tmp_path / "all" / "manifest.jsonl").read_text().splitlines()
+    assert json.loads(manifest[-1])["data"]["verified"] is False

@@ -62,3 +62,34 @@ def test_in_a_thread() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_what_is_done_comes_out_first(
+    caplog: pytest.LogCaptureFixture, number: int, kind: type[BaseException]
+) -> None:
+    came_to_its_end: list[bool] = []
+
+    def work() -> None:
+        with ended_by_signals("Interrupted: go on", lambda: True):
+            os.kill(os.getpid(), number)
+            came_to_its_end.append(True)
+
+    with pytest.raises(kind):
+        work()
+    assert came_to_its_end == [True]
+    assert caplog.messages == ["Interrupted: go on"]
+
+
+def test_where_that_is_of_no_use_it_ends_at_once() -> None:
+    def work() -> None:
+        with ended_by_signals("", lambda: False):
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                time.sleep(0)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
