@@ -10,7 +10,7 @@ from typing import Any
 
 from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from osc_image_v1.i18n import _
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 
 class OtherCloud:
@@ -108,7 +108,7 @@ def _bare(url: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return printable(" ".join(str(error).split()))[:300]
+    return printable(without_secrets(" ".join(str(error).split())))[:300]
 
 
 def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from osc_image_v1.cli.clients import timeout_of
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 # Seconds. The admin endpoint of the Identity API v2 is often out of reach for outsiders, and
 # firewalls like to be silent.
@@ -134,7 +134,7 @@ class _Service:
             requests.RequestException,
             ValueError,
         ) as error:
-            reason = printable(" ".join(str(error).split()))[:200]
+            reason = printable(without_secrets(" ".join(str(error).split())))[:200]
             raise OutOfReach(_("the Identity service gives no answer (%s)") % reason) from error
         if isinstance(document, dict):
             return document
