@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-DATABASES = ("sqlite", "mariadb")
-FRONT_ENDS = ("nginx", "haproxy")
+DATABASES = ("sqlite", "mariadb", "postgresql")
+FRONT_ENDS = ("nginx", "haproxy", "apache")
 
 
 def in_worlds(*parts: str) -> pytest.MarkDecorator:
