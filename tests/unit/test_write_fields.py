@@ -77,6 +77,7 @@ def test_what_is_written_is_what_the_service_reads(values):
 @example({"properties": {"a\n": "x"}})
 @example({"properties": {"ﬀ": "x"}})
 @example({"properties": {"K": "kelvin"}})
+@example({"name": "\U000e0000"})
 def test_whatever_comes_is_refused_or_arrives_whole(values):
     try:
         fields = ImageFields(**values)
