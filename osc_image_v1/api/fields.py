@@ -218,8 +218,8 @@ def _check_text(label: str, text: str | None) -> None:
         raise InvalidInput(f"the {label} has {what}, which the Image API v1 cannot carry")
     if wide := _FOUR_BYTES.search(text):
         raise InvalidInput(
-            f"the {label} has '{printable(wide[0])}' (U+{ord(wide[0]):X}): the service takes no characters "
-            "above U+FFFF"
+            f"the {label} has '{printable(wide[0])}' (U+{ord(wide[0]):X}): the service takes "
+            "no characters above U+FFFF"
         )
     if text != text.strip(" \t"):
         raise InvalidInput(

@@ -18,7 +18,7 @@ from osc_image_v1.text import printable
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
     from osc_image_v1.api.image_v2 import ImageV2Client
-    from osc_image_v1.transfer.targets import Target
+    from osc_image_v1.migrate.targets import Target
 
 #: More than ``--parallel`` can be: an image may be read and written at the same service.
 CONNECTIONS = 130
@@ -69,8 +69,8 @@ def image_target(manager: Any, version: str) -> Target:
     """
     from osc_image_v1.api.image_v2 import ImageV2Client
     from osc_image_v1.cli import scope
-    from osc_image_v1.transfer.target_v1 import V1Target
-    from osc_image_v1.transfer.target_v2 import V2Target
+    from osc_image_v1.migrate.target_v1 import V1Target
+    from osc_image_v1.migrate.target_v2 import V2Target
 
     if version == "v1":
         return V1Target(image_client(manager))

@@ -106,7 +106,7 @@ class CompareImage(base.Lister):
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.cli import bulk
-        from osc_image_v1.transfer.compare import Comparison
+        from osc_image_v1.report.compare import Comparison
 
         manager = self.app.client_manager
         other_side = self._other_side(parsed_args)
@@ -155,7 +155,7 @@ class CompareImage(base.Lister):
         from pathlib import Path
 
         from osc_image_v1.cli import clients
-        from osc_image_v1.transfer import compare
+        from osc_image_v1.report import compare
 
         manager = self.app.client_manager
         kind, name = parsed_args.peer
@@ -164,7 +164,7 @@ class CompareImage(base.Lister):
         if kind == "v2":
             return compare.V2Peer(clients.image_v2_client(manager))
         if kind == "directory":
-            from osc_image_v1.transfer.archive import Archive
+            from osc_image_v1.archive.archive import Archive
 
             archive = Archive(Path(name))
             archive.check_not_empty()
@@ -173,8 +173,8 @@ class CompareImage(base.Lister):
 
     def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:
         from osc_image_v1.cli.clouds import OtherCloud, project_map
-        from osc_image_v1.transfer.compare import CloudPeer
-        from osc_image_v1.transfer.drafts import Plan
+        from osc_image_v1.migrate.drafts import Plan
+        from osc_image_v1.report.compare import CloudPeer
 
         manager = self.app.client_manager
         cloud = OtherCloud(name, manager)

@@ -179,7 +179,7 @@ class CopyImage(OutcomeLister):
         """Return column names and rows."""
         from osc_image_v1.cli import bulk
         from osc_image_v1.cli.clouds import OtherCloud
-        from osc_image_v1.transfer.copy import Copy
+        from osc_image_v1.migrate.job import Copy
 
         manager = self.app.client_manager
         records = bulk.records(parsed_args, manager)
@@ -208,7 +208,7 @@ def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
     """
     from osc_image_v1.cli import scope
     from osc_image_v1.cli.clouds import project_map
-    from osc_image_v1.transfer.drafts import Plan
+    from osc_image_v1.migrate.drafts import Plan
 
     projects = (
         project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}

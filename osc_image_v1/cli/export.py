@@ -61,10 +61,10 @@ class ExportImage(base.ShowOne):
         """Return column names and values of the summary."""
         from pathlib import Path
 
+        from osc_image_v1.archive.export import Export
         from osc_image_v1.cli import bulk
         from osc_image_v1.cli.projects import ProjectNames
         from osc_image_v1.cli.signals import ended_by_signals
-        from osc_image_v1.transfer.export import Export
 
         manager = self.app.client_manager
         records = bulk.records(parsed_args, manager)
@@ -157,8 +157,8 @@ class VerifyExport(base.Lister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.archive.verify import Verification
         from osc_image_v1.cli.signals import ended_by_signals
-        from osc_image_v1.transfer.verify import Verification
 
         verification = Verification(
             Path(parsed_args.directory),

@@ -53,11 +53,11 @@ class ImportImage(OutcomeLister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.archive.archive import Archive
         from osc_image_v1.cli import scope
         from osc_image_v1.cli.clients import image_target
-        from osc_image_v1.transfer.archive import Archive
-        from osc_image_v1.transfer.drafts import Plan
-        from osc_image_v1.transfer.importing import Import, exported_records
+        from osc_image_v1.migrate.drafts import Plan
+        from osc_image_v1.migrate.sources import Import, exported_records
 
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
@@ -91,7 +91,7 @@ def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Ma
     from pathlib import Path
 
     from osc_image_v1.cli.projects import ProjectNames, project_id
-    from osc_image_v1.transfer.importing import exported_projects
+    from osc_image_v1.migrate.sources import exported_projects
     from osc_image_v1.transfer.project_map import read_project_map
 
     exported = exported_projects(archive)

@@ -73,7 +73,7 @@ class UsageOfImages(base.Lister):
         self, parsed_args: argparse.Namespace, records: Any
     ) -> tuple[tuple[str, ...], Iterator[Any]]:
         from osc_image_v1.cli.projects import all_projects
-        from osc_image_v1.transfer.usage import count, share
+        from osc_image_v1.report.usage import count, share
 
         by_project = parsed_args.by == "project"
         groups = count(records, parsed_args.by)
@@ -110,7 +110,7 @@ class UsageOfImages(base.Lister):
         self, parsed_args: argparse.Namespace, records: Any
     ) -> tuple[tuple[str, ...], Iterator[Any]]:
         from osc_image_v1.cli.projects import all_projects
-        from osc_image_v1.transfer.usage import problems
+        from osc_image_v1.report.usage import problems
 
         names = all_projects(self.app.client_manager)
         found = problems(records, None if names is None else set(names), self._exists)

@@ -1,1 +1,1 @@
-"""Bytes between files and the services, verified. Knows nothing of the command line."""
+"""The bytes of one image, verified, and the tools for many. Knows nothing of the command line."""

@@ -99,3 +99,8 @@ def is_in_a_volume(size: int | None, properties: Mapping[str, object]) -> bool:
     :param properties: of the image
     """
     return size == 0 and _IN_A_VOLUME in properties
+
+
+def has_data(image: ImageDetail) -> bool:
+    """Tell whether an image has data that its service hands out, at least to an admin."""
+    return image.status in ("active", "deactivated")

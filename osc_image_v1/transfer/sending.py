@@ -13,8 +13,7 @@ from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, TransferStopped
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.download import Download
-from osc_image_v1.transfer.drafts import has_data
-from osc_image_v1.transfer.expected import expected_of
+from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.progress import Advance
 
 

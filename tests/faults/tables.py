@@ -8,8 +8,8 @@ from unittest import mock
 
 from osc_image_v1.api.http import RetryPolicy
 from osc_image_v1.exceptions import ConnectionFailed, TlsFailed, http_error
+from osc_image_v1.migrate.targets import Target
 from osc_image_v1.transfer.download import _PROGRESS
-from osc_image_v1.transfer.targets import Target
 from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, TARGETS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from osc_image_v1.transfer import delivery, patience
+from osc_image_v1.migrate import delivery
+from osc_image_v1.transfer import patience
 from tests.faults import many_rows
 from tests.faults.conftest import Result
 from tests.faults.many_rows import COPIES, EXPORTS, IDS, IMAGES, IMPORTS, ManyRow

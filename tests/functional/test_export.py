@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from osc_image_v1.transfer.archive import Archive
-from osc_image_v1.transfer.manifest import ExportedImage
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.transfer.shards import parse_shard
 from tests.cloud import BY_KEY, Cloud
 from tests.cloud.seeds import SEEDS, id_of

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import requests_mock as rm
 
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
-from osc_image_v1.transfer.target_v2 import V2Target
+from osc_image_v1.migrate.target_v2 import V2Target
 from tests.unit.conftest import adapter_at, params_of
 
 TARGET_URL = "http://target.example:9292"

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
-from osc_image_v1.transfer import archive as module
-from osc_image_v1.transfer.archive import (
+from osc_image_v1.archive import archive as module
+from osc_image_v1.archive.archive import (
     Archive,
     FileHashes,
     ManifestWriter,
@@ -22,7 +21,8 @@ from osc_image_v1.transfer.archive import (
     make_directory,
     manifest_name,
 )
-from osc_image_v1.transfer.manifest import ExportedImage, StoredData, header_line, image_line
+from osc_image_v1.archive.manifest import ExportedImage, StoredData, header_line, image_line
+from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import detail
 
@@ -221,7 +221,7 @@ def test_two_runs_on_one_part(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from osc_image_v1.transfer.archive import ManifestWriter, Shard\n"
+        "from osc_image_v1.archive.archive import ManifestWriter, Shard\n"
         "with ManifestWriter(Path(sys.argv[1]), Shard()):\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.read()\n"

@@ -14,11 +14,17 @@ import requests_mock as rm
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.archive.archive import Archive, ManifestWriter
+from osc_image_v1.archive.export import Export
+from osc_image_v1.archive.manifest import ExportedImage, StoredData
 from osc_image_v1.cli.compare import CompareImage
 from osc_image_v1.exceptions import ImageV1Error
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.archive import Archive, ManifestWriter
-from osc_image_v1.transfer.compare import (
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import Plan
+from osc_image_v1.migrate.job import Copy
+from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.target_v1 import V1Target
+from osc_image_v1.report.compare import (
     CloudPeer,
     Comparison,
     ComputePeer,
@@ -26,13 +32,7 @@ from osc_image_v1.transfer.compare import (
     Peer,
     V2Peer,
 )
-from osc_image_v1.transfer.copy import Copy
-from osc_image_v1.transfer.drafts import Plan
-from osc_image_v1.transfer.export import Export
-from osc_image_v1.transfer.manifest import ExportedImage, StoredData
-from osc_image_v1.transfer.ours import new_id_of
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.target_v1 import V1Target
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2
 from tests.unit.store import Store

@@ -29,14 +29,15 @@ from osc_image_v1.exceptions import (
     InvalidInput,
     TransferStopped,
 )
-from osc_image_v1.transfer import deletions, renames
-from osc_image_v1.transfer.copy import Copy, Outcome
-from osc_image_v1.transfer.drafts import UNFINISHED, Plan
-from osc_image_v1.transfer.ours import new_id_of
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import UNFINISHED, Plan
+from osc_image_v1.migrate.job import Copy, Outcome
+from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.target_v1 import V1Target
+from osc_image_v1.transfer import deletions
 from osc_image_v1.transfer.project_map import read_project_map
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.target_v1 import V1Target
 from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id, session_at
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing

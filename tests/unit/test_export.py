@@ -20,6 +20,10 @@ from keystoneauth1 import exceptions as ksa_exceptions
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import Member
+from osc_image_v1.archive import export as module
+from osc_image_v1.archive.archive import Archive, ManifestWriter
+from osc_image_v1.archive.export import Export, Summary, named_records
+from osc_image_v1.archive.manifest import StoredData, image_line
 from osc_image_v1.cli.export import ExportImage
 from osc_image_v1.cli.projects import ProjectNames
 from osc_image_v1.exceptions import (
@@ -32,10 +36,6 @@ from osc_image_v1.exceptions import (
     TransferStopped,
 )
 from osc_image_v1.transfer import deletions
-from osc_image_v1.transfer import export as module
-from osc_image_v1.transfer.archive import Archive, ManifestWriter
-from osc_image_v1.transfer.export import Export, Summary, named_records
-from osc_image_v1.transfer.manifest import StoredData, image_line
 from osc_image_v1.transfer.outage import Outage
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id

@@ -14,6 +14,8 @@ import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.records import Record
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.archive.export import Export
 from osc_image_v1.cli import clients
 from osc_image_v1.cli.importing import ImportImage
 from osc_image_v1.exceptions import (
@@ -23,17 +25,15 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
 )
+from osc_image_v1.migrate.drafts import Draft, Found, Plan
+from osc_image_v1.migrate.job import Outcome
+from osc_image_v1.migrate.sources import Import, exported_projects, exported_records
+from osc_image_v1.migrate.target_v1 import V1Target
+from osc_image_v1.migrate.target_v2 import V2Target
+from osc_image_v1.migrate.targets import Target
 from osc_image_v1.transfer import many
-from osc_image_v1.transfer.archive import Archive
-from osc_image_v1.transfer.copy import Outcome
-from osc_image_v1.transfer.drafts import Draft, Found, Plan
-from osc_image_v1.transfer.export import Export
-from osc_image_v1.transfer.importing import Import, exported_projects, exported_records
 from osc_image_v1.transfer.sending import Sending
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.target_v1 import V1Target
-from osc_image_v1.transfer.target_v2 import V2Target
-from osc_image_v1.transfer.targets import Target
 from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.store import Store
 

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.models import Member
-from osc_image_v1.exceptions import BadManifest
-from osc_image_v1.transfer import manifest
-from osc_image_v1.transfer.manifest import (
+from osc_image_v1.archive import manifest
+from osc_image_v1.archive.manifest import (
     ExportedImage,
     StoredData,
     file_name,
@@ -21,6 +20,7 @@ from osc_image_v1.transfer.manifest import (
     image_line,
     read_line,
 )
+from osc_image_v1.exceptions import BadManifest
 from tests.unit.conftest import detail
 from tests.unit.fuzz import thorough
 

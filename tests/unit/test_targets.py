@@ -24,9 +24,9 @@ from osc_image_v1.exceptions import (
     TargetOccupied,
     TransferStopped,
 )
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.drafts import UNFINISHED, Found, Plan, state_of
-from osc_image_v1.transfer.ours import new_id_of
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import UNFINISHED, Found, Plan, state_of
+from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.transfer.sending import ImageSource, Sending
 from tests.unit.conftest import detail, image_id
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2, Page, failing

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.image_v2 import FIELDS
-from osc_image_v1.transfer.renames import SOURCE_ID, for_v1, for_v2
+from osc_image_v1.migrate.renames import SOURCE_ID, for_v1, for_v2
 from tests.unit.conftest import image_id
 
 

@@ -11,13 +11,13 @@ import requests_mock as rm
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import TargetOccupied
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.compare import CloudPeer, Comparison
-from osc_image_v1.transfer.copy import Copy, Outcome
-from osc_image_v1.transfer.drafts import UNFINISHED, Plan
-from osc_image_v1.transfer.ours import new_id_of
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import UNFINISHED, Plan
+from osc_image_v1.migrate.job import Copy, Outcome
+from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.target_v1 import V1Target
+from osc_image_v1.report.compare import CloudPeer, Comparison
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.target_v1 import V1Target
 from tests.unit.conftest import adapter_at, detail, image_id
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import GlanceV2

@@ -11,7 +11,7 @@ import pytest
 import requests_mock as rm
 
 from osc_image_v1.cli.usage import UsageOfImages
-from osc_image_v1.transfer.usage import GROUPS, Group, count, problems, share
+from osc_image_v1.report.usage import GROUPS, Group, count, problems, share
 from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.keystone import Keystone
 from tests.unit.store import Store

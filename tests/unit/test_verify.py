@@ -11,13 +11,13 @@ import pytest
 import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.archive.archive import Archive, ManifestWriter
+from osc_image_v1.archive.export import Export
+from osc_image_v1.archive.manifest import StoredData
+from osc_image_v1.archive.verify import Finding, Verification
 from osc_image_v1.cli.export import VerifyExport
 from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, TransferStopped
-from osc_image_v1.transfer.archive import Archive, ManifestWriter
-from osc_image_v1.transfer.export import Export
-from osc_image_v1.transfer.manifest import StoredData
 from osc_image_v1.transfer.shards import Shard, parse_shard
-from osc_image_v1.transfer.verify import Finding, Verification
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -
     def refused(*_args: Any, **_kwargs: Any) -> Any:
         raise FileFailed("Cannot read it: Input/output error")
 
-    monkeypatch.setattr("osc_image_v1.transfer.verify.hash_file", refused)
+    monkeypatch.setattr("osc_image_v1.archive.verify.hash_file", refused)
     assert [finding.problem for finding in broken(directory)] == ["unreadable"] * 3
 
 

@@ -13,11 +13,11 @@ from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found, Plan
+from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
 from osc_image_v1.text import printable
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.drafts import UNFINISHED, Draft, Found, Plan
 from osc_image_v1.transfer.sending import Sending
-from osc_image_v1.transfer.targets import MOST_PROPERTIES, Target
 
 
 class V1Target(Target):

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from osc_image_v1.migrate.drafts import Draft, Found, State, state_of
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.drafts import Draft, Found, State, has_data, state_of
-from osc_image_v1.transfer.expected import expected_of
+from osc_image_v1.transfer.expected import expected_of, has_data
 
 _NEW_IDS = uuid.UUID("2b7c3d0e-6f0a-5f4e-9a52-0d1f6c1b8e77")
 
@@ -32,7 +32,7 @@ _PREFERRED: tuple[State, ...] = ("complete", "unfinished", "busy", "empty")
 class Judgement:
     """What the target has of an image.
 
-    :ivar state: see :data:`~osc_image_v1.transfer.drafts.State`
+    :ivar state: see :data:`~osc_image_v1.migrate.drafts.State`
     :ivar differences: what of the metadata of a copy is not as it was copied, each a clause
     """
 

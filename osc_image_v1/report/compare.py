@@ -15,19 +15,12 @@ from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client, properties_of
 from osc_image_v1.api.models import ComputeImage, ImageDetail
 from osc_image_v1.api.records import Record, as_checksum, int_or_none, text_or_none
 from osc_image_v1.api.times import format_time, parse_server_time
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import Forbidden, ImageNotFound
-from osc_image_v1.transfer.archive import Archive
-from osc_image_v1.transfer.drafts import (
-    IMAGE_REFERENCES,
-    Draft,
-    Found,
-    Plan,
-    has_data,
-    state_of,
-)
-from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.manifest import ExportedImage
-from osc_image_v1.transfer.targets import Target
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, state_of
+from osc_image_v1.migrate.targets import Target
+from osc_image_v1.transfer.expected import expected_of, has_data
 
 #: What is said of an image, field by field; a field that a side cannot know is absent.
 Fields = dict[str, Any]
@@ -363,7 +356,7 @@ def _members_in_v2(client: ImageV2Client, other: Other) -> Sequence[str]:
 class CloudPeer(Peer):
     """Another service, that images were copied to.
 
-    :param target: that service, as :mod:`~osc_image_v1.transfer.copy` writes to it
+    :param target: that service, as :mod:`~osc_image_v1.migrate.job` writes to it
     :param client: its client
     :param plan: how the images were written
     :param here: the service that they were copied from, to look up kernels and ramdisks; without

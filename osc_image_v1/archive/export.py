@@ -16,6 +16,13 @@ from pathlib import Path
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
+from osc_image_v1.archive.archive import (
+    Archive,
+    ManifestWriter,
+    hash_file,
+    make_directory,
+)
+from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import (
     FileFailed,
     Forbidden,
@@ -24,16 +31,9 @@ from osc_image_v1.exceptions import (
     TransferStopped,
 )
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.archive import (
-    Archive,
-    ManifestWriter,
-    hash_file,
-    make_directory,
-)
 from osc_image_v1.transfer.deletions import is_being_deleted, record_of, settled
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Overall, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.part import file_errors, part_of, shown

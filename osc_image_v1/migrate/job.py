@@ -14,25 +14,18 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound, ImageV1Error, TransferStopped
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, State
+from osc_image_v1.migrate.ours import judged, refusal
+from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.deletions import is_being_deleted, settled
-from osc_image_v1.transfer.drafts import (
-    IMAGE_REFERENCES,
-    Draft,
-    Found,
-    Plan,
-    State,
-    has_data,
-)
-from osc_image_v1.transfer.expected import expected_of
+from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.many import Overall, Workers
-from osc_image_v1.transfer.ours import judged, refusal
 from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 from osc_image_v1.transfer.spool import Spool
-from osc_image_v1.transfer.targets import Target
 
 LOG = logging.getLogger(__name__)
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.archive.archive import Archive, hash_file, is_manifest
+from osc_image_v1.archive.export import WITHOUT_DATA
+from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import (
     BadManifest,
     ContentMismatch,
@@ -19,11 +22,8 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     TransferStopped,
 )
-from osc_image_v1.transfer.archive import Archive, hash_file, is_manifest
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.export import WITHOUT_DATA
-from osc_image_v1.transfer.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.many import Overall, Workers
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.part import PART, file_errors

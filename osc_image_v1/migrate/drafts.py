@@ -11,7 +11,7 @@ from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.expected import expected_of
+from osc_image_v1.transfer.expected import expected_of, has_data
 
 #: The mark of an image that is not finished: a tag in v2, a property in v1.
 UNFINISHED = "osc_image_v1_unfinished"
@@ -110,11 +110,6 @@ class Found:
 State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead", "foreign"]
 
 
-def has_data(image: ImageDetail) -> bool:
-    """Tell whether an image has data that its service hands out, at least to an admin."""
-    return image.status in ("active", "deactivated")
-
-
 def md5_of(image: ImageDetail) -> str | None:
     """Return what the MD5 of an image's data must be, None where its service does not know."""
     return as_md5(image.checksum)
@@ -123,7 +118,7 @@ def md5_of(image: ImageDetail) -> str | None:
 def state_of(image: ImageDetail, found: Found | None) -> State:
     """Tell what a target has of an image, going by its data and mark alone.
 
-    Whether it is the copy at all, :mod:`osc_image_v1.transfer.ours` tells.
+    Whether it is the copy at all, :mod:`osc_image_v1.migrate.ours` tells.
 
     :param image: the image here
     :param found: what is there

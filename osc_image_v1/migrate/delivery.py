@@ -23,10 +23,10 @@ from osc_image_v1.exceptions import (
     TransferStopped,
     Unauthorized,
 )
+from osc_image_v1.migrate.drafts import Draft, Found, State
+from osc_image_v1.migrate.ours import judged
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
-from osc_image_v1.transfer.drafts import Draft, Found, State
-from osc_image_v1.transfer.ours import judged
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.sending import Sending
 

@@ -34,20 +34,20 @@ from osc_image_v1.exceptions import (
     ServerError,
     TargetOccupied,
 )
-from osc_image_v1.text import printable
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.delivery import Delivery
-from osc_image_v1.transfer.drafts import (
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.delivery import Delivery
+from osc_image_v1.migrate.drafts import (
     IMAGE_REFERENCES,
     Draft,
     Found,
     Plan,
     Visibility,
-    has_data,
     members_of,
     owner_of,
 )
-from osc_image_v1.transfer.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, Sending
@@ -395,7 +395,7 @@ class Target(Delivery):
     def found(self, record: Record) -> Found:
         """Return the image of a record.
 
-        :param record: what :attr:`~osc_image_v1.transfer.drafts.Found.record` has
+        :param record: what :attr:`~osc_image_v1.migrate.drafts.Found.record` has
         """
 
     @abc.abstractmethod

@@ -10,11 +10,11 @@ from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v2 import ImageV2Client, properties_of
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
+from osc_image_v1.migrate import renames
+from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found
+from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
 from osc_image_v1.text import printable
-from osc_image_v1.transfer import renames
-from osc_image_v1.transfer.drafts import UNFINISHED, Draft, Found
 from osc_image_v1.transfer.sending import Sending
-from osc_image_v1.transfer.targets import MOST_PROPERTIES, Target
 
 
 class V2Target(Target):

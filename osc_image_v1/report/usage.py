@@ -16,7 +16,7 @@ from osc_image_v1.api.records import (
     text_or_none,
 )
 from osc_image_v1.api.times import parse_server_time
-from osc_image_v1.transfer.drafts import IMAGE_REFERENCES
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 
 # How long an image may wait for its data.

@@ -22,14 +22,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
-from osc_image_v1.transfer.manifest import (
+from osc_image_v1.archive.manifest import (
     LONGEST_LINE,
     ExportedImage,
     header_line,
     image_line,
     read_line,
 )
+from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
 from osc_image_v1.transfer.part import file_errors, flush_directory, lock, shown, write_all
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.shards import Shard

@@ -1,0 +1,1 @@
+"""Images into a service: where they come from, the job, and where they go."""
