@@ -17,22 +17,12 @@ from tests.functional.conftest import openstack as openstack
 from tests.functional.conftest import run_openstack as run_openstack
 from tests.functional.conftest import session as session
 from tests.functional.writing import beside as beside
+from tests.worlds.worlds import world_with
 
-#: Three clouds in which every part is met once.
-_WORLDS = (
-    World(database="mariadb", front_end="nginx"),
-    World(database="postgresql", front_end="apache"),
-    World(store="swift", front_end="haproxy"),
-)
 _DEFAULT = asdict(World())
 
 _up: dict[World, Cloud] = {}
 _ours: list[Cloud] = []
-
-
-def _world_with(part: str) -> World:
-    """The world that a part is in; what else is in it may be missing on this machine."""
-    return next(world for world in _WORLDS if part in asdict(world).values())
 
 
 def _missing(kind: str, part: str) -> str:
@@ -50,7 +40,7 @@ def cloud(request: pytest.FixtureRequest) -> Cloud:
 
     It is up until the last test; one that was up before stays so.
     """
-    world = _world_with(request.param)
+    world = world_with(request.param)
     there = asdict(world)
     for kind, part in asdict(world).items():
         why = _missing(kind, part)
@@ -72,11 +62,3 @@ def _down_at_the_end() -> Iterator[None]:
     yield
     for cloud in _ours:
         cloud.down()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process have all tests of a world: two cannot share a cloud."""
-    for item in items:
-        part = getattr(item, "callspec").params["cloud"]  # noqa: B009
-        item.add_marker(pytest.mark.xdist_group(_world_with(part).name))
