@@ -19,7 +19,7 @@ import yaml
 from tests.cloud import Cloud
 from tests.cloud.seeds import SEEDS
 
-PAGE = Path(__file__).resolve().parents[2] / "doc" / "source" / "many-machines.rst"
+PAGE = Path(__file__).resolve().parents[3] / "doc" / "source" / "many-machines.rst"
 
 # No larger than this, so that it is soon done.
 MOST = 100

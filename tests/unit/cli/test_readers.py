@@ -18,9 +18,9 @@ from osc_image_v1.api.paging import records_of
 from osc_image_v1.cli import columns, compute_image, image, streams
 from osc_image_v1.cli.compute_image import ListComputeImage, ShowComputeImage
 from osc_image_v1.cli.image import ListImage, ShowImage
+from tests.unit.api.test_models import JSON
+from tests.unit.cli.test_columns import FORMATS
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, detail, image_id
-from tests.unit.test_cli_columns import FORMATS
-from tests.unit.test_models import JSON
 
 AS_TEXT = {
     "size": "1000",

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.cli import columns, streams
+from tests.unit.api.test_models import JSON
 from tests.unit.conftest import Terminal
-from tests.unit.test_models import JSON
 
 _NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
 _TABLES = _NAMES.flatmap(

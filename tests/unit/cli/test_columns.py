@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.models import ComputeImage, Image, ImageDetail
 from osc_image_v1.cli import columns
+from tests.unit.api.test_models import JSON
 from tests.unit.conftest import brief, detail
 from tests.unit.fuzz import thorough
-from tests.unit.test_models import JSON
 
 FORMATS = ["table", "csv", "value", "json", "yaml"]
 BRIEF = [(name, None) for name in brief(1)]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cloud import id_of
 
-REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference" / "output.rst"
+REFERENCE = Path(__file__).parents[3] / "doc" / "source" / "reference" / "output.rst"
 LARGE = id_of("large")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from osc_image_v1.cli import data, outputs
+from tests.unit.cli.test_base import Number, Numbers
 from tests.unit.conftest import Shell, Terminal
-from tests.unit.test_cli_base import Number, Numbers
 
 
 class Pipe:

@@ -21,8 +21,8 @@ from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import adapter_at, detail, image_id
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import GlanceV2
+from tests.unit.migrate.test_targets import DATA, ID, a_source, an_image, md5
 from tests.unit.store import Store
-from tests.unit.test_targets import DATA, ID, a_source, an_image, md5
 
 STRANGER = {"owner": "stranger", "visibility": "community"}
 NEW = Plan(new_ids=True)
