@@ -7,19 +7,13 @@ is used as a path.
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import itertools
 import logging
 import os
 import re
-import stat
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 from osc_image_v1.archive.manifest import (
@@ -29,19 +23,22 @@ from osc_image_v1.archive.manifest import (
     image_line,
     read_line,
 )
-from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
-from osc_image_v1.transfer.part import file_errors, flush_directory, lock, shown, write_all
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.exceptions import BadManifest, FileFailed
+from osc_image_v1.transfer.files import (
+    file_errors,
+    flush_directory,
+    lock,
+    open_regular,
+    opened,
+    shown,
+    write_all,
+)
 from osc_image_v1.transfer.shards import Shard
 
 LOG = logging.getLogger(__name__)
 
 _NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
-_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_MODE = 0o666  # less the umask
-# Exported images may be private ones of all projects.
-_DIRECTORY_MODE = 0o700
-_HASHED_AT_ONCE = 2**20
+_READ_AT_ONCE = 2**20
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
 _HEADER_BEGINS = b'{"format":'
@@ -77,101 +74,6 @@ def _part_of(name: str) -> Shard | None:
 def is_manifest(name: str) -> bool:
     """Tell whether a file's name is a manifest's."""
     return _NAME.fullmatch(name) is not None
-
-
-def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Open a file that is no symbolic link, device or pipe.
-
-    :param path: its path
-    :param flags: of ``os.open``
-    :returns: a file descriptor
-    :raises FileFailed: if it is one, or cannot be opened
-    """
-    with file_errors("open", path):
-        try:
-            fd = os.open(path, flags | _SAFE, _MODE)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.EMLINK):
-                raise FileFailed(
-                    f"{shown(path)} is a symbolic link, which is not followed"
-                ) from error
-            raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise FileFailed(f"{shown(path)} is no regular file")
-        return fd
-
-
-def make_directory(directory: Path) -> None:
-    """Make the directory of an export, for its user alone, if it is not there.
-
-    :param directory: its path
-    :raises FileFailed: if that fails
-    """
-    with file_errors("make", directory):
-        directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-
-
-@dataclass(frozen=True)
-class FileHashes:
-    """What a file turned out to be.
-
-    :ivar size: bytes
-    :ivar md5: hexadecimal, None where it was not asked for
-    :ivar sha256: hexadecimal
-    :ivar further: by another algorithm, None where it was not asked for
-    """
-
-    size: int
-    md5: str | None
-    sha256: str
-    further: str | None = None
-
-    def of(self, algorithm: str | None) -> str | None:
-        """Return the checksum by an algorithm, None where it was not computed."""
-        return self.md5 if algorithm == "md5" else self._other(algorithm)
-
-    def _other(self, algorithm: str | None) -> str | None:
-        return self.sha256 if algorithm == "sha256" else self.further
-
-
-def hash_file(
-    path: Path,
-    advance: Advance = lambda _count: None,
-    stop: threading.Event | None = None,
-    *,
-    md5: bool = True,
-    further: str | None = None,
-) -> FileHashes:
-    """Hash a file.
-
-    :param path: its path
-    :param advance: is told how many more bytes are hashed
-    :param stop: ends it when it is set
-    :param md5: whether MD5 is wanted beside SHA-256
-    :param further: the name of another algorithm that is wanted
-    :raises FileFailed: if it cannot be read
-    :raises TransferStopped: if ``stop`` was set
-    """
-    sha256, size = hashlib.sha256(), 0
-    names = (["md5"] if md5 else []) + ([further] if further not in (None, "md5", "sha256") else [])
-    wanted = {name: hashlib.new(str(name), usedforsecurity=False) for name in names}
-    fd = open_regular(path)
-    try:
-        with file_errors("read", path):
-            while chunk := os.read(fd, _HASHED_AT_ONCE):
-                if stop is not None and stop.is_set():
-                    raise TransferStopped(f"Hashing {shown(path)} was stopped")
-                sha256.update(chunk)
-                for digest in wanted.values():
-                    digest.update(chunk)
-                size += len(chunk)
-                advance(len(chunk))
-    finally:
-        os.close(fd)
-    digests = {name: digest.hexdigest() for name, digest in wanted.items()}
-    more = digests.get(further or "") if further != "md5" else None
-    return FileHashes(size, digests.get("md5"), sha256.hexdigest(), more)
 
 
 class _Place(NamedTuple):
@@ -329,15 +231,6 @@ def _rank(exported: ExportedImage) -> _Rank:
     return exported.data is not None or exported.incomplete is None, exported.exported_at
 
 
-def opened(path: Path) -> BinaryIO:
-    """Open a file for reading that is no symbolic link, device or pipe.
-
-    :param path: its path
-    :raises FileFailed: if it is one, or cannot be opened
-    """
-    return open(open_regular(path), "rb")
-
-
 class ManifestWriter:
     """Adds images to the manifest of a part of them, for this process alone.
 
@@ -364,12 +257,7 @@ class ManifestWriter:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._file.close()
 
     def add(self, images: Iterable[ExportedImage]) -> None:
@@ -421,7 +309,7 @@ class ManifestWriter:
         end = os.fstat(self._file.fileno()).st_size
         tail = b""
         while end:
-            start = max(0, end - _HASHED_AT_ONCE)
+            start = max(0, end - _READ_AT_ONCE)
             self._file.seek(start)
             block = self._file.read(end - start)
             newline = block.rfind(b"\n")

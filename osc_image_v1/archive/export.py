@@ -16,12 +16,7 @@ from pathlib import Path
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
-from osc_image_v1.archive.archive import (
-    Archive,
-    ManifestWriter,
-    hash_file,
-    make_directory,
-)
+from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import (
     FileFailed,
@@ -32,14 +27,15 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.deletions import is_being_deleted, record_of, settled
+from osc_image_v1.transfer.digests import hash_file
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.files import file_errors, make_directory, shown
+from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
-from osc_image_v1.transfer.part import file_errors, part_of, shown
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.part import part_of
+from osc_image_v1.transfer.progress import Advance, Overall
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.spool import Spool
 
 LOG = logging.getLogger(__name__)
 

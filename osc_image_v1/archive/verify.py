@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.archive.archive import Archive, hash_file, is_manifest
+from osc_image_v1.archive.archive import Archive, is_manifest
 from osc_image_v1.archive.export import WITHOUT_DATA
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import (
@@ -22,12 +22,14 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     TransferStopped,
 )
+from osc_image_v1.transfer.digests import hash_file
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.files import file_errors
+from osc_image_v1.transfer.many import Workers
 from osc_image_v1.transfer.outage import Outage, asks
-from osc_image_v1.transfer.part import PART, file_errors
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.part import PART
+from osc_image_v1.transfer.progress import Advance, Overall
 
 # Bytes and images that one worker takes at a time.
 _BATCH_SIZE = 2**20

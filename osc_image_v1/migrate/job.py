@@ -20,12 +20,11 @@ from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.deletions import is_being_deleted, settled
 from osc_image_v1.transfer.expected import expected_of, has_data
-from osc_image_v1.transfer.many import Overall, Workers
+from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.progress import Advance, Overall
 from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.spool import Spool
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from osc_image_v1.api.data import CHUNK_SIZE
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
-from osc_image_v1.archive.archive import Archive, opened
+from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import (
     AmbiguousName,
@@ -22,7 +22,7 @@ from osc_image_v1.migrate.drafts import Plan
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.part import file_errors, shown
+from osc_image_v1.transfer.files import file_errors, opened, shown
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard

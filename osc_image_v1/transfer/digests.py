@@ -1,14 +1,21 @@
-"""Checksums, computed beside a transfer."""
+"""Checksums: computed beside a transfer, and of files."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
 import threading
-from types import TracebackType
+from dataclasses import dataclass
+from pathlib import Path
+
+from osc_image_v1.exceptions import TransferStopped
+from osc_image_v1.transfer.files import file_errors, open_regular, shown
+from osc_image_v1.transfer.progress import Advance
 
 # Chunks that wait to be hashed, and so the most that a transfer is ahead.
 _MOST_WAITING = 8
+_HASHED_AT_ONCE = 2**20
 
 
 class Digests:
@@ -33,12 +40,7 @@ class Digests:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._finish()
 
     def update(self, chunk: bytes) -> None:
@@ -72,3 +74,62 @@ class Digests:
                 self._sha256.update(chunk)
             if self._further:
                 self._further.update(chunk)
+
+
+@dataclass(frozen=True)
+class FileHashes:
+    """What a file turned out to be.
+
+    :ivar size: bytes
+    :ivar md5: hexadecimal, None where it was not asked for
+    :ivar sha256: hexadecimal
+    :ivar further: by another algorithm, None where it was not asked for
+    """
+
+    size: int
+    md5: str | None
+    sha256: str
+    further: str | None = None
+
+    def of(self, algorithm: str | None) -> str | None:
+        """Return the checksum by an algorithm, None where it was not computed."""
+        return {"md5": self.md5, "sha256": self.sha256}.get(algorithm or "", self.further)
+
+
+def hash_file(
+    path: Path,
+    advance: Advance = lambda _count: None,
+    stop: threading.Event | None = None,
+    *,
+    md5: bool = True,
+    further: str | None = None,
+) -> FileHashes:
+    """Hash a file.
+
+    :param path: its path
+    :param advance: is told how many more bytes are hashed
+    :param stop: ends it when it is set
+    :param md5: whether MD5 is wanted beside SHA-256
+    :param further: the name of another algorithm that is wanted
+    :raises FileFailed: if it cannot be read
+    :raises TransferStopped: if ``stop`` was set
+    """
+    sha256, size = hashlib.sha256(), 0
+    names = (["md5"] if md5 else []) + ([further] if further not in (None, "md5", "sha256") else [])
+    wanted = {name: hashlib.new(str(name), usedforsecurity=False) for name in names}
+    fd = open_regular(path)
+    try:
+        with file_errors("read", path):
+            while chunk := os.read(fd, _HASHED_AT_ONCE):
+                if stop is not None and stop.is_set():
+                    raise TransferStopped(f"Hashing {shown(path)} was stopped")
+                sha256.update(chunk)
+                for digest in wanted.values():
+                    digest.update(chunk)
+                size += len(chunk)
+                advance(len(chunk))
+    finally:
+        os.close(fd)
+    digests = {name: digest.hexdigest() for name, digest in wanted.items()}
+    more = digests.get(further or "") if further != "md5" else None
+    return FileHashes(size, digests.get("md5"), sha256.hexdigest(), more)

@@ -24,7 +24,8 @@ from osc_image_v1.exceptions import (
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.expected import expected_of
-from osc_image_v1.transfer.part import PartFile, check_target, file_errors, write_all
+from osc_image_v1.transfer.files import file_errors, write_all
+from osc_image_v1.transfer.part import PartFile, check_target
 from osc_image_v1.transfer.progress import Advance
 
 LOG = logging.getLogger(__name__)

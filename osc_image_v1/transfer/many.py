@@ -1,19 +1,19 @@
-"""Many images at a time: several workers, and how far all of them are."""
+"""Many images at a time: several workers, and records that wait for them in a file."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import json
 import queue
-import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from types import TracebackType
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from osc_image_v1.transfer.progress import bar_shape
+from osc_image_v1.api.records import Record
+from osc_image_v1.transfer.files import file_errors
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -22,12 +22,6 @@ _R = TypeVar("_R")
 _MOST_WAITING = 256
 # Seconds that a worker has to come to its end, when all is to stop.
 _PATIENCE = 10.0
-_BETWEEN_LINES = 10.0
-_BETWEEN_BARS = 0.1
-# What a bar shows; the time that is left depends on the number of images, too.
-_OF_BYTES = "{percentage:3.0f}%|{bar}| {n_fmt}B of {total_fmt}B, {rate_fmt}{postfix}"
-# What an image takes whatever its size, in bytes that could be transferred meanwhile.
-_COST = 2**20
 # Seconds between looks whether all is to stop.
 _BETWEEN_LOOKS = 0.25
 
@@ -150,116 +144,35 @@ class Workers(Generic[_T, _R]):
                 yield item
 
 
-class Overall:
-    """How far many images are: a bar on a terminal, else a line on standard error now and then.
+class Spool:
+    """Records that wait in a file without a name, so that they are not in memory.
 
-    Workers may call it at the same time.
-
-    :param images: how many there are
-    :param size: their bytes, 0 where there is nothing to count but images
+    :param directory: where the file is, by default where temporary files are
     """
 
-    def __init__(self, images: int, size: int) -> None:
-        self._images, self._size = images, size
-        self._images_done = self._bytes_done = 0
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or Path(tempfile.gettempdir())
         self._lock = threading.Lock()
-        self._bar: Any = None
-        self._aside = contextlib.ExitStack()
 
-    def __enter__(self) -> Overall:
-        self._start = self._last_shown = time.monotonic()
-        if sys.stderr is not None and sys.stderr.isatty():
-            import tqdm
-
-            unit = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-            self._bar = tqdm.tqdm(
-                total=self._size or self._images,
-                file=sys.stderr,
-                **({**unit, "bar_format": _OF_BYTES} if self._size else {"unit": " images"}),
-                **bar_shape(),
-            )
-            self._aside.enter_context(_messages_beside(self._bar))
+    def __enter__(self) -> Spool:
+        with file_errors("write in", self._directory):
+            self._file = tempfile.TemporaryFile(dir=self._directory)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._aside.close()
-        if self._bar is not None:
-            self._bar.close()
+    def __exit__(self, *_raised: object) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
 
-    def advance(self, count: int) -> None:
-        """Count bytes.
+    def add(self, record: Record) -> int:
+        """Put a record aside and return where it is; all are put aside before one is read."""
+        with file_errors("write in", self._directory):
+            offset = self._file.tell()
+            self._file.write(json.dumps(record).encode() + b"\n")
+        return offset
 
-        :param count: how many more there are, less than 0 where some are to come again
-        """
-        with self._lock:
-            self._bytes_done += count
-            if self._bar is None:
-                self._say()
-            elif self._size:
-                self._bar.set_postfix_str(self._counted(), refresh=False)
-                self._bar.update(count)
-
-    def done(self, count: int = 1) -> None:
-        """Count images.
-
-        :param count: how many more are done
-        """
-        with self._lock:
-            self._images_done += count
-            if self._bar is None:
-                self._say()
-            elif self._size:
-                self._bar.set_postfix_str(self._counted(), refresh=self._is_due(_BETWEEN_BARS))
-            else:
-                self._bar.update(count)
-
-    def _say(self) -> None:
-        if sys.stderr is None or not self._is_due(_BETWEEN_LINES):
-            return
-        bytes_done = ""
-        if self._size:
-            mib = self._bytes_done / 2**20
-            rate = mib / (time.monotonic() - self._start)
-            bytes_done = f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {rate:.1f} MiB/s"
-        sys.stderr.write(self._counted(bytes_done) + "\n")
-        sys.stderr.flush()
-
-    def _is_due(self, seconds: float) -> bool:
-        now = time.monotonic()
-        due = now - self._last_shown >= seconds
-        if due:
-            self._last_shown = now
-        return due
-
-    def _counted(self, bytes_done: str = "") -> str:
-        """Return how many images are done, and how long the others take at this rate."""
-        line = f"{self._images_done} of {self._images} images{bytes_done}"
-        done = self._bytes_done + self._images_done * _COST
-        total = self._size + self._images * _COST
-        if 0 < done < total:
-            seconds = (total - done) * (time.monotonic() - self._start) / done
-            line += f", {timedelta(seconds=int(seconds))} left"
-        return line
-
-
-@contextlib.contextmanager
-def _messages_beside(bar: Any) -> Iterator[None]:
-    """Let messages begin a line of their own while there is a bar."""
-
-    def clear(_record: logging.LogRecord) -> bool:
-        bar.clear()
-        return True
-
-    handlers = list(logging.getLogger().handlers)
-    for handler in handlers:
-        handler.addFilter(clear)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(clear)
+    def read(self, offset: int) -> Record:
+        """Return a record again; several threads may ask."""
+        with self._lock, file_errors("read in", self._directory):
+            self._file.seek(offset)
+            record: Record = json.loads(self._file.readline())
+        return record

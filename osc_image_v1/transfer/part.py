@@ -8,18 +8,12 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover (Windows locks a file that is open by itself)
-    fcntl = None  # type: ignore[assignment]
-
 from osc_image_v1.exceptions import FileFailed
-from osc_image_v1.text import printable
+from osc_image_v1.transfer.files import file_errors, flush_directory, lock, shown, write_all
 
 LOG = logging.getLogger(__name__)
 
@@ -34,15 +28,8 @@ _LONGEST_NAME = 255
 _READ_SIZE = 256 * 2**10
 # After so many bytes the kernel is to begin with writing them to the disk.
 _WRITEBACK_SIZE = 32 * 2**20
-# File systems that know no locks, Lustre and some NFS among them.
-_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
 # File systems that know no hard links, or not for this user.
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK))
-
-
-def shown(path: Path) -> str:
-    """Return a path as an error may show it."""
-    return f"'{printable(str(path))}'"
 
 
 def part_of(target: Path) -> Path:
@@ -81,61 +68,6 @@ def check_target(target: Path, clobber: bool = True) -> None:
             raise FileFailed(f"{shown(target)} exists and is left as it is (--no-clobber)")
 
 
-class file_errors:  # noqa: N801 (reads as a statement)
-    """Turns the errors of files into this package's own.
-
-    :param doing: a verb
-    :param path: what it is done to
-    """
-
-    def __init__(self, doing: str, path: Path) -> None:
-        self._doing = doing
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, ValueError) or (
-            isinstance(error, OSError) and not isinstance(error, BrokenPipeError)
-        ):
-            reason = (isinstance(error, OSError) and error.strerror) or str(error)
-            raise FileFailed(
-                f"Cannot {self._doing} {shown(self._path)}: {printable(reason)}"
-            ) from error
-
-
-def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
-    """Write all of a chunk with a function that may write a part of it.
-
-    :param write: a raw file's ``write``
-    :param chunk: what is to be written
-    """
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[write(rest) or 0 :]
-
-
-def lock(fd: int, path: Path, holder: str) -> None:
-    """Lock an open file for this process alone, where its file system knows locks.
-
-    :param fd: the file
-    :param path: its path, for an error
-    :param holder: who may have locked it, for an error
-    :raises FileFailed: if another process has
-    """
-    if fcntl is None:  # pragma: no cover
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise FileFailed(f"{shown(path)} is in use: {holder}") from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        LOG.debug("No lock on %s: %s", shown(path), error)
-
-
 class PartFile:
     """The unfinished file beside a target, :func:`part_of`, for this process alone.
 
@@ -159,12 +91,7 @@ class PartFile:
             self._keep = self._keep or self.size > 0
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         # The lock goes with the file: it must not be another run's that is removed.
         with contextlib.suppress(OSError), self._file:
             if self._committed:
@@ -313,17 +240,3 @@ class PartFile:
             self.path.replace(self._target)
         else:
             self.path.unlink()
-
-
-def flush_directory(directory: Path) -> None:
-    """Flush the names of the files in a directory to the disk, as far as that can be done.
-
-    :param directory: the directory
-    """
-    # Not every file system can, and the file itself is safe.
-    with contextlib.suppress(OSError):
-        fd = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

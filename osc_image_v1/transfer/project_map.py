@@ -8,7 +8,7 @@ from typing import Any
 
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.part import shown
+from osc_image_v1.transfer.files import shown
 
 _LARGEST = 16 * 2**20
 _YAML = frozenset((".yaml", ".yml", ".json"))

@@ -12,17 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.archive import archive as module
-from osc_image_v1.archive.archive import (
-    Archive,
-    FileHashes,
-    ManifestWriter,
-    hash_file,
-    is_manifest,
-    make_directory,
-    manifest_name,
-)
+from osc_image_v1.archive.archive import Archive, ManifestWriter, is_manifest, manifest_name
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, header_line, image_line
-from osc_image_v1.exceptions import BadManifest, FileFailed, TransferStopped
+from osc_image_v1.exceptions import BadManifest, FileFailed
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import detail
 
@@ -132,7 +124,7 @@ def test_a_run_that_was_killed_while_it_wrote(tmp_path_factory: Any, length: int
 
 
 def test_a_long_beginning_of_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_HASHED_AT_ONCE", 100)
+    monkeypatch.setattr(module, "_READ_AT_ONCE", 100)
     path = write(tmp_path, exported(1))
     with path.open("ab") as file:
         file.write(image_line(exported(2))[:500])
@@ -257,35 +249,3 @@ def test_a_full_disk_leaves_the_manifest_as_it_was(
         assert path.read_bytes() == before
         writer.add([exported(3)])
     assert names(tmp_path) == ["image 1", "image 3"]
-
-
-def test_hashes(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"data")
-    counted: list[int] = []
-    hashes = hash_file(tmp_path / "file", counted.append)
-    assert hashes.size == sum(counted) == 4
-    assert hashes.md5 == "8d777f385d3dfec8815d20f7496026dc"
-    assert hashes.sha256.startswith("3a6eb0790f39ac87c94f3856b2dd2c5d")
-    assert hash_file(tmp_path / "file", md5=False) == FileHashes(4, None, hashes.sha256)
-    with pytest.raises(FileFailed):
-        hash_file(tmp_path / "nothing")
-
-
-def test_hashing_is_stopped(tmp_path: Path) -> None:
-    import threading
-
-    (tmp_path / "file").write_bytes(b"data")
-    stop = threading.Event()
-    assert hash_file(tmp_path / "file", stop=stop).size == 4
-    stop.set()
-    with pytest.raises(TransferStopped):
-        hash_file(tmp_path / "file", stop=stop)
-
-
-def test_the_directory_is_for_its_user_alone(tmp_path: Path) -> None:
-    make_directory(tmp_path / "a" / "b")
-    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
-    make_directory(tmp_path / "a" / "b")
-    (tmp_path / "file").touch()
-    with pytest.raises(FileFailed, match="Cannot make"):
-        make_directory(tmp_path / "file")

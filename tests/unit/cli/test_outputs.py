@@ -74,7 +74,7 @@ def test_one_thing(shell: Shell, pipe: Pipe) -> None:
 
 
 def test_data(pipe: Pipe) -> None:
-    from osc_image_v1.transfer.part import write_all
+    from osc_image_v1.transfer.files import write_all
 
     content = os.urandom(3 * 2**20)
     write_all(data._raw(pipe.stdout), content)

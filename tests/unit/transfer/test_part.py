@@ -9,7 +9,7 @@ import pytest
 
 from osc_image_v1.exceptions import FileFailed, ImageV1Error
 from osc_image_v1.transfer import part as part_module
-from osc_image_v1.transfer.part import PartFile, check_target, file_errors, part_of, write_all
+from osc_image_v1.transfer.part import PartFile, check_target, part_of
 
 
 @pytest.fixture
@@ -299,29 +299,6 @@ class TestOpen:
         with PartFile(target) as part:
             monkeypatch.undo()
             assert part.size == 0
-
-
-def test_write_all():
-    taken = bytearray()
-
-    def write(view):
-        taken.extend(view[:3])
-        return min(3, len(view))
-
-    write_all(write, b"0123456789")
-    assert taken == b"0123456789"
-
-
-def test_file_errors(tmp_path):
-    with pytest.raises(BrokenPipeError), file_errors("write", tmp_path):
-        raise BrokenPipeError
-    with (
-        pytest.raises(FileFailed, match=r"Cannot read 'a.x1bb': no"),
-        file_errors("read", "a\x1bb"),
-    ):
-        raise OSError("no")
-    with pytest.raises(KeyError), file_errors("write", tmp_path):
-        raise KeyError
 
 
 @pytest.mark.parametrize("refuses", [False, True], ids=["", "the file system refuses"])

@@ -1,0 +1,145 @@
+"""Files of a user: opened without following a link, made, locked, flushed; errors in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows locks a file that is open by itself)
+    fcntl = None  # type: ignore[assignment]
+
+from osc_image_v1.exceptions import FileFailed
+from osc_image_v1.text import printable
+
+LOG = logging.getLogger(__name__)
+
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_MODE = 0o666  # less the umask
+# Exported images may be private ones of all projects.
+_DIRECTORY_MODE = 0o700
+# File systems that know no locks, Lustre and some NFS among them.
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
+
+
+def shown(path: Path) -> str:
+    """Return a path as an error may show it."""
+    return f"'{printable(str(path))}'"
+
+
+class file_errors:  # noqa: N801 (reads as a statement)
+    """Turns the errors of files into this package's own.
+
+    :param doing: a verb
+    :param path: what it is done to
+    """
+
+    def __init__(self, doing: str, path: Path) -> None:
+        self._doing = doing
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ValueError) or (
+            isinstance(error, OSError) and not isinstance(error, BrokenPipeError)
+        ):
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise FileFailed(
+                f"Cannot {self._doing} {shown(self._path)}: {printable(reason)}"
+            ) from error
+
+
+def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
+    """Write all of a chunk with a function that may write a part of it.
+
+    :param write: a raw file's ``write``
+    :param chunk: what is to be written
+    """
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[write(rest) or 0 :]
+
+
+def lock(fd: int, path: Path, holder: str) -> None:
+    """Lock an open file for this process alone, where its file system knows locks.
+
+    :param fd: the file
+    :param path: its path, for an error
+    :param holder: who may have locked it, for an error
+    :raises FileFailed: if another process has
+    """
+    if fcntl is None:  # pragma: no cover
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FileFailed(f"{shown(path)} is in use: {holder}") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        LOG.debug("No lock on %s: %s", shown(path), error)
+
+
+def flush_directory(directory: Path) -> None:
+    """Flush the names of the files in a directory to the disk, as far as that can be done.
+
+    :param directory: the directory
+    """
+    # Not every file system can, and the file itself is safe.
+    with contextlib.suppress(OSError):
+        fd = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that is no symbolic link, device or pipe.
+
+    :param path: its path
+    :param flags: of ``os.open``
+    :returns: a file descriptor
+    :raises FileFailed: if it is one, or cannot be opened
+    """
+    with file_errors("open", path):
+        try:
+            fd = os.open(path, flags | _SAFE, _MODE)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK):
+                raise FileFailed(
+                    f"{shown(path)} is a symbolic link, which is not followed"
+                ) from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FileFailed(f"{shown(path)} is no regular file")
+        return fd
+
+
+def make_directory(directory: Path) -> None:
+    """Make the directory of an export, for its user alone, if it is not there.
+
+    :param directory: its path
+    :raises FileFailed: if that fails
+    """
+    with file_errors("make", directory):
+        directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file for reading that is no symbolic link, device or pipe.
+
+    :param path: its path
+    :raises FileFailed: if it is one, or cannot be opened
+    """
+    return open(open_regular(path), "rb")
