@@ -179,14 +179,15 @@ class CopyImage(OutcomeLister):
         """Return column names and rows."""
         from osc_image_v1.cli import bulk
         from osc_image_v1.cli.clouds import OtherCloud
-        from osc_image_v1.migrate.job import Copy
+        from osc_image_v1.migrate.job import Job
+        from osc_image_v1.migrate.sources import ServiceSource
 
         manager = self.app.client_manager
         records = bulk.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
         plan = plan_of(parsed_args, manager, cloud)
-        copy = Copy(
-            manager.image_v1,
+        copy = Job(
+            ServiceSource(manager.image_v1),
             cloud.target(parsed_args.target),
             plan,
             shard=parsed_args.shard,

@@ -57,7 +57,8 @@ class ImportImage(OutcomeLister):
         from osc_image_v1.cli import scope
         from osc_image_v1.cli.clients import image_target
         from osc_image_v1.migrate.drafts import Plan
-        from osc_image_v1.migrate.sources import Import, exported_records
+        from osc_image_v1.migrate.job import Job
+        from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
@@ -72,8 +73,8 @@ class ImportImage(OutcomeLister):
             projects=projects,
             keep_projects=keep,
         )
-        importing = Import(
-            archive,
+        importing = Job(
+            ArchiveSource(archive),
             image_target(manager, parsed_args.target),
             plan,
             shard=parsed_args.shard,

@@ -1,8 +1,14 @@
-"""Many images from a service with the Image API v1 into another service, verified on both ends."""
+"""Many images from a source into a service, verified on both ends.
+
+::
+
+    job = Job(ServiceSource(client), target, Plan())    # or ArchiveSource(archive)
+    for outcome in job.run(records):
+        ...
+"""
 
 from __future__ import annotations
 
-import abc
 import logging
 import threading
 import time
@@ -10,20 +16,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record
-from osc_image_v1.exceptions import ImageNotFound, ImageV1Error, TransferStopped
+from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error, TransferStopped
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, State
 from osc_image_v1.migrate.ours import judged, refusal
-from osc_image_v1.migrate.targets import Target
+from osc_image_v1.migrate.sources import Original, Source
+from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.deletions import is_being_deleted, settled
-from osc_image_v1.transfer.expected import expected_of, has_data
+from osc_image_v1.transfer.deletions import is_being_deleted
+from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.many import Spool, Workers
-from osc_image_v1.transfer.outage import Outage, Why, asks
+from osc_image_v1.transfer.outage import Outage, Why
 from osc_image_v1.transfer.progress import Advance, Overall
-from osc_image_v1.transfer.sending import ImageSource, from_service
 from osc_image_v1.transfer.shards import Shard
 
 LOG = logging.getLogger(__name__)
@@ -93,24 +98,25 @@ class _Entry:
     turn: int
     size: int
     image_id: str
-    offset: int
+    place: int
 
 
 class _ReferenceFailed(ImageV1Error):
     """The kernel or ramdisk of an image could not be copied; nothing was asked of a service."""
 
 
-_Work = Callable[[ImageDetail, Advance], Outcome]
+_Work = Callable[[Original, Advance], Outcome]
 # What is said of an image that is skipped, and of one that fails.
 _Words = tuple[str, str]
 
 
-class Job(abc.ABC):
+class Job:
     """Many images on their way into a service, wherever they come from.
 
     Kernels and ramdisks come before the images that name them, small images before large ones. Run
     again, a job brings only what is missing.
 
+    :param source: where they come from
     :param target: the service that they go to
     :param plan: how they are written
     :param shard: only the images of this part
@@ -118,14 +124,21 @@ class Job(abc.ABC):
     """
 
     def __init__(
-        self, target: Target, plan: Plan, *, shard: Shard | None = None, parallel: int = 4
+        self,
+        source: Source,
+        target: Target,
+        plan: Plan,
+        *,
+        shard: Shard | None = None,
+        parallel: int = 4,
     ) -> None:
+        self._source = source
         self._target = target
         self._plan = plan
         self._shard = shard or Shard()
         self._parallel = parallel
         self._stop = threading.Event()
-        self._outage = Outage(parallel, self._probes())
+        self._outage = Outage(parallel, [*source.probes(), *target.probes()])
         self._workers: Workers[_Entry, Outcome] | None = None
         self._interrupted = False
         self._there: _There | None = None
@@ -177,8 +190,7 @@ class Job(abc.ABC):
             with Overall(len(entries), size) as overall:
 
                 def one(entry: _Entry) -> Outcome:
-                    record = spool.read(entry.offset)
-                    return self._try(record, work, words, overall.advance)
+                    return self._try(entry, spool, work, words, overall.advance)
 
                 for wave in (first, then):
                     self._workers = Workers(one, self._parallel, self._stop)
@@ -190,7 +202,7 @@ class Job(abc.ABC):
                         return
                     self._stop.clear()
                     for entry in left:
-                        yield self._not_tried(ImageDetail.from_record(spool.read(entry.offset)))
+                        yield self._not_tried(self._original(entry, spool).listed)
 
     def _collect(
         self, records: Iterable[Record], spool: Spool
@@ -206,7 +218,8 @@ class Job(abc.ABC):
             if image.id in self._shard:
                 size = max(0, image.size or 0) if has_data(image) else 0
                 turn = 2 if is_being_deleted(image) else 0
-                entries.append(_Entry(turn, size, image.id, spool.add(record)))
+                place = self._source.put_aside(record, spool)
+                entries.append(_Entry(turn, size, image.id, place))
         entries.sort()
         return (
             [entry for entry in entries if entry.image_id in named],
@@ -227,58 +240,64 @@ class Job(abc.ABC):
                 there.add(key, found)
         return there
 
-    def _try(self, record: Record, work: _Work, words: _Words, advance: Advance) -> Outcome:
+    def _original(self, entry: _Entry, spool: Spool) -> Original:
+        return self._source.take(entry.image_id, spool, entry.place)
+
+    def _try(
+        self, entry: _Entry, spool: Spool, work: _Work, words: _Words, advance: Advance
+    ) -> Outcome:
         skipped, failed = words
-        image = ImageDetail.from_record(record)
+        name: str | None = None
+        size: int | None = entry.size
         begun = time.monotonic()
         try:
+            original = self._original(entry, spool)
+            name, size = original.listed.name, original.listed.size
             if failed == "failed":
-                image = ImageDetail.from_record(self._settled(record))
-            reason = _reason_to_skip(image)
+                original = original.settled(self._stop)
+                name, size = original.listed.name, original.listed.size
+            reason = _reason_to_skip(original.listed)
             if reason is not None:
-                return Outcome(image.id, image.name, image.size, skipped, (reason,))
-            outcome = work(image, advance)
+                return Outcome(entry.image_id, name, size, skipped, (reason,))
+            outcome = work(original, advance)
         except TransferStopped:
             raise
         except ImageV1Error as error:
             if not isinstance(error, _ReferenceFailed):
                 self._outage.failed(error, time.monotonic() - begun)
-            self._failed.add(image.id)
-            return Outcome(image.id, image.name, image.size, failed, (str(error),))
+            self._failed.add(entry.image_id)
+            return Outcome(entry.image_id, name, size, failed, (str(error),))
         if outcome.action != "present":
             self._outage.worked()
         return outcome
 
-    def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
+    def _copy(self, original: Original, advance: Advance) -> Outcome:
+        image = original.image
         draft, found = self._draft_and_listed(image)
         judgement = judged(draft, found)
         if found is not None and judgement.state == "complete":
             # What is not complete is looked at again: the list may be hours old by now.
             self._keep_id(image, found)
-            notes = judgement.notes + self._doubts(image, "present")
-            return self._outcome(image, "present", found.image_id, notes)
+            notes = judgement.notes + original.doubts("present")
+            return _outcome(original, "present", found.image_id, notes)
         notes = self._find_references(image, reserve=True)
-        written = self._target.write(
-            image,
-            self._members(image),
-            self._data(image),
-            self._plan,
-            advance=advance,
-            stop=self._stop,
-        )
-        notes += written.notes + self._doubts(image, written.action)
-        return self._outcome(image, written.action, written.image_id, notes)
+        written = self._write(original, advance)
+        notes += written.notes + original.doubts(written.action)
+        return _outcome(original, written.action, written.image_id, notes)
 
-    def _doubts(self, image: ImageDetail, action: str) -> tuple[str, ...]:
-        """Return the note on an image whose data nothing vouches for."""
-        lack = expected_of(image).lack() if has_data(image) else None
-        if lack is None:
-            return ()
-        if action == "copied":
-            return (f"{lack}: nothing vouches for what the service has sent",)
-        return (f"{lack}: nothing tells whether the data is the same",)
+    def _write(self, original: Original, advance: Advance) -> Written:
+        members, data = original.members(), original.data(self._stop)
+        try:
+            return self._target.write(
+                original.image, members, data, self._plan, advance=advance, stop=self._stop
+            )
+        except ImageHasNoData as error:
+            if data is not None or original.lack is None:
+                raise
+            raise ImageHasNoData(original.lack) from error
 
-    def _foresee(self, image: ImageDetail, _advance: Advance) -> Outcome:
+    def _foresee(self, original: Original, _advance: Advance) -> Outcome:
+        image = original.image
         draft, found = self._draft_and_listed(image)
         if found is None and (self._there is None or self._there.is_unclear(image.id)):
             self._find_references(image, reserve=False)
@@ -290,11 +309,13 @@ class Job(abc.ABC):
             reason = refusal(draft, found, judgement)
             notes = (reason,) if reason else notes
         if judgement.state in ("missing", "empty", "unfinished"):
-            notes = self._target.draft(image, self._members(image), self._plan).notes
+            notes = self._target.draft(image, original.members(), self._plan).notes
         action = _PLANNED[judgement.state]
         if judgement.state == "missing" and not has_data(image):
             action = "record"
-        return self._outcome(image, action, None if found is None else found.image_id, notes)
+        if action == "copy":
+            original.check()
+        return _outcome(original, action, None if found is None else found.image_id, notes)
 
     def _draft_and_listed(self, image: ImageDetail) -> tuple[Draft, Found | None]:
         """Return an image as it is to be there, and what the list of the target has of it."""
@@ -308,41 +329,13 @@ class Job(abc.ABC):
             return draft, None
         return draft, found
 
-    def _outcome(
-        self, image: ImageDetail, action: str, new_id: str | None, notes: tuple[str, ...]
-    ) -> Outcome:
-        if new_id not in (None, image.id):
-            notes = (f"as {new_id}", *notes)
-        return Outcome(image.id, image.name, image.size, action, notes)
-
     def _keep_id(self, image: ImageDetail, found: Found) -> None:
         if found.image_id != image.id:
             self._plan.image_ids[image.id] = found.image_id
 
-    def _probes(self) -> list[Callable[[], object]]:
-        """Return small requests to the services that take part."""
-        http = getattr(self._target, "http", None)
-        return [] if http is None else [asks(http)]
-
-    def _settled(self, record: Record) -> Record:
-        """Return an image's record when it is known what becomes of the image."""
-        return record
-
     def _not_tried(self, image: ImageDetail) -> Outcome:
         why = _SINCE[self._outage.why or "gone"]
         return Outcome(image.id, image.name, image.size, NOT_TRIED, (why,))
-
-    @abc.abstractmethod
-    def _members(self, image: ImageDetail) -> list[Member]:
-        """Return the projects that an image is shared with."""
-
-    @abc.abstractmethod
-    def _data(self, image: ImageDetail) -> ImageSource | None:
-        """Return an image's data, None where there is none."""
-
-    @abc.abstractmethod
-    def _image(self, image_id: str) -> ImageDetail | None:
-        """Return an image that another one names, None where there is none."""
 
     def _find_references(self, image: ImageDetail, *, reserve: bool) -> tuple[str, ...]:
         """Learn the new IDs of kernel and ramdisk; say which of them the target has not got.
@@ -367,7 +360,7 @@ class Job(abc.ABC):
 
     def _find_reference(self, image: ImageDetail, other: str, reserve: bool) -> None:
         """Learn the new ID of an image that another one names."""
-        named = self._image(other)
+        named = self._source.image(other)
         if named is None:
             # Nothing tells what it was: what belongs to the same project as the image is trusted.
             owner = self._target.draft(image, (), self._plan, strict=False).owner
@@ -425,45 +418,12 @@ class _There:
         return None if found is None else self._spool.read(found[1])
 
 
-class Copy(Job):
-    """A copy of many images from a service with the Image API v1.
-
-    :param client: the service that the images come from
-    :param target: the service that they go to
-    :param plan: how they are written
-    :param shard: only the images of this part
-    :param parallel: how many images are copied at a time
-    """
-
-    def __init__(
-        self,
-        client: ImageClient,
-        target: Target,
-        plan: Plan,
-        *,
-        shard: Shard | None = None,
-        parallel: int = 4,
-    ) -> None:
-        self._client = client
-        super().__init__(target, plan, shard=shard, parallel=parallel)
-
-    def _probes(self) -> list[Callable[[], object]]:
-        return [asks(self._client.http), *super()._probes()]
-
-    def _settled(self, record: Record) -> Record:
-        return settled(self._client, record, self._stop)
-
-    def _image(self, image_id: str) -> ImageDetail | None:
-        try:
-            return self._client.get(image_id)
-        except ImageNotFound:
-            return None
-
-    def _members(self, image: ImageDetail) -> list[Member]:
-        return [] if image.is_public else self._client.members(image.id)
-
-    def _data(self, image: ImageDetail) -> ImageSource | None:
-        return from_service(self._client, image, self._stop)
+def _outcome(
+    original: Original, action: str, new_id: str | None, notes: tuple[str, ...]
+) -> Outcome:
+    image = original.image
+    renamed = () if new_id in (None, image.id) else (f"as {new_id}",)
+    return Outcome(image.id, image.name, image.size, action, renamed + notes + original.notes)
 
 
 def _reason_to_skip(image: ImageDetail) -> str | None:

@@ -1,138 +1,257 @@
-"""Exported images into a service, as a copy from one service to another does it."""
+"""Where images come from that go into a service: another service, or an archive."""
 
 from __future__ import annotations
 
+import abc
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from osc_image_v1.api.data import CHUNK_SIZE
+from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
-from osc_image_v1.exceptions import (
-    AmbiguousName,
-    ContentMismatch,
-    ImageHasNoData,
-    ImageNotFound,
-)
-from osc_image_v1.migrate.drafts import Plan
-from osc_image_v1.migrate.job import Job, Outcome
-from osc_image_v1.migrate.targets import Target
+from osc_image_v1.exceptions import AmbiguousName, ContentMismatch, ImageHasNoData, ImageNotFound
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.deletions import settled
+from osc_image_v1.transfer.download import Download
+from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.files import file_errors, opened, shown
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.many import Spool
+from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import ImageSource
-from osc_image_v1.transfer.shards import Shard
 
 LOG = logging.getLogger(__name__)
 
 
-class Import(Job):
-    """An import of exported images.
+class Original(abc.ABC):
+    """An image as its source has it.
 
-    :param archive: the images
-    :param target: the service that they go to
-    :param plan: how they are written
-    :param shard: only the images of this part
-    :param parallel: how many images are imported at a time
+    :ivar listed: the image, as its record has it
+    :ivar image: the image, with the size and checksum of the data that the source has
+    :ivar notes: what is not all of the image, each a clause
+    :ivar lack: why there is no data where there should be, None where that is not known
     """
 
-    def __init__(
-        self,
-        archive: Archive,
-        target: Target,
-        plan: Plan,
-        *,
-        shard: Shard | None = None,
-        parallel: int = 4,
-    ) -> None:
-        super().__init__(target, plan, shard=shard, parallel=parallel)
+    notes: tuple[str, ...] = ()
+    lack: str | None = None
+
+    def __init__(self, listed: ImageDetail, image: ImageDetail) -> None:
+        self.listed = listed
+        self.image = image
+
+    @abc.abstractmethod
+    def members(self) -> list[Member]:
+        """Return the projects that it is shared with."""
+
+    @abc.abstractmethod
+    def data(self, stop: threading.Event) -> ImageSource | None:
+        """Return its data, None where there is none.
+
+        :param stop: ends the reading when it is set
+        """
+
+    @abc.abstractmethod
+    def doubts(self, action: str) -> tuple[str, ...]:
+        """Return the note on data that nothing vouches for.
+
+        :param action: what has come of the image, see :class:`~osc_image_v1.migrate.job.Outcome`
+        """
+
+    def settled(self, stop: threading.Event) -> Original:  # noqa: ARG002
+        """Return it when it is known what becomes of it.
+
+        :param stop: ends the waiting when it is set
+        """
+        return self
+
+    def check(self) -> None:  # noqa: B027
+        """Check what can be seen of its data without reading that.
+
+        :raises ImageV1Error: if it cannot be brought
+        """
+
+
+class Source(abc.ABC):
+    """Where images come from."""
+
+    def probes(self) -> list[Callable[[], object]]:
+        """Return small requests that tell whether it is there."""
+        return []
+
+    @abc.abstractmethod
+    def put_aside(self, record: Record, spool: Spool) -> int:
+        """Put the record of an image aside, and return where it is.
+
+        :param record: the image, as a detailed list has it
+        :param spool: takes what is stored nowhere else
+        """
+
+    @abc.abstractmethod
+    def take(self, image_id: str, spool: Spool, place: int) -> Original:
+        """Return an image that was put aside; several threads may ask.
+
+        :param image_id: its ID
+        :param spool: what :meth:`put_aside` was given
+        :param place: where it is
+        :raises ImageV1Error: if it is not there any more
+        """
+
+    @abc.abstractmethod
+    def image(self, image_id: str) -> ImageDetail | None:
+        """Return an image that another one names, None where there is none."""
+
+
+class ServiceSource(Source):
+    """A service with the Image API v1.
+
+    :param client: the service
+    """
+
+    def __init__(self, client: ImageClient) -> None:
+        self._client = client
+
+    def probes(self) -> list[Callable[[], object]]:
+        """Return a small request to the service."""
+        return [asks(self._client.http)]
+
+    def put_aside(self, record: Record, spool: Spool) -> int:
+        """Put a record aside: what a list has told is not asked for again."""
+        return spool.add(record)
+
+    def take(self, image_id: str, spool: Spool, place: int) -> Original:  # noqa: ARG002
+        """Return an image that was put aside."""
+        return _InService(self._client, spool.read(place))
+
+    def image(self, image_id: str) -> ImageDetail | None:
+        """Return an image of the service."""
+        try:
+            return self._client.get(image_id)
+        except ImageNotFound:
+            return None
+
+
+class _InService(Original):
+    def __init__(self, client: ImageClient, record: Record) -> None:
+        image = ImageDetail.from_record(record)
+        super().__init__(image, image)
+        self._client = client
+        self._record = record
+
+    def settled(self, stop: threading.Event) -> Original:
+        return _InService(self._client, settled(self._client, self._record, stop))
+
+    def members(self) -> list[Member]:
+        return [] if self.image.is_public else self._client.members(self.image.id)
+
+    def data(self, stop: threading.Event) -> ImageSource | None:
+        return from_service(self._client, self.image, stop)
+
+    def doubts(self, action: str) -> tuple[str, ...]:
+        lack = expected_of(self.image).lack() if has_data(self.image) else None
+        if lack is None:
+            return ()
+        if action == "copied":
+            return (f"{lack}: nothing vouches for what the service has sent",)
+        return (f"{lack}: nothing tells whether the data is the same",)
+
+
+def from_service(
+    client: ImageClient, image: ImageDetail, stop: threading.Event | None = None
+) -> ImageSource | None:
+    """Return the data of an image of the Image API v1, None where it has none.
+
+    Interruptions are mended while it is read. What a deactivated image has, an admin gets through
+    the Image API v2 of the same service.
+
+    :param client: the service
+    :param image: the image
+    :param stop: ends the reading when it is set
+    """
+    if not has_data(image):
+        return None
+
+    def read() -> Iterator[bytes]:
+        return Download(client, image, stop=stop, deactivated=True).chunks()
+
+    expected = expected_of(image)
+    other = None if expected.md5 else expected.checksum
+    return ImageSource(expected.size, expected.md5, read, other)
+
+
+class ArchiveSource(Source):
+    """An archive of exported images.
+
+    :param archive: the images
+    """
+
+    def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    def _image(self, image_id: str) -> ImageDetail | None:
+    def put_aside(self, record: Record, spool: Spool) -> int:  # noqa: ARG002
+        """Put nothing aside: the archive has its records in a file already."""
+        return 0
+
+    def take(self, image_id: str, spool: Spool, place: int) -> Original:  # noqa: ARG002
+        """Return an image of the archive."""
+        exported = self._archive.find(image_id)
+        if exported is None:
+            raise ImageNotFound(f"No image {printable(image_id)} was exported")
+        return _Exported(self._archive, exported)
+
+    def image(self, image_id: str) -> ImageDetail | None:
+        """Return an exported image."""
         exported = self._archive.find(image_id)
         return None if exported is None else exported.image
 
-    def _members(self, image: ImageDetail) -> list[Member]:
-        members = self._exported(image).members
+
+class _Exported(Original):
+    def __init__(self, archive: Archive, exported: ExportedImage) -> None:
+        listed, data = exported.image, exported.data
+        image = listed if data is None else replace(listed, size=data.size, checksum=data.md5)
+        super().__init__(listed, image)
+        self._exported = exported
+        self._path = archive.directory / exported.file
+        if exported.incomplete is not None:
+            self.notes = (f"its export is incomplete: {printable(exported.incomplete)}",)
+        if data is None:
+            self.lack = next(iter(self.notes), "it was exported without its data")
+
+    def members(self) -> list[Member]:
+        members = self._exported.members
         if members is None:
             LOG.warning(
                 "Who image %s was shared with is not known: it is shared with nobody",
-                printable(image.id),
+                printable(self.image.id),
             )
         return list(members or ())
 
-    def _data(self, image: ImageDetail) -> ImageSource | None:
-        exported = self._exported(image)
-        if exported.data is None:
-            return None
-        path = self._archive.directory / exported.file
+    def data(self, stop: threading.Event) -> ImageSource | None:  # noqa: ARG002
+        data = self._exported.data
+        return None if data is None else ImageSource(data.size, data.md5, self._read)
 
-        def read() -> Iterator[bytes]:
-            with opened(path) as file, file_errors("read", path):
-                while chunk := file.read(CHUNK_SIZE):
-                    yield chunk
+    def _read(self) -> Iterator[bytes]:
+        with opened(self._path) as file, file_errors("read", self._path):
+            while chunk := file.read(CHUNK_SIZE):
+                yield chunk
 
-        return ImageSource(exported.data.size, exported.data.md5, read)
-
-    def _doubts(self, image: ImageDetail, action: str) -> tuple[str, ...]:  # noqa: ARG002
-        if self._exported(image).is_doubtful:
+    def doubts(self, action: str) -> tuple[str, ...]:  # noqa: ARG002
+        if self._exported.is_doubtful:
             return ("nothing vouched for its data when it was exported",)
         return ()
 
-    def _copy(self, image: ImageDetail, advance: Advance) -> Outcome:
-        exported = self._exported(image)
-        image = _as_exported(image, exported)
-        try:
-            return _with_note(super()._copy(image, advance), exported)
-        except ImageHasNoData as error:
-            raise _no_data(exported) from error
-
-    def _foresee(self, image: ImageDetail, advance: Advance) -> Outcome:
-        exported = self._exported(image)
-        outcome = super()._foresee(_as_exported(image, exported), advance)
-        if outcome.action == "copy":
-            if exported.data is None:
-                raise _no_data(exported)
-            self._check_file(exported, exported.data.size)
-        return _with_note(outcome, exported)
-
-    def _check_file(self, exported: ExportedImage, size: int) -> None:
-        """Check what can be seen of an image's file without reading it."""
-        path = self._archive.directory / exported.file
-        with opened(path) as file, file_errors("read", path):
+    def check(self) -> None:
+        data = self._exported.data
+        if data is None:
+            raise ImageHasNoData(self.lack)
+        with opened(self._path) as file, file_errors("read", self._path):
             found = os.fstat(file.fileno()).st_size
-        if found != size:
-            raise ContentMismatch(f"{shown(path)} has {found} bytes, not {size}")
-
-    def _exported(self, image: ImageDetail) -> ExportedImage:
-        exported = self._archive.find(image.id)
-        if exported is None:
-            raise ImageNotFound(f"No image {printable(image.id)} was exported")
-        return exported
-
-
-def _as_exported(image: ImageDetail, exported: ExportedImage) -> ImageDetail:
-    """Return an image with the size and MD5 of the data that was exported."""
-    data = exported.data
-    return image if data is None else replace(image, size=data.size, checksum=data.md5)
-
-
-def _no_data(exported: ExportedImage) -> ImageHasNoData:
-    if exported.incomplete is None:
-        return ImageHasNoData("it was exported without its data")
-    return ImageHasNoData(f"its export is incomplete: {printable(exported.incomplete)}")
-
-
-def _with_note(outcome: Outcome, exported: ExportedImage) -> Outcome:
-    """Say so where not all of an image was exported."""
-    if exported.incomplete is None:
-        return outcome
-    note = f"its export is incomplete: {printable(exported.incomplete)}"
-    return replace(outcome, notes=(*outcome.notes, note))
+        if found != data.size:
+            raise ContentMismatch(f"{shown(self._path)} has {found} bytes, not {data.size}")
 
 
 def exported_records(archive: Archive, names_or_ids: Iterable[str] = ()) -> Iterator[Record]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields
-from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
@@ -17,6 +16,7 @@ from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found, Plan
 from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
 
 
@@ -34,10 +34,9 @@ class V1Target(Target):
         super().__init__(attempts, patience)
         self.client = client
 
-    @property
-    def http(self) -> ServiceClient:
-        """The service that it is."""
-        return self.client.http
+    def probes(self) -> list[Callable[[], object]]:
+        """Return a small request to the service."""
+        return [asks(self.client.http)]
 
     def draft(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v2 import ImageV2Client, properties_of
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
@@ -14,6 +13,7 @@ from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found
 from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
 
 
@@ -34,10 +34,9 @@ class V2Target(Target):
     def _own_project(self) -> str | None:
         return self.client.http.project_id
 
-    @property
-    def http(self) -> ServiceClient:
-        """The service that it is."""
-        return self.client.http
+    def probes(self) -> list[Callable[[], object]]:
+        """Return a small request to the service."""
+        return [asks(self.client.http)]
 
     def _properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool

@@ -18,7 +18,7 @@ import functools
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -106,6 +106,10 @@ class Target(Delivery):
 
     def __init__(self, attempts: int = 3, patience: float = 60.0) -> None:
         super().__init__(attempts, patience)
+
+    def probes(self) -> list[Callable[[], object]]:
+        """Return small requests that tell whether the service is there."""
+        return []
 
     @functools.cached_property
     def own_project(self) -> str | None:

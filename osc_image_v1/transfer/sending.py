@@ -7,13 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, TransferStopped
 from osc_image_v1.transfer.digests import Digests
-from osc_image_v1.transfer.download import Download
-from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.progress import Advance
 
 
@@ -139,26 +135,3 @@ class Sending:
             raise ContentMismatch(
                 f"The data is damaged here: its {algorithm} is {digest}, not {expected}"
             )
-
-
-def from_service(
-    client: ImageClient, image: ImageDetail, stop: threading.Event | None = None
-) -> ImageSource | None:
-    """Return the data of an image of the Image API v1, None where it has none.
-
-    Interruptions are mended while it is read. What a deactivated image has, an admin gets through
-    the Image API v2 of the same service.
-
-    :param client: the service
-    :param image: the image
-    :param stop: ends the reading when it is set
-    """
-    if not has_data(image):
-        return None
-
-    def read() -> Iterator[bytes]:
-        return Download(client, image, stop=stop, deactivated=True).chunks()
-
-    expected = expected_of(image)
-    other = None if expected.md5 else expected.checksum
-    return ImageSource(expected.size, expected.md5, read, other)

@@ -31,12 +31,13 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Plan
-from osc_image_v1.migrate.job import Copy, Outcome
+from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.sources import ServiceSource, from_service
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.transfer import deletions
 from osc_image_v1.transfer.project_map import read_project_map
-from osc_image_v1.transfer.sending import ImageSource, from_service
+from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id, session_at
 from tests.unit.glance import Glance, refuse
@@ -60,7 +61,9 @@ def copy(client: ImageClient, store: Store, glance: GlanceV2) -> Callable[..., d
     def run(
         plan: Plan | None = None, dry: bool = False, order: list[str] | None = None, **options: Any
     ) -> dict[str, Outcome]:
-        job = Copy(client, glance.target(), plan or Plan(), **{"parallel": 1, **options})
+        job = Job(
+            ServiceSource(client), glance.target(), plan or Plan(), **{"parallel": 1, **options}
+        )
         records = list(store.records.values())
         outcomes = list(job.preview(records) if dry else job.run(records))
         assert len({outcome.image_id for outcome in outcomes}) == len(outcomes)
@@ -137,7 +140,7 @@ def test_an_image_that_is_being_deleted(
     # Glance takes the status back where it could not remove the data.
     listed = [dict(store.records[one])]
     store.records[one]["status"] = "active"
-    outcomes = Copy(client, glance.target(), Plan()).run(listed)
+    outcomes = Job(ServiceSource(client), glance.target(), Plan()).run(listed)
     assert [outcome.action for outcome in outcomes] == ["copied"]
     assert glance.data == store.data
 
@@ -200,7 +203,7 @@ def test_shards(copy: Any, store: Store, glance: GlanceV2) -> None:
 def test_an_image_that_is_listed_twice(client: ImageClient, store: Store, glance: GlanceV2) -> None:
     store.add(0)
     records = [store.records[image_id(0)]] * 2
-    assert len(list(Copy(client, glance.target(), Plan()).run(records))) == 1
+    assert len(list(Job(ServiceSource(client), glance.target(), Plan()).run(records))) == 1
 
 
 def test_a_list_that_breaks_off(client: ImageClient, store: Store, glance: GlanceV2) -> None:
@@ -209,7 +212,7 @@ def test_a_list_that_breaks_off(client: ImageClient, store: Store, glance: Glanc
         raise ImageV1Error("no more pages")
 
     with pytest.raises(ImageV1Error, match="no more pages"):
-        list(Copy(client, glance.target(), Plan()).run(records()))
+        list(Job(ServiceSource(client), glance.target(), Plan()).run(records()))
 
 
 def test_stopped(client: ImageClient, store: Store, glance: GlanceV2) -> None:
@@ -219,7 +222,7 @@ def test_stopped(client: ImageClient, store: Store, glance: GlanceV2) -> None:
 
     store.add(0)
     with pytest.raises(TransferStopped):
-        list(Copy(client, Stops(client), Plan()).run(list(store.records.values())))
+        list(Job(ServiceSource(client), Stops(client), Plan()).run(list(store.records.values())))
 
 
 # New IDs

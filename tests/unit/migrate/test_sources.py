@@ -26,8 +26,8 @@ from osc_image_v1.exceptions import (
     InvalidInput,
 )
 from osc_image_v1.migrate.drafts import Draft, Found, Plan
-from osc_image_v1.migrate.job import Outcome
-from osc_image_v1.migrate.sources import Import, exported_projects, exported_records
+from osc_image_v1.migrate.job import Job, Outcome
+from osc_image_v1.migrate.sources import ArchiveSource, exported_projects, exported_records
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.migrate.target_v2 import V2Target
 from osc_image_v1.migrate.targets import Target
@@ -133,7 +133,7 @@ def directory(tmp_path: Path, store: Store, client: ImageClient) -> Path:
 def brought(directory: Path, target: Target, **options: Any) -> dict[str, Outcome]:
     plan = options.pop("plan", Plan())
     archive = Archive(directory)
-    job = Import(archive, target, plan, **options)
+    job = Job(ArchiveSource(archive), target, plan, **options)
     return {outcome.image_id: outcome for outcome in job.run(exported_records(archive))}
 
 
@@ -173,10 +173,10 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     tracemalloc.start()
     try:
         archive = Archive(tmp_path / "export")
-        job = Import(archive, target, Plan())
+        job = Job(ArchiveSource(archive), target, Plan())
         assert {one.action for one in job.run(exported_records(archive))} == {"recorded"}
         assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
-        job = Import(archive, target, Plan())
+        job = Job(ArchiveSource(archive), target, Plan())
         assert {one.action for one in job.run(exported_records(archive))} == {"present"}
         assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
     finally:
@@ -223,7 +223,7 @@ def test_members_that_are_not_known(
 def test_the_plan(directory: Path, store: Store, client: ImageClient) -> None:
     target = Memory()
     archive = Archive(directory)
-    job = Import(archive, target, Plan())
+    job = Job(ArchiveSource(archive), target, Plan())
     actions = {one.image_id: one.action for one in job.preview(exported_records(archive))}
     assert actions == {
         image_id(0): "copy",
@@ -240,7 +240,7 @@ def test_metadata_alone_cannot_be_brought(
     one = store.add(1)
     Export(client, tmp_path / "export", metadata_only=True).run(store.records.values())
     archive = Archive(tmp_path / "export")
-    job = Import(archive, Memory(), Plan())
+    job = Job(ArchiveSource(archive), Memory(), Plan())
     preview = list(job.preview(exported_records(archive)))
     assert [(outcome.action, outcome.notes) for outcome in preview] == [
         ("fail", ("it was exported without its data",))
@@ -256,7 +256,7 @@ def test_an_incomplete_export_is_told(tmp_path: Path, store: Store, client: Imag
     Export(client, directory).run(store.records.values())
     archive = Archive(directory)
     for outcomes in (
-        Import(archive, Memory(), Plan()).preview(exported_records(archive)),
+        Job(ArchiveSource(archive), Memory(), Plan()).preview(exported_records(archive)),
         brought(directory, Memory()).values(),
     ):
         found = {outcome.image_id: outcome for outcome in outcomes}
@@ -267,7 +267,7 @@ def test_an_incomplete_export_is_told(tmp_path: Path, store: Store, client: Imag
 
 
 def test_what_was_not_exported(directory: Path, store: Store) -> None:
-    job = Import(Archive(directory), Memory(), Plan())
+    job = Job(ArchiveSource(Archive(directory)), Memory(), Plan())
     outcomes = list(job.run([store.records[store.add(9)]]))
     assert [outcome.action for outcome in outcomes] == ["failed"]
 

@@ -13,8 +13,9 @@ from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import TargetOccupied
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Plan
-from osc_image_v1.migrate.job import Copy, Outcome
+from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.report.compare import CloudPeer, Comparison
 from osc_image_v1.transfer.shards import Shard
@@ -49,7 +50,7 @@ def copied(
     client: ImageClient, store: Store, glance: GlanceV2, plan: Plan = NEW, **options: Any
 ) -> dict[str, Outcome]:
     dry = options.pop("dry", False)
-    job = Copy(client, glance.target(), plan, **{"parallel": 1, **options})
+    job = Job(ServiceSource(client), glance.target(), plan, **{"parallel": 1, **options})
     records = list(store.records.values())
     outcomes = job.preview(records) if dry else job.run(records)
     return {outcome.image_id: outcome for outcome in outcomes}
@@ -244,7 +245,7 @@ def test_a_strangers_image_never_becomes_a_kernel(
     glance.add("evil", data, **{renames.SOURCE_ID: image_id(1)}, **STRANGER)
     glance.add(new_id_of(image_id(1)), data, **{renames.SOURCE_ID: image_id(1)}, **STRANGER)
     # The kernel is not among what is copied.
-    only = Copy(client, glance.target(), Plan(new_ids=True))
+    only = Job(ServiceSource(client), glance.target(), Plan(new_ids=True))
     (alone,) = only.run([store.records[machine]])
     assert f"kernel_id {image_id(1)} is not copied" in alone.notes
     assert glance.records[new_id_of(machine)]["kernel_id"] == image_id(1)

@@ -21,8 +21,9 @@ from osc_image_v1.cli.compare import CompareImage
 from osc_image_v1.exceptions import ImageV1Error
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import Plan
-from osc_image_v1.migrate.job import Copy
+from osc_image_v1.migrate.job import Job
 from osc_image_v1.migrate.ours import new_id_of
+from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.report.compare import (
     CloudPeer,
@@ -283,7 +284,9 @@ def test_an_image_that_is_not_proven_to_be_empty(
     snapshot = {"block_device_mapping": "[]"}
     store.add(2, b"", checksum=None, properties=snapshot)
     records = list(store.records.values())
-    assert {o.action for o in Copy(client, glance.target(), Plan()).run(records)} == {"copied"}
+    assert {o.action for o in Job(ServiceSource(client), glance.target(), Plan()).run(records)} == {
+        "copied"
+    }
     assert glance.data[one] == b"all the same"
     target = glance.target()
     assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == ([], 1)
@@ -297,7 +300,7 @@ def test_checksums_of_other_algorithms(
 ) -> None:
     one = store.add(1, b"data", checksum=hashlib.new(algorithm, b"data").hexdigest())
     records = list(store.records.values())
-    outcomes = list(Copy(client, glance.target(), Plan()).run(records))
+    outcomes = list(Job(ServiceSource(client), glance.target(), Plan()).run(records))
     assert [(outcome.action, outcome.notes) for outcome in outcomes] == [("copied", ())]
     Export(client, tmp_path).run(records)
     assert _comparison(client, store, DirectoryPeer(Archive(tmp_path))) == ([], 0)
@@ -311,7 +314,7 @@ def test_checksums_of_other_algorithms(
         0,
     )
     store.data[one] = b"Data"
-    [outcome] = Copy(client, glance.target(), Plan(new_ids=True)).run(records)
+    [outcome] = Job(ServiceSource(client), glance.target(), Plan(new_ids=True)).run(records)
     assert "is damaged here: its " + algorithm.upper() in outcome.notes[0]
 
 
