@@ -96,6 +96,51 @@ def test_pure_modules_import_nothing_but_dateutil(module):
         assert imported in allowed or top in sys.stdlib_module_names or top == "dateutil", imported
 
 
+# Rooms that a reader keeps in the head, docstrings counted
+
+MOST_LINES = {"module": 600, "class": 500, "function": 55}
+MOST_MODULES = 18
+# What is larger, and goes below the bound or away; nothing is to be added.
+STILL_LARGER = {
+    "osc_image_v1.cli.image.add_filters": "to be cut",
+    "osc_image_v1.api": "to be folded into fewer modules",
+    "osc_image_v1.cli": "to be folded into fewer modules",
+}
+# Whoever reads how the Image API v1 is spoken looks for one place.
+ONE_PLACE = "osc_image_v1.api.image_v1.ImageClient"
+
+
+def sizes(name, path):
+    """Yield what a module has, with its kind and its lines."""
+    text = path.read_text()
+    yield name, "module", len(text.splitlines())
+
+    def inside(node, at):
+        for child in ast.iter_child_nodes(node):
+            named = isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+            where = f"{at}.{child.name}" if named else at
+            if named:
+                kind = "class" if isinstance(child, ast.ClassDef) else "function"
+                yield where, kind, child.end_lineno - child.lineno + 1
+            yield from inside(child, where)
+
+    yield from inside(ast.parse(text), name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_page_is_no_longer_than_can_be_read(name):
+    for what, kind, lines in sizes(name, MODULES[name]):
+        fits = lines <= MOST_LINES[kind] or what == ONE_PLACE
+        assert fits or what in STILL_LARGER, f"{what}: {lines} lines of a {kind}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_folder_is_seen_at_a_glance(layer):
+    modules = [name for name in MODULES if name.startswith(layer + ".")]
+    fits = len(modules) <= MOST_MODULES
+    assert fits or layer in STILL_LARGER, f"{layer}: {len(modules)} modules"
+
+
 # The shell's start
 
 
