@@ -1,4 +1,4 @@
-"""Text from a server, made safe for a terminal."""
+"""Text from a server or a person: made safe for a terminal, and what kind it is."""
 
 import re
 
@@ -56,3 +56,20 @@ def _mask(match: re.Match[str]) -> str:
     begin = _SLASHES.search(run)
     end = max(map(run.rfind, _AT))
     return f"{run[: begin.end()]}***{run[end:]}" if begin and begin.end() <= end else run
+
+
+_UUID = re.compile("[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID as OpenStack services write it, hyphens or none."""
+    return _UUID.fullmatch(text.replace("-", "")) is not None
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a text can be sent: what came as undecodable bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import reduce
 
-from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping
-from osc_image_v1.api.times import parse_server_time
+from osc_image_v1.api.records import Record, bool_or_none, int_or_none, mapping, parse_server_time
 
 LOG = logging.getLogger(__name__)
 

@@ -25,7 +25,6 @@ from osc_image_v1.api.bodies import NOT_ENCODED, pieces_of
 from osc_image_v1.api.errors import explanation
 from osc_image_v1.api.failures import NOT_ACCEPTED, translated
 from osc_image_v1.api.front_ends import told_by_front_end
-from osc_image_v1.api.queries import is_text
 from osc_image_v1.api.urls import Address, parse
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -37,7 +36,7 @@ from osc_image_v1.exceptions import (
     TlsFailed,
     http_error,
 )
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import is_text, printable, without_secrets
 
 LOG = logging.getLogger(__name__)
 

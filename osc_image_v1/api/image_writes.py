@@ -29,7 +29,7 @@ from osc_image_v1.api.outcomes import (
     may_be_no_path,
     take_empty,
 )
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, is_uuid
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery
 from osc_image_v1.api.records import Record, bool_or_none, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -44,7 +44,7 @@ from osc_image_v1.exceptions import (
     NotStored,
     OtherIdGiven,
 )
-from osc_image_v1.text import printable
+from osc_image_v1.text import is_uuid, printable
 
 _CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
 _NO_CONTENT = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)

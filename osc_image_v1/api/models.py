@@ -16,9 +16,9 @@ from osc_image_v1.api.records import (
     bool_or_none,
     int_or_none,
     mapping,
+    parse_server_time,
     text_or_none,
 )
-from osc_image_v1.api.times import parse_server_time
 
 
 @dataclass(frozen=True)

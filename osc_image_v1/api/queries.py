@@ -6,7 +6,6 @@ it sends: services ignore what they do not know, and databases compare without c
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +13,9 @@ from typing import Any, Literal
 
 from osc_image_v1.api import filters
 from osc_image_v1.api.filters import Check, Predicate
-from osc_image_v1.api.times import format_time
+from osc_image_v1.api.records import format_time
 from osc_image_v1.exceptions import InvalidInput
-from osc_image_v1.text import printable
+from osc_image_v1.text import is_text, is_uuid, printable
 
 #: The most records that a service gives in one answer.
 MAX_PAGE_SIZE = 1000
@@ -56,14 +55,6 @@ _MOST_BYTES = 2**63 - 1
 _BRIEF_FIELDS = frozenset(("id", "name", "size", "disk_format", "container_format", "checksum"))
 
 
-def is_uuid(text: str) -> bool:
-    """Tell whether the text is a UUID as OpenStack services write it, hyphens or none."""
-    try:
-        return uuid.UUID(text).hex == text.lower().replace("-", "")
-    except ValueError:
-        return False
-
-
 def ids_like(text: str) -> list[str]:
     """Return the IDs that a text may be: as it is, then in lower case; none where it is a name.
 
@@ -74,15 +65,6 @@ def ids_like(text: str) -> list[str]:
     if not (is_uuid(text) or (text.isascii() and text.isdecimal())):
         return []
     return list(dict.fromkeys((text, text.lower())))
-
-
-def is_text(text: str) -> bool:
-    """Tell whether a text can be sent: what came as undecodable bytes cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_count(name: str, value: int | None, least: int, most: int | None = None) -> None:
@@ -387,7 +369,7 @@ class ComputeImageQuery:
         if self.status is not None:
             checks.append(filters.word_is("status", self.status))
         if self.server is not None:
-            checks.append(filters.property_is("server", "id", _last_segment(self.server)))
+            checks.append(filters.property_is("server", "id", last_segment(self.server)))
         if self.image_type is not None:
             checks.append(filters.property_is("metadata", "image_type", self.image_type))
         if self.min_disk is not None:
@@ -428,32 +410,6 @@ _COMPUTE_PARAMETERS = frozenset(
 )
 
 
-def parse_sort(text: str) -> tuple[str, Literal["asc", "desc"]]:
-    """Return sort key and direction from ``<key>[:<direction>]``.
-
-    :param text: what a person wrote; without a direction it is ``asc``
-    :raises InvalidInput: if the service does not sort by that
-    """
-    key, colon, direction = text.partition(":")
-    key = key.replace("-", "_")
-    if key not in SORT_KEYS:
-        raise InvalidInput(f"sort key '{printable(key)}' is none of {', '.join(SORT_KEYS)}")
-    if colon and direction not in ("asc", "desc"):
-        raise InvalidInput(f"sort direction '{printable(direction)}' is neither asc nor desc")
-    return key, "desc" if direction == "desc" else "asc"
-
-
-def parse_server(text: str) -> str:
-    """Return the server's ID from an ID or a URL that ends with one.
-
-    :param text: what a person wrote
-    :raises InvalidInput: if it is neither
-    """
-    last = _last_segment(text)
-    if not is_uuid(last):
-        raise InvalidInput(f"'{printable(text)}' is no server ID (a UUID) and no URL of a server")
-    return last
-
-
-def _last_segment(url: str) -> str:
+def last_segment(url: str) -> str:
+    """Return what comes last in the path of a URL, a server's ID say."""
     return url.rstrip("/").rpartition("/")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 #: One image as the service sent it.
@@ -80,3 +81,46 @@ def checksum_algorithm(text: str | None) -> str | None:
     """
     checksum = as_checksum(text)
     return None if checksum is None else _ALGORITHMS[len(checksum)]
+
+
+def parse_server_time(value: object) -> datetime | None:
+    """Return a service's time as an aware datetime in UTC.
+
+    :param value: what the service sent: naive times mean UTC
+    :returns: the time, or None where the value is no time
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        # Most commands meet only times that datetime reads itself.
+        from dateutil import parser
+
+        try:
+            moment = parser.isoparse(value)
+        except (ValueError, OverflowError):
+            return None
+    try:
+        return in_utc(moment)
+    except (ValueError, OverflowError):
+        return None
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a time as an aware datetime in UTC; a naive one is in UTC already.
+
+    :param moment: a datetime
+    :raises OverflowError: if UTC has it before the first or after the last year
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
+
+
+def format_time(moment: datetime) -> str:
+    """Return an aware datetime as ISO 8601 in UTC with a ``Z``.
+
+    :param moment: an aware datetime
+    """
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

@@ -17,8 +17,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.records import Record, text_or_none
-from osc_image_v1.api.times import format_time, parse_server_time
+from osc_image_v1.api.records import Record, format_time, parse_server_time, text_or_none
 from osc_image_v1.exceptions import BadManifest
 from osc_image_v1.transfer.expected import expected_of
 

@@ -63,7 +63,7 @@ def utc(value: Any) -> Any:
             return naive.isoformat() + "Z"
     except (TypeError, ValueError):
         pass
-    from osc_image_v1.api.times import format_time, parse_server_time
+    from osc_image_v1.api.records import format_time, parse_server_time
 
     moment = parse_server_time(value)
     return value if moment is None else format_time(moment)
@@ -231,7 +231,7 @@ def fields_of(image: Any) -> dict[str, Any]:
     """
     from dataclasses import fields
 
-    from osc_image_v1.api.times import format_time
+    from osc_image_v1.api.records import format_time
 
     known = {
         _SHOWN_AS.get(field.name, field.name): getattr(image, field.name) for field in fields(image)

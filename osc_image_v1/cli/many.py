@@ -38,8 +38,8 @@ def delete_images(
 
 
 def _delete(client: Any, name_or_id: str) -> None:
-    from osc_image_v1.api.queries import is_uuid
     from osc_image_v1.exceptions import ImageNotFound
+    from osc_image_v1.text import is_uuid
 
     if is_uuid(name_or_id):
         try:

@@ -64,28 +64,28 @@ def page_size(text: str) -> int:
 
 def size(text: str) -> int:
     """Parse a number of bytes, with or without a unit."""
-    from osc_image_v1.api.sizes import parse_size
+    from osc_image_v1.cli.values import parse_size
 
     return _checked(parse_size, text)
 
 
 def time(text: str) -> datetime:
     """Parse a time, a date or an age."""
-    from osc_image_v1.api.times import parse_time
+    from osc_image_v1.cli.values import parse_time
 
     return _checked(parse_time, text)
 
 
 def sort(text: str) -> tuple[str, str]:
     """Parse a sort key with or without a direction."""
-    from osc_image_v1.api.queries import parse_sort
+    from osc_image_v1.cli.values import parse_sort
 
     return _checked(parse_sort, text)
 
 
 def image_id(text: str) -> str:
     """Parse the UUID of an image."""
-    from osc_image_v1.api.queries import is_uuid
+    from osc_image_v1.text import is_uuid
 
     if not is_uuid(text):
         raise argparse.ArgumentTypeError(_("'%s' is no image ID (a UUID)") % printable(text))
@@ -103,7 +103,7 @@ def marker(text: str) -> str:
 
 def server_id(text: str) -> str:
     """Parse the ID or URL of a server."""
-    from osc_image_v1.api.queries import parse_server
+    from osc_image_v1.cli.values import parse_server
 
     return _checked(parse_server, text)
 

@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 
 from osc_image_v1.api.image_v2 import FIELDS
-from osc_image_v1.api.queries import is_uuid
+from osc_image_v1.text import is_uuid
 
 PREFIX = "v1_"
 

@@ -13,8 +13,14 @@ from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client, properties_of
 from osc_image_v1.api.models import ComputeImage, ImageDetail
-from osc_image_v1.api.records import Record, as_checksum, int_or_none, text_or_none
-from osc_image_v1.api.times import format_time, parse_server_time
+from osc_image_v1.api.records import (
+    Record,
+    as_checksum,
+    format_time,
+    int_or_none,
+    parse_server_time,
+    text_or_none,
+)
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import Forbidden, ImageNotFound

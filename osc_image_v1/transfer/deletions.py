@@ -11,8 +11,7 @@ from datetime import datetime
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
-from osc_image_v1.api.records import Record
-from osc_image_v1.api.times import format_time
+from osc_image_v1.api.records import Record, format_time
 from osc_image_v1.exceptions import ImageHasNoData, ImageNotFound, TransferStopped
 from osc_image_v1.text import printable
 

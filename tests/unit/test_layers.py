@@ -38,8 +38,6 @@ PURE = {
     "paging",
     "queries",
     "records",
-    "sizes",
-    "times",
 }
 
 

@@ -3,7 +3,10 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import is_uuid, printable, without_secrets
+from tests.unit.fuzz import thorough
+
+UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
 
 
 @pytest.mark.parametrize(
@@ -92,3 +95,27 @@ def test_no_key_is_left(key, before, after):
     assert shown.startswith(f"{before}swift+http://***@")
     assert "user" not in shown
     assert "S" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (UUID, True),
+        (UUID.upper(), True),
+        (UUID.replace("-", ""), True),
+        ("", False),
+        (UUID[:-1], False),
+        ("{" + UUID + "}", False),
+        ("urn:uuid:" + UUID, False),
+        (UUID.replace("6", "６"), False),
+        ("ubuntu", False),
+    ],
+)
+def test_uuids(text, answer):
+    assert is_uuid(text) is answer
+
+
+@thorough
+@given(st.text(max_size=50))
+def test_any_text_is_a_uuid_or_not(text):
+    assert is_uuid(text) in (True, False)

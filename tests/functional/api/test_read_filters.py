@@ -18,7 +18,7 @@ from osc_image_v1.api import (
     ImageDetail,
     ImageQuery,
 )
-from osc_image_v1.api.times import format_time
+from osc_image_v1.api.records import format_time
 from tests.cloud import BY_KEY
 from tests.cloud.seeds import SERVER_A, SERVER_C
 
@@ -307,7 +307,7 @@ def test_changes_since(openstack: Any, images: Any) -> None:
 
 
 def _long_ago() -> Any:
-    from osc_image_v1.api.times import parse_time
+    from osc_image_v1.cli.values import parse_time
 
     return parse_time("2000-01-01")
 

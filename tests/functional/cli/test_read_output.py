@@ -13,7 +13,7 @@ import yaml
 from keystoneauth1.adapter import Adapter
 
 from osc_image_v1.api import ComputeImageClient, ImageClient, ImageQuery
-from osc_image_v1.api.times import format_time
+from osc_image_v1.api.records import format_time
 from tests.cloud import BY_KEY
 
 CIRROS = BY_KEY["cirros"]

@@ -8,9 +8,6 @@ from osc_image_v1.api import queries
 from osc_image_v1.api.queries import (
     ComputeImageQuery,
     ImageQuery,
-    is_uuid,
-    parse_server,
-    parse_sort,
 )
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.conftest import detail, image_id
@@ -437,53 +434,6 @@ def test_compute_records_may_lack_everything():
     assert not passes(query, {"id": "a", "server": None, "metadata": "none"})
 
 
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        (UUID, True),
-        (UUID.upper(), True),
-        (UUID.replace("-", ""), True),
-        ("", False),
-        (UUID[:-1], False),
-        ("{" + UUID + "}", False),
-        ("urn:uuid:" + UUID, False),
-        (UUID.replace("6", "６"), False),
-        ("ubuntu", False),
-    ],
-)
-def test_uuids(text, answer):
-    assert is_uuid(text) is answer
-
-
-@pytest.mark.parametrize(
-    ("text", "sort"),
-    [
-        ("name", ("name", "asc")),
-        ("size:desc", ("size", "desc")),
-        ("created-at:asc", ("created_at", "asc")),
-    ],
-)
-def test_sorts(text, sort):
-    assert parse_sort(text) == sort
-
-
-@pytest.mark.parametrize("text", ["", ":", "owner", "name:", "name:up", "name:asc:desc", "Name"])
-def test_wrong_sorts_are_refused(text):
-    with pytest.raises(InvalidInput, match=r"sort (key|direction) '.*' is n"):
-        parse_sort(text)
-
-
-@pytest.mark.parametrize("text", [UUID, f"http://nova/v2.1/servers/{UUID}", f"/servers/{UUID}/"])
-def test_servers(text):
-    assert parse_server(text) == UUID
-
-
-@pytest.mark.parametrize("text", ["", "web1", "http://nova/servers/", f"{UUID}/x"])
-def test_wrong_servers_are_refused(text):
-    with pytest.raises(InvalidInput, match="is no server ID"):
-        parse_server(text)
-
-
 _NUMBER = st.none() | st.integers(-2, 3000)
 _TEXT = st.none() | st.text(max_size=8)
 _EXTRA = st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=2)
@@ -583,20 +533,6 @@ def test_any_compute_query_is_whole_or_refused(fields, record):
     check = query.predicate()
     assert check is None or check(record) in (True, False)
     assert not query.narrows_here() or check is not None
-
-
-@thorough
-@given(st.text(max_size=50))
-def test_any_text_is_parsed_or_refused(text):
-    assert is_uuid(text) in (True, False)
-    for parse in (parse_sort, parse_server):
-        try:
-            assert parse(text)
-        except InvalidInput as error:
-            reason = str(error)
-        else:
-            reason = "right"
-        assert len(reason.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

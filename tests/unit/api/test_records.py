@@ -1,15 +1,23 @@
 import hashlib
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from osc_image_v1.api.records import (
     as_checksum,
     bool_or_none,
     checksum_algorithm,
+    format_time,
     int_or_none,
     mapping,
+    parse_server_time,
     text_or_none,
 )
+from tests.unit.fuzz import thorough
+
+UTC = timezone.utc
 
 
 @pytest.mark.parametrize(
@@ -103,3 +111,68 @@ def test_the_algorithm_of_a_checksum(name):
 def test_no_checksum_of_a_known_algorithm(text):
     assert checksum_algorithm(text) is None
     assert as_checksum(text) is None
+
+
+@given(st.datetimes())
+def test_a_time_survives_being_written_and_read(naive):
+    moment = naive.replace(tzinfo=UTC)
+    text = format_time(moment)
+    assert text.endswith("Z")
+    assert parse_server_time(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-22T13:32:06.003166", datetime(2026, 11, 22, 13, 32, 6, 3166, UTC)),
+        ("2026-11-22T13:32:06", datetime(2026, 11, 22, 13, 32, 6, tzinfo=UTC)),
+        ("2026-11-22T13:32:06Z", datetime(2026, 11, 22, 13, 32, 6, tzinfo=UTC)),
+        ("2026-11-22T13:32:06+02:00", datetime(2026, 11, 22, 11, 32, 6, tzinfo=UTC)),
+        ("2026-11-22T13:32:06.5Z", datetime(2026, 11, 22, 13, 32, 6, 500000, UTC)),
+        ("2026-11-22 13:32:06", datetime(2026, 11, 22, 13, 32, 6, tzinfo=UTC)),
+        ("20261122T133206Z", datetime(2026, 11, 22, 13, 32, 6, tzinfo=UTC)),
+    ],
+)
+def test_times_of_services(text, moment):
+    parsed = parse_server_time(text)
+    assert parsed == moment
+    assert parsed.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "never",
+        "0000-00-00T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+10:00",
+        "9999-12-31T23:59:59-10:00",
+        "9999-12-31T24:00:00",
+        "2026-11-22T13:32:06+99:99",
+        "２０２６-11-22T13:32:06",
+        "\ud800",
+        20261122,
+        1.5,
+        True,
+        {"at": "2026-11-22"},
+        ["2026-11-22"],
+    ],
+)
+def test_what_is_no_time_is_none(value):
+    assert parse_server_time(value) is None
+
+
+@thorough
+@given(st.one_of(st.text(max_size=40), st.from_regex(r"[-0-9TZ:.+W ]{0,32}", fullmatch=True)))
+@example("2026-11-22T13:32:06-23:59:59.999999")
+def test_a_server_cannot_break_the_reader_of_times(text):
+    moment = parse_server_time(text)
+    assert moment is None or moment.utcoffset() == timedelta(0)
+
+
+def test_times_are_written_in_utc():
+    east = timezone(timedelta(hours=2))
+    assert format_time(datetime(2026, 11, 22, 13, 0, tzinfo=east)) == "2026-11-22T11:00:00Z"
+    assert format_time(datetime(2026, 1, 2, 3, 4, 5, 6, UTC)) == "2026-01-02T03:04:05.000006Z"
