@@ -9,12 +9,16 @@ import io
 import itertools
 import logging
 import os
-from collections.abc import Iterator
-from typing import Any, TypeVar
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from osc_lib.command import command
 
 from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -154,3 +158,107 @@ def survive_surrogates(stdout: Any) -> None:
     """
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="backslashreplace")
+
+
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def ended_by_signals(message: str, interrupt: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as an exception that cleans up, and tell of it.
+
+    :param message: what an interrupted command says
+    :param interrupt: makes what is within come to its end before its time, so that what is done
+        is not lost; then this ends the command. It tells whether that is of use. A second signal
+        ends at once
+    """
+    caught: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if caught or interrupt is None or not interrupt():
+            _end(number)
+        caught.append(number)
+
+    changed = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP", *(("SIGINT",) if interrupt else ())):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) in _DEFAULTS:
+                changed[number] = signal.signal(number, handle)
+    try:
+        yield
+        if caught:
+            _end(caught[0])
+    except (KeyboardInterrupt, SystemExit):
+        LOG.error(message)
+        raise
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+def delete_images(
+    client: Any, names_or_ids: Sequence[str], reason: Callable[[str, Exception], str]
+) -> None:
+    """Delete images one after the other, and fail at the end if one could not be deleted.
+
+    :param client: a client with ``delete`` and ``find``
+    :param names_or_ids: what the person wrote
+    :param reason: makes of a name or ID and its error the text that is shown
+    :raises ImageV1Error: if an image could not be deleted, with their count
+    """
+    from osc_image_v1.exceptions import ImageV1Error
+
+    failed = 0
+    for name_or_id in names_or_ids:
+        try:
+            _delete(client, name_or_id)
+        except ImageV1Error as error:
+            failed += 1
+            LOG.error(reason(name_or_id, error))
+    if failed:
+        raise ImageV1Error(
+            _("%(failed)d of %(total)d images could not be deleted")
+            % {"failed": failed, "total": len(names_or_ids)}
+        )
+
+
+def _delete(client: Any, name_or_id: str) -> None:
+    from osc_image_v1.exceptions import ImageNotFound
+    from osc_image_v1.text import is_uuid
+
+    if is_uuid(name_or_id):
+        try:
+            client.delete(name_or_id)
+            return
+        except ImageNotFound:
+            # A name can look like an ID.
+            pass
+    client.delete(client.find(name_or_id).id)
+
+
+def left_over(images: int, why: str | None) -> str:
+    """Return what is added to a failure's sentence where images were not tried.
+
+    :param images: how many
+    :param why: what :class:`~osc_image_v1.transfer.outage.Outage` says
+    """
+    if not images:
+        return ""
+    since = {
+        "unknown": _("the token is not accepted any more: when you have a new one"),
+        "failing": _("one after the other fails, and each takes long: when that is mended"),
+        "full": _("the target has no room or no quota left: when there is more"),
+    }
+    gone = _("a service does not answer any more: when it is back")
+    text: str = _(
+        ", and %(images)d more were not tried, since %(since)s, run the same command again, and it "
+        "goes on"
+    )
+    return text % {"images": images, "since": since.get(why or "", gone)}

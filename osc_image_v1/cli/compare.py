@@ -105,7 +105,6 @@ class CompareImage(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
-        from osc_image_v1.cli import bulk
         from osc_image_v1.report.compare import Comparison
 
         manager = self.app.client_manager
@@ -113,7 +112,7 @@ class CompareImage(base.Lister):
         whole = not parsed_args.images and image.query_of(parsed_args, manager) == ImageQuery()
         if whole:
             parsed_args.visibility = "all"
-        records = bulk.records(parsed_args, manager)
+        records = image.records(parsed_args, manager)
         self._comparison = Comparison(manager.image_v1, other_side, parsed_args.members)
         differences = self._comparison.differences(
             records,

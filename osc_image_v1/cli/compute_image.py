@@ -169,7 +169,6 @@ class DeleteComputeImage(base.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""
-        from osc_image_v1.cli import many
         from osc_image_v1.cli.clients import compute_image_client
         from osc_image_v1.exceptions import Forbidden
 
@@ -182,7 +181,7 @@ class DeleteComputeImage(base.Command):
             return str(error) + (hint if isinstance(error, Forbidden) else "")
 
         client = compute_image_client(self.app.client_manager)
-        many.delete_images(client, parsed_args.images, reason)
+        base.delete_images(client, parsed_args.images, reason)
 
 
 _UNSHARES = _(

@@ -108,12 +108,10 @@ class OutcomeLister(base.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what came of each image, and fail after that if one could not be copied."""
-        from osc_image_v1.cli import bulk
-        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import ImageV1Error
 
         interrupted = _("Interrupted: run the same command again, and it goes on")
-        with ended_by_signals(interrupted, self._job.interrupt):
+        with base.ended_by_signals(interrupted, self._job.interrupt):
             super().produce_output(parsed_args, column_names, data)
         failed = sum(self._count[word] for word in ("fail", "failed"))
         left = self._count["not tried"]
@@ -122,7 +120,7 @@ class OutcomeLister(base.Lister):
         LOG.warning("%s%s", _("Images: %d") % total, f" ({summary})" if summary else "")
         if failed or left:
             reason = self.failure % {"failed": failed, "total": total}
-            raise ImageV1Error(reason + bulk.left_over(left, self._job.why_not_all))
+            raise ImageV1Error(reason + base.left_over(left, self._job.why_not_all))
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
         # Lists do without the collector while they are written; requests and errors need it.
@@ -177,13 +175,12 @@ class CopyImage(OutcomeLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
-        from osc_image_v1.cli import bulk
         from osc_image_v1.cli.clouds import OtherCloud
         from osc_image_v1.migrate.job import Job
         from osc_image_v1.migrate.sources import ServiceSource
 
         manager = self.app.client_manager
-        records = bulk.records(parsed_args, manager)
+        records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
         plan = plan_of(parsed_args, manager, cloud)
         copy = Job(

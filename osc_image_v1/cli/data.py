@@ -49,9 +49,7 @@ class SaveImage(base.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Save the image."""
-        from osc_image_v1.cli.signals import ended_by_signals
-
-        with ended_by_signals(_("Interrupted: the image is not saved")):
+        with base.ended_by_signals(_("Interrupted: the image is not saved")):
             saved = self._save(parsed_args)
         if not saved.verified:
             LOG.warning(

@@ -62,12 +62,10 @@ class ExportImage(base.ShowOne):
         from pathlib import Path
 
         from osc_image_v1.archive.export import Export
-        from osc_image_v1.cli import bulk
         from osc_image_v1.cli.projects import ProjectNames
-        from osc_image_v1.cli.signals import ended_by_signals
 
         manager = self.app.client_manager
-        records = bulk.records(parsed_args, manager)
+        records = image.records(parsed_args, manager)
         export = Export(
             manager.image_v1,
             Path(parsed_args.directory),
@@ -77,7 +75,7 @@ class ExportImage(base.ShowOne):
             project_name=ProjectNames(manager).get,
         )
         interrupted = _("Interrupted: run the same command again, and it goes on")
-        with ended_by_signals(interrupted, export.interrupt):
+        with base.ended_by_signals(interrupted, export.interrupt):
             summary = export.plan(records) if parsed_args.dry_run else export.run(records)
         self._summary = summary
         values = {
@@ -97,7 +95,6 @@ class ExportImage(base.ShowOne):
         super().produce_output(parsed_args, column_names, data)
         summary = self._summary
         if summary.failed or summary.not_tried:
-            from osc_image_v1.cli import bulk
             from osc_image_v1.exceptions import ImageV1Error
 
             reason = _("%(failed)d of %(total)d images could not be exported") % {
@@ -105,7 +102,7 @@ class ExportImage(base.ShowOne):
                 "total": summary.images,
             }
             again = _(": run the same command again to try them again")
-            raise ImageV1Error(reason + (bulk.left_over(summary.not_tried, summary.why) or again))
+            raise ImageV1Error(reason + (base.left_over(summary.not_tried, summary.why) or again))
 
 
 _FINDING = (
@@ -158,14 +155,13 @@ class VerifyExport(base.Lister):
         from pathlib import Path
 
         from osc_image_v1.archive.verify import Verification
-        from osc_image_v1.cli.signals import ended_by_signals
 
         verification = Verification(
             Path(parsed_args.directory),
             parallel=parsed_args.parallel,
             client=self._client() if parsed_args.repair else None,
         )
-        with ended_by_signals(_("Interrupted: not all files were checked")):
+        with base.ended_by_signals(_("Interrupted: not all files were checked")):
             found = [
                 finding
                 for finding in verification.findings()

@@ -176,6 +176,27 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
     return query
 
 
+def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
+    """Return the records of the images that are named, or that filters choose.
+
+    :param parsed_args: ``images``, and what :func:`add_filters` took
+    :param manager: the shell's client manager
+    :returns: an iterator, its first page fetched
+    :raises InvalidInput: if there are both names and filters
+    """
+    from osc_image_v1.api.queries import ImageQuery
+    from osc_image_v1.archive.export import named_records
+    from osc_image_v1.exceptions import InvalidInput
+
+    query = query_of(parsed_args, manager)
+    if parsed_args.images:
+        if query != ImageQuery():
+            raise InvalidInput(_("Name images, or choose them by options, but not both"))
+        return base.started(named_records(manager.image_v1, parsed_args.images))
+    pages = base.started(manager.image_v1.pages(query, detail=True))
+    return (record for page in pages for record in page)
+
+
 class ListImage(base.Lister):
     _description = _(
         "List images of the Image API v1: all of them, or those that the options choose. Without "

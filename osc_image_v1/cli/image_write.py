@@ -274,14 +274,13 @@ class CreateImage(base.ShowOne):
         """Return column names and values of the new image."""
         from osc_image_v1.api.fields import check_formats
         from osc_image_v1.cli import scope
-        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.transfer.upload import create_image
 
         manager = self.app.client_manager
         fields = _fields(parsed_args, size=parsed_args.size, checksum=parsed_args.checksum)
         wait = _waiting_time(parsed_args)
         scope.check_owner(manager, parsed_args.project is not None, "--project")
-        interrupted = ended_by_signals(_("Interrupted"))
+        interrupted = base.ended_by_signals(_("Interrupted"))
         with interrupted, _data(parsed_args, parsed_args.size) as data:
             if data is not None or fields.has_source:
                 check_formats(fields.disk_format, fields.container_format)
@@ -345,14 +344,13 @@ class SetImage(base.Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Change the image."""
         from osc_image_v1.api.fields import ImageFields
-        from osc_image_v1.cli.signals import ended_by_signals
         from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.transfer.upload import check_pair, fill_image
 
         manager = self.app.client_manager
         fields = _fields(parsed_args)
         wait = _waiting_time(parsed_args)
-        interrupted = ended_by_signals(
+        interrupted = base.ended_by_signals(
             _("Interrupted: an image that was just given data is killed, and must be created anew")
         )
         with interrupted, _data(parsed_args, parsed_args.size) as data:
@@ -437,14 +435,12 @@ class DeleteImage(base.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""
-        from osc_image_v1.cli import many
-
         client = self.app.client_manager.image_v1
 
         def reason(name_or_id: str, error: Exception) -> str:
             return str(error) + _unprotect(client, name_or_id, error)
 
-        many.delete_images(client, parsed_args.images, reason)
+        base.delete_images(client, parsed_args.images, reason)
 
 
 def _unprotect(client: Any, name_or_id: str, error: Exception) -> str:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from osc_image_v1.cli.signals import ended_by_signals
+from osc_image_v1.cli.base import ended_by_signals
 
 
 def _end_this_process(cleaned: list[bool]) -> None:
