@@ -154,26 +154,26 @@ class CompareImage(base.Lister):
         from pathlib import Path
 
         from osc_image_v1.cli import clients
-        from osc_image_v1.report import compare
+        from osc_image_v1.report import peers
 
         manager = self.app.client_manager
         kind, name = parsed_args.peer
         if kind == "compute":
-            return compare.ComputePeer(clients.compute_image_client(manager))
+            return peers.ComputePeer(clients.compute_image_client(manager))
         if kind == "v2":
-            return compare.V2Peer(clients.image_v2_client(manager))
+            return peers.V2Peer(clients.image_v2_client(manager))
         if kind == "directory":
             from osc_image_v1.archive.archive import Archive
 
             archive = Archive(Path(name))
             archive.check_not_empty()
-            return compare.DirectoryPeer(archive)
+            return peers.DirectoryPeer(archive)
         return self._cloud(parsed_args, name)
 
     def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:
         from osc_image_v1.cli.clouds import OtherCloud, project_map
         from osc_image_v1.migrate.drafts import Plan
-        from osc_image_v1.report.compare import CloudPeer
+        from osc_image_v1.report.peers import CloudPeer
 
         manager = self.app.client_manager
         cloud = OtherCloud(name, manager)

@@ -17,7 +17,8 @@ from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
-from osc_image_v1.report.compare import CloudPeer, Comparison
+from osc_image_v1.report.compare import Comparison
+from osc_image_v1.report.peers import CloudPeer
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import adapter_at, detail, image_id
 from tests.unit.glance import Glance, refuse

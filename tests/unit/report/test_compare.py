@@ -25,14 +25,8 @@ from osc_image_v1.migrate.job import Job
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
-from osc_image_v1.report.compare import (
-    CloudPeer,
-    Comparison,
-    ComputePeer,
-    DirectoryPeer,
-    Peer,
-    V2Peer,
-)
+from osc_image_v1.report.compare import Comparison
+from osc_image_v1.report.peers import CloudPeer, ComputePeer, DirectoryPeer, Peer, V2Peer
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2

@@ -1,0 +1,376 @@
+"""The other side of a comparison: what it has, and what it ought to have."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from osc_image_v1.api.compute_images import ComputeImageClient
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.models import ComputeImage, ImageDetail
+from osc_image_v1.api.records import Record
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.archive.manifest import ExportedImage
+from osc_image_v1.exceptions import Forbidden, ImageNotFound
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, state_of
+from osc_image_v1.migrate.targets import Target
+from osc_image_v1.report.fields import (
+    Fields,
+    fields_of_v1,
+    fields_of_v2,
+    seconds,
+    with_properties,
+    without_hidden,
+)
+from osc_image_v1.transfer.expected import expected_of, has_data
+
+#: Such an image has no data, and is in no list of the other side.
+GONE = frozenset(("killed", "deleted", "pending_delete"))
+
+_STATUS_IN_COMPUTE = {
+    "active": "ACTIVE",
+    "queued": "SAVING",
+    "saving": "SAVING",
+    "killed": "ERROR",
+    "deleted": "DELETED",
+    "pending_delete": "DELETED",
+}
+_COPIED = frozenset(("active", "deactivated", "queued"))
+
+
+@dataclass(frozen=True)
+class PeerImage:
+    """An image of the other side.
+
+    :ivar image_id: the ID that it has there
+    """
+
+    image_id: str
+    name: str | None
+    fields: Fields
+
+
+class Peer(abc.ABC):
+    """The other side of a comparison."""
+
+    #: Whether it has data of its own, not that of the service here.
+    has_own_data = False
+
+    @abc.abstractmethod
+    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
+        """Return what the other side ought to say of an image, None where it has no such ones.
+
+        :param image: the image here
+        :param other: what the other side has of it
+        """
+
+    @abc.abstractmethod
+    def all(self) -> Iterator[PeerImage]:
+        """Yield all images of the other side."""
+
+    @abc.abstractmethod
+    def find(self, image: ImageDetail) -> PeerImage | None:
+        """Return what the other side has of an image here."""
+
+    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> PeerImage | None:
+        """Return what the other side has of an image here, and remove it from what is listed.
+
+        :param image: the image here
+        :param there: what is listed, by the IDs there
+        """
+        return there.pop(image.id, None)
+
+    def members(self, other: PeerImage) -> Sequence[str] | None:  # noqa: ARG002 (others know them)
+        """Return whom an image is shared with, None where that cannot be known."""
+        return None
+
+    def expected_members(self, members: Iterable[str]) -> Sequence[str]:
+        """Return whom an image ought to be shared with there."""
+        return sorted(members)
+
+
+class ComputePeer(Peer):
+    """The Compute service's image proxy; it knows no owner, visibility, format or checksum.
+
+    :param client: the service
+    """
+
+    def __init__(self, client: ComputeImageClient) -> None:
+        self._client = client
+
+    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+        """Return what the proxy ought to say of an image."""
+        if image.status in GONE:
+            return None
+        fields = fields_of_v1(image)
+        fields["status"] = _STATUS_IN_COMPUTE.get(str(image.status), "UNKNOWN")
+        return without_hidden(fields)
+
+    def all(self) -> Iterator[PeerImage]:
+        """Yield all images that the proxy lists."""
+        return map(_other_of_compute, self._client.images())
+
+    def find(self, image: ImageDetail) -> PeerImage | None:
+        """Return an image."""
+        try:
+            return _other_of_compute(self._client.get(image.id))
+        except ImageNotFound:
+            return None
+
+
+def _other_of_compute(image: ComputeImage) -> PeerImage:
+    fields: Fields = {
+        "name": image.name,
+        "status": image.status,
+        "size": image.size,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "created_at": seconds(image.created_at),
+        "updated_at": seconds(image.updated_at),
+    }
+    known = {name: value for name, value in fields.items() if value is not None or name == "name"}
+    return PeerImage(image.id, image.name, with_properties(known, image.metadata))
+
+
+class V2Peer(Peer):
+    """The Image API v2 of the same service.
+
+    :param client: the service
+    """
+
+    def __init__(self, client: ImageV2Client) -> None:
+        self._client = client
+
+    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+        """Return what v2 ought to say of an image."""
+        return None if image.status in GONE else without_hidden(fields_of_v1(image))
+
+    def all(self) -> Iterator[PeerImage]:
+        """Yield all images that v2 lists, but for community ones, which v1 does not know."""
+        for page in self._client.pages():
+            yield from map(_other_of_v2, page)
+
+    def find(self, image: ImageDetail) -> PeerImage | None:
+        """Return an image."""
+        try:
+            return _other_of_v2(self._client.get(image.id))
+        except ImageNotFound:
+            return None
+
+    def members(self, other: PeerImage) -> Sequence[str] | None:
+        """Return whom an image is shared with."""
+        return _members_in_v2(self._client, other)
+
+
+def _other_of_v2(record: Record) -> PeerImage:
+    fields = fields_of_v2(record)
+    return PeerImage(str(record["id"]), fields["name"], fields)
+
+
+def _members_in_v2(client: ImageV2Client, other: PeerImage) -> Sequence[str]:
+    try:
+        return sorted(client.members(other.image_id))
+    except Forbidden:
+        # Only an image that is shared has any.
+        return []
+
+
+class CloudPeer(Peer):
+    """Another service, that images were copied to.
+
+    :param target: that service, as :mod:`~osc_image_v1.migrate.job` writes to it
+    :param client: its client
+    :param plan: how the images were written
+    :param here: the service that they were copied from, to look up kernels and ramdisks; without
+        it nothing tells which image there is the copy of one
+    """
+
+    has_own_data = True
+
+    def __init__(
+        self,
+        target: Target,
+        client: ImageV2Client | ImageClient,
+        plan: Plan,
+        here: ImageClient | None = None,
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._plan = replace(plan, new_ids=False, image_ids={})
+        # What is copied with another ID says which it had; and so may any image of a stranger.
+        self._with_new_ids = replace(plan, new_ids=True, image_ids={})
+        self._here = here
+        self._sources: dict[str, list[str]] = {}
+
+    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
+        """Return what a copy of an image ought to be."""
+        if image.status not in _COPIED:
+            return None
+        new_id = other is not None and other.image_id != image.id
+        if new_id:
+            self._learn_references(image)
+        draft = self._draft(image, new_id)
+        fields = fields_of_v1(replace(image, properties=draft.properties))
+        del fields["created_at"], fields["updated_at"]
+        data = expected_of(image)
+        del fields["checksum"]
+        if has_data(image) and data.algorithm is not None:
+            # The Image API v2 shows another checksum than MD5 in a field of its own.
+            fields["checksum" if data.md5 else data.algorithm] = data.checksum
+        if not has_data(image) or data.size is None:
+            del fields["size"]
+        fields["owner"] = draft.owner
+        if not draft.owned and (draft.owner is None or self._plan.projects):
+            # Nobody can say what it ought to be.
+            del fields["owner"]
+        fields["public"] = draft.visibility == "public"
+        if self._plan.visibility is not None:
+            fields["visibility"] = draft.visibility
+        fields["status"] = draft.status
+        return fields
+
+    def _draft(self, image: ImageDetail, new_id: bool) -> Draft:
+        plan = self._with_new_ids if new_id else self._plan
+        return self._target.draft(image, (), plan, strict=False)
+
+    def _learn_references(self, image: ImageDetail) -> None:
+        """Learn which images there are the copies of an image's kernel and ramdisk."""
+        for name in IMAGE_REFERENCES:
+            other = image.properties.get(name)
+            if not other or other in self._with_new_ids.image_ids or self._here is None:
+                continue
+            try:
+                found = self._target.find(self._draft(self._here.get(other), new_id=True))
+            except ImageNotFound:
+                # Nothing tells what it was: what belongs to the image's project is trusted.
+                found = self._target.copy_of(other, self._draft(image, new_id=True).owner)
+            self._with_new_ids.image_ids[other] = other if found is None else found.image_id
+
+    def all(self) -> Iterator[PeerImage]:
+        """Yield all images of the other service."""
+        for found in self._target.everything():
+            if found.source_id is not None:
+                self._sources.setdefault(found.source_id, []).append(found.image_id)
+            yield self._other(found.record)
+
+    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> PeerImage | None:
+        """Return the copy of an image, by its ID or by the one that it had."""
+        ids = [image.id, *self._sources.get(image.id, ())]
+        owner = self._draft(image, new_id=True).owner
+        copies = (one for one in ids if one in there and _is_copy(image, owner, there[one]))
+        return there.pop(next(copies, image.id), None)
+
+    def find(self, image: ImageDetail) -> PeerImage | None:
+        """Return the copy of an image, by its ID or by the one that it had."""
+        draft = self._draft(image, new_id=True)
+        same_id = self._get(image.id)
+        if same_id is not None and _is_copy(image, draft.owner, same_id):
+            return same_id
+        found = self._target.find(draft)
+        return same_id if found is None else self._get(found.image_id)
+
+    def _get(self, image_id: str) -> PeerImage | None:
+        try:
+            if isinstance(self._client, ImageV2Client):
+                return _other_of_v2(self._client.get(image_id))
+            return _other_of_v1(self._client.get(image_id))
+        except ImageNotFound:
+            return None
+
+    def _other(self, record: Record) -> PeerImage:
+        if isinstance(self._client, ImageV2Client):
+            return _other_of_v2(record)
+        return _other_of_v1(ImageDetail.from_record(record))
+
+    def members(self, other: PeerImage) -> Sequence[str] | None:
+        """Return whom an image is shared with."""
+        if isinstance(self._client, ImageV2Client):
+            return _members_in_v2(self._client, other)
+        return sorted(member.member_id for member in self._client.members(other.image_id))
+
+    def expected_members(self, members: Iterable[str]) -> Sequence[str]:
+        """Return whom an image ought to be shared with there."""
+        projects = self._plan.projects
+        if self._plan.visibility not in (None, "shared"):
+            return []
+        return sorted(
+            projects.get(member, member)
+            for member in members
+            if member in projects or self._plan.keep_projects
+        )
+
+
+def _is_copy(image: ImageDetail, owner: str | None, other: PeerImage) -> bool:
+    """Tell whether an image has the data and the project of a copy, which strangers cannot give."""
+    fields = other.fields
+    found = Found(
+        other.image_id, fields["status"], fields["size"], fields["checksum"], unfinished=False
+    )
+    return bool(fields["owner"] == owner) and state_of(image, found) in ("complete", "empty")
+
+
+def _other_of_v1(image: ImageDetail) -> PeerImage:
+    fields = fields_of_v1(image)
+    if has_data(image) and expected_of(image).algorithm not in (None, "md5"):
+        fields[str(expected_of(image).algorithm)] = fields.pop("checksum")
+    return PeerImage(image.id, image.name, fields)
+
+
+class DirectoryPeer(Peer):
+    """A directory that images were exported to; their files are not hashed.
+
+    :param archive: the directory
+    """
+
+    has_own_data = True
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+        """Return what the manifest ought to say of an image."""
+        fields = fields_of_v1(image)
+        if not has_data(image):
+            return fields
+        if expected_of(image).size is None:
+            del fields["size"]
+        return {**fields, "data": "there"}
+
+    def all(self) -> Iterator[PeerImage]:
+        """Yield all images of the manifests."""
+        return map(self._other, self._archive)
+
+    def find(self, image: ImageDetail) -> PeerImage | None:
+        """Return an image."""
+        exported = self._archive.find(image.id)
+        return None if exported is None else self._other(exported)
+
+    def members(self, other: PeerImage) -> Sequence[str] | None:
+        """Return whom an image was shared with."""
+        exported = self._archive.find(other.image_id)
+        if exported is None or exported.members is None:
+            return None
+        return sorted(member.member_id for member in exported.members)
+
+    def _other(self, exported: ExportedImage) -> PeerImage:
+        fields = fields_of_v1(exported.image)
+        if has_data(exported.image):
+            fields["data"] = self._data(exported)
+        if exported.data is not None:
+            fields["size"] = exported.data.size
+            algorithm = expected_of(exported.image).algorithm
+            if algorithm in ("md5", "sha256"):
+                fields["checksum"] = getattr(exported.data, algorithm)
+        return PeerImage(exported.id, exported.name, fields)
+
+    def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:
+        if exported.data is None:
+            return "not exported"
+        try:
+            found = (self._archive.directory / exported.file).lstat().st_size
+        except OSError:
+            return "missing"
+        return "there" if found == exported.data.size else "cut"
