@@ -63,7 +63,7 @@ _HINTS: Mapping[int, tuple[str, Mapping[str, str]]] = {
     ),
     503: ("it has no service to ask, or takes fewer requests at a time", {"nginx": "limit_req"}),
     504: (
-        "it waits less long than the service takes, which may have done it or may be at it",
+        "it waits less long than the service takes",
         {"nginx": "proxy_read_timeout", "haproxy": "timeout server", "apache": "ProxyTimeout"},
     ),
 }

@@ -26,10 +26,10 @@ NONE = "nothing"
 
 _DELETE = "remove it with 'openstack image v1 delete <image>'"
 _FILL = "give it its data with 'openstack image v1 set --file <file> <image>', or "
-_IN_FRONT = (
+IN_FRONT = (
     "something in front of the service answered, not the service itself (no request ID): busy; it "
-    "waits less long than the service takes, which may have done it or may be at it: look at its "
-    "settings, as nginx's proxy_read_timeout, haproxy's timeout server, apache's ProxyTimeout"
+    "waits less long than the service takes: look at its settings, as nginx's proxy_read_timeout, "
+    "haproxy's timeout server, apache's ProxyTimeout"
 )
 _UPLOAD = "Cannot upload the data of image <image>"
 _CREATE = "Cannot create image <image>"
@@ -45,7 +45,7 @@ _ELSEWHERE = (
 )
 _HUNG_UP = "no answer from <service>: Remote end closed connection without response"
 _TOO_LONG = "no answer from <service>: it took too long, try again or raise --os-image-v1-timeout"
-_GATEWAY = f"{_UPLOAD}: {_IN_FRONT} (HTTP 504)"
+_GATEWAY = f"{_UPLOAD}: {IN_FRONT} (HTTP 504)"
 _SAVING = (
     "; image <image> may still get its data, it is saving: look with 'openstack image v1 show "
     "<image>'"
@@ -243,7 +243,7 @@ _LOST = (
     ),
     UploadRow(
         "504 of a front end, and the service stores for ever",
-        f"{_UPLOAD}: {_IN_FRONT} (HTTP 504){_SAVING}",
+        f"{_UPLOAD}: {IN_FRONT} (HTTP 504){_SAVING}",
         1,
         "the image, saving",
         {"upload": [Undone(front_end(504), status="saving")]},
@@ -252,7 +252,7 @@ _LOST = (
     ),
     _fails(
         "504 of a front end, and the service has not begun",
-        f"{_UPLOAD}: {_IN_FRONT} (HTTP 504)",
+        f"{_UPLOAD}: {IN_FRONT} (HTTP 504)",
         Undone(front_end(504)),
         "queued",
         asked=(),
@@ -260,7 +260,7 @@ _LOST = (
     ),
     _fails(
         "504 of a front end, and the service has given up",
-        f"{_UPLOAD}: {_IN_FRONT} (HTTP 504)",
+        f"{_UPLOAD}: {IN_FRONT} (HTTP 504)",
         Undone(front_end(504), status="killed"),
         asked=("create", "upload", "head", "head"),
     ),
@@ -352,7 +352,7 @@ _CLEAN_UP = (
     UploadRow(
         "``--clean-up``, and 504 of a front end though the service stores for ever: nothing is "
         "removed",
-        f"{_UPLOAD}: {_IN_FRONT} (HTTP 504){_SAVING}",
+        f"{_UPLOAD}: {IN_FRONT} (HTTP 504){_SAVING}",
         1,
         "the image, saving",
         {"upload": [Undone(front_end(504), status="saving")]},

@@ -14,6 +14,7 @@ from tests.faults.server import (
     lost,
     status_is,
 )
+from tests.faults.upload_rows import IN_FRONT
 
 PROJECT = "9" * 32
 OTHER = "8" * 32
@@ -44,8 +45,8 @@ _PAGE = (
 _IN_PART = "; its data may be gone in part now: delete it again"
 _SHOW = "look with 'openstack image v1 show <image>'"
 _GONE = (
-    f"{_CANNOT}: busy (HTTP 504); image <image> is being deleted: waiting for that, 300 seconds at "
-    "most"
+    f"{_CANNOT}: {IN_FRONT} (HTTP 504); image <image> is being deleted: waiting for that, 300 "
+    "seconds at most"
 )
 
 
@@ -90,7 +91,7 @@ CHANGES = (
         "504 of a front end, and nothing was changed",
         _RENAME,
         {"change": [Undone(front_end(504))]},
-        "Cannot change image <image>: busy (HTTP 504)",
+        f"Cannot change image <image>: {IN_FRONT} (HTTP 504)",
         1,
         False,
     ),
@@ -98,7 +99,7 @@ CHANGES = (
         "504 of a front end, and the image cannot be looked at",
         _RENAME,
         {"change": [front_end(504)], "head": [lambda answer, service: answer, instead(403, "No")]},
-        "Cannot change image <image>: busy (HTTP 504); whether it was done is not known; "
+        f"Cannot change image <image>: {IN_FRONT} (HTTP 504); whether it was done is not known; "
         f"{_SHOW} (Cannot show image <image> (HTTP 403, request req-1))",
         1,
     ),

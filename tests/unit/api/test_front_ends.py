@@ -85,8 +85,8 @@ BEGINS = "X: something in front of the service answered, not the service itself 
         (
             504,
             nginx("504 Gateway Time-out"),
-            "(nginx/1.22.1, no request ID); it waits less long than the service takes, which may "
-            "have done it or may be at it: look at proxy_read_timeout there",
+            "(nginx/1.22.1, no request ID); it waits less long than the service takes: "
+            "look at proxy_read_timeout there",
         ),
         (
             400,
@@ -111,8 +111,7 @@ BEGINS = "X: something in front of the service answered, not the service itself 
             504,
             haproxy("504 Gateway Time-out", "The server didn't respond in time."),
             "(HAProxy, by its page, no request ID): The server didn't respond in time; it waits "
-            "less long than the service takes, which may have done it or may be at it: look at "
-            "timeout server there",
+            "less long than the service takes: look at timeout server there",
         ),
         (
             503,
@@ -145,9 +144,8 @@ BEGINS = "X: something in front of the service answered, not the service itself 
         (
             504,
             "",
-            "(no request ID); it waits less long than the service takes, which may have done it "
-            "or may be at it: look at its settings, as nginx's proxy_read_timeout, haproxy's "
-            "timeout server, apache's ProxyTimeout",
+            "(no request ID); it waits less long than the service takes: look at its settings, "
+            "as nginx's proxy_read_timeout, haproxy's timeout server, apache's ProxyTimeout",
         ),
     ],
 )
