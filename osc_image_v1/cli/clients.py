@@ -1,7 +1,9 @@
-"""From the shell's settings to API clients."""
+"""From settings to API clients: those of the shell, and those of other clouds of clouds.yaml."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,9 @@ from keystoneauth1 import adapter as ksa_adapter
 from osc_image_v1.api.http import DEFAULT_TIMEOUT
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.pools import keep_connections
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from osc_image_v1.i18n import _
-from osc_image_v1.text import printable
+from osc_image_v1.text import printable, without_secrets
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
@@ -39,9 +41,9 @@ def image_client(manager: Any) -> ImageClient:
 
     :param manager: the shell's client manager
     """
-    from osc_image_v1.cli import scope
+    from osc_image_v1.cli import identity
 
-    scope.tell(manager)
+    identity.tell_scope(manager)
     override = _settings(manager).get("image_v1_endpoint_override") or None
     return ImageClient(
         _adapter(manager, "image"), endpoint_override=override, timeout=timeout_of(manager)
@@ -68,13 +70,13 @@ def image_target(manager: Any, version: str) -> Target:
     :param version: ``v2`` or ``v1``
     """
     from osc_image_v1.api.image_v2 import ImageV2Client
-    from osc_image_v1.cli import scope
+    from osc_image_v1.cli import identity
     from osc_image_v1.migrate.target_v1 import V1Target
     from osc_image_v1.migrate.target_v2 import V2Target
 
     if version == "v1":
         return V1Target(image_client(manager))
-    scope.tell(manager)
+    identity.tell_scope(manager)
     return V2Target(ImageV2Client(_adapter(manager, "image"), timeout=timeout_of(manager)))
 
 
@@ -141,3 +143,90 @@ def _check_files(session: Any) -> None:
                 _("There is no file %(path)s: give the right one with %(option)s or in clouds.yaml")
                 % {"path": printable(path), "option": option}
             )
+
+
+class OtherCloud:
+    """A cloud of clouds.yaml beside the one that the shell works with: a client manager for it.
+
+    :param name: its name there; ``OS_CLIENT_CONFIG_FILE`` counts as it does for the shell
+    :param beside: the shell's client manager, whose time-out counts where the cloud has none
+    :raises InvalidInput: if there is no such cloud, or its settings are wrong
+    :raises ImageV1Error: if nobody can log in there
+    """
+
+    def __init__(self, name: str, beside: Any = None) -> None:
+        from keystoneauth1 import exceptions as ksa_exceptions
+        from openstack import config as sdk_config
+        from openstack import exceptions as sdk_exceptions
+
+        self.name = name
+        try:
+            self.config: Any = sdk_config.OpenStackConfig().get_one(cloud=name)
+            self.session = self.config.get_session()
+            self.project: str | None = self.session.get_project_id()
+        # ValueError: a time-out that is no number.
+        except (sdk_exceptions.ConfigException, ValueError) as error:
+            raise InvalidInput(
+                _("Cloud '%(name)s': %(reason)s")
+                % {"name": printable(name), "reason": _line(error)}
+            ) from error
+        except (ksa_exceptions.ClientException, sdk_exceptions.SDKException) as error:
+            raise ImageV1Error(
+                _("Cannot log in to cloud '%(name)s': %(reason)s")
+                % {"name": printable(name), "reason": _line(error)}
+            ) from error
+        self._set_timeout(beside)
+
+    def _set_timeout(self, beside: Any) -> None:
+        if beside is not None and self.session.timeout is None:
+            self.session.timeout = timeout_of(beside)
+        try:
+            timeout_of(self)
+        except InvalidInput as error:
+            raise InvalidInput(
+                _("Cloud '%(name)s': %(reason)s") % {"name": printable(self.name), "reason": error}
+            ) from None
+
+    @functools.cached_property
+    def sdk_connection(self) -> Any:
+        """What looks projects up, and has the cloud's settings."""
+        from openstack import connection
+
+        return connection.Connection(config=self.config)
+
+    @property
+    def auth_ref(self) -> Any:
+        """What the Identity service said of the token, None where there is no such service."""
+        get_access = getattr(self.session.auth, "get_access", None)
+        return None if get_access is None else get_access(self.session)
+
+    def shares_projects(self, manager: Any) -> bool:
+        """Tell whether the shell's cloud has the same Identity service, and so the same projects.
+
+        :param manager: the shell's client manager
+        """
+        here = _identity(manager.sdk_connection.config, manager.session)
+        return not here.isdisjoint(_identity(self.config, self.session))
+
+
+def _identity(config: Any, session: Any) -> set[str]:
+    """Return the URLs by which an Identity service is known."""
+    from keystoneauth1 import exceptions as ksa_exceptions
+
+    urls = [(config.config.get("auth") or {}).get("auth_url")]
+    with contextlib.suppress(ksa_exceptions.ClientException):
+        urls.append(
+            session.get_endpoint(service_type="identity", interface="public", skip_discovery=True)
+        )
+    return {_bare(str(url)) for url in urls if url}
+
+
+def _bare(url: str) -> str:
+    """Return a URL without version and slash at its end."""
+    base = url.rstrip("/")
+    head, _slash, last = base.rpartition("/")
+    return head.rstrip("/") if last in ("v3", "v2.0") else base
+
+
+def _line(error: Exception) -> str:
+    return printable(without_secrets(" ".join(str(error).split())))[:300]

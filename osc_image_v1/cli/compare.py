@@ -171,7 +171,8 @@ class CompareImage(base.Lister):
         return self._cloud(parsed_args, name)
 
     def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:
-        from osc_image_v1.cli.clouds import OtherCloud, project_map
+        from osc_image_v1.cli.clients import OtherCloud, image_target
+        from osc_image_v1.cli.projects import project_map
         from osc_image_v1.migrate.drafts import Plan
         from osc_image_v1.report.peers import CloudPeer
 
@@ -185,5 +186,5 @@ class CompareImage(base.Lister):
             projects=projects,
             keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
         )
-        target = cloud.target(parsed_args.target)
+        target: Any = image_target(cloud, parsed_args.target)
         return CloudPeer(target, target.client, plan, manager.image_v1)

@@ -95,7 +95,7 @@ class ListComputeImage(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ComputeImageQuery
-        from osc_image_v1.cli import scope
+        from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import compute_image_client
 
         query = ComputeImageQuery(
@@ -111,7 +111,7 @@ class ListComputeImage(base.Lister):
             limit=parsed_args.limit,
             page_size=parsed_args.page_size,
         )
-        scope.tell(self.app.client_manager)
+        identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
         return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)

@@ -175,7 +175,7 @@ class CopyImage(OutcomeLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
-        from osc_image_v1.cli.clouds import OtherCloud
+        from osc_image_v1.cli.clients import OtherCloud, image_target
         from osc_image_v1.migrate.job import Job
         from osc_image_v1.migrate.sources import ServiceSource
 
@@ -185,7 +185,7 @@ class CopyImage(OutcomeLister):
         plan = plan_of(parsed_args, manager, cloud)
         copy = Job(
             ServiceSource(manager.image_v1),
-            cloud.target(parsed_args.target),
+            image_target(cloud, parsed_args.target),
             plan,
             shard=parsed_args.shard,
             parallel=parsed_args.parallel,
@@ -204,15 +204,15 @@ def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
     :param manager: the shell's client manager
     :param cloud: the cloud that they go to
     """
-    from osc_image_v1.cli import scope
-    from osc_image_v1.cli.clouds import project_map
+    from osc_image_v1.cli import identity
+    from osc_image_v1.cli.projects import project_map
     from osc_image_v1.migrate.drafts import Plan
 
     projects = (
         project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
     )
     keep = parsed_args.keep_project_ids or cloud.shares_projects(manager)
-    scope.check_owner(cloud, bool(projects) or keep, MAPPED, cloud.name)
+    identity.check_owner(cloud, bool(projects) or keep, MAPPED, cloud.name)
     return Plan(
         new_ids=parsed_args.new_ids,
         visibility=parsed_args.new_visibility,

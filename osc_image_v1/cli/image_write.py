@@ -273,13 +273,13 @@ class CreateImage(base.ShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return column names and values of the new image."""
         from osc_image_v1.api.fields import check_formats
-        from osc_image_v1.cli import scope
+        from osc_image_v1.cli import identity
         from osc_image_v1.transfer.upload import create_image
 
         manager = self.app.client_manager
         fields = _fields(parsed_args, size=parsed_args.size, checksum=parsed_args.checksum)
         wait = _waiting_time(parsed_args)
-        scope.check_owner(manager, parsed_args.project is not None, "--project")
+        identity.check_owner(manager, parsed_args.project is not None, "--project")
         interrupted = base.ended_by_signals(_("Interrupted"))
         with interrupted, _data(parsed_args, parsed_args.size) as data:
             if data is not None or fields.has_source:

@@ -54,7 +54,7 @@ class ImportImage(OutcomeLister):
         from pathlib import Path
 
         from osc_image_v1.archive.archive import Archive
-        from osc_image_v1.cli import scope
+        from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import image_target
         from osc_image_v1.migrate.drafts import Plan
         from osc_image_v1.migrate.job import Job
@@ -65,7 +65,7 @@ class ImportImage(OutcomeLister):
         archive.check_not_empty()
         projects = _projects(parsed_args, manager, archive)
         keep = parsed_args.keep_project_ids
-        scope.check_owner(manager, bool(projects) or keep, MAPPED)
+        identity.check_owner(manager, bool(projects) or keep, MAPPED)
         plan = Plan(
             new_ids=parsed_args.new_ids,
             visibility=parsed_args.new_visibility,
@@ -91,9 +91,8 @@ def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Ma
     """
     from pathlib import Path
 
-    from osc_image_v1.cli.projects import ProjectNames, project_id
+    from osc_image_v1.cli.projects import ProjectNames, project_id, read_project_map
     from osc_image_v1.migrate.sources import exported_projects
-    from osc_image_v1.transfer.project_map import read_project_map
 
     exported = exported_projects(archive)
     projects: dict[str, str] = {}

@@ -1,10 +1,13 @@
-"""Projects by name or ID."""
+"""Projects by name or ID, and which project of one cloud is which of another."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osc_image_v1.exceptions import InvalidInput
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from osc_image_v1.cli.identity import Identity, Project
 
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LARGEST_MAP = 16 * 2**20
+_YAML = frozenset((".yaml", ".yml", ".json"))
+_TITLES = ("old", "new")
 # So many of the projects that share a name are told.
 _MOST_TOLD = 10
 
@@ -192,3 +198,97 @@ def all_projects(manager: Any, whole: bool = True) -> dict[str, str] | None:
     if whole and not all_of_them:
         return None
     return {project.id: project.name for project in found}
+
+
+def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
+    """Return the IDs of projects, here -> there, from a file of names or IDs.
+
+    :param path: the file
+    :param here: the shell's client manager
+    :param there: the other cloud's
+    :raises InvalidInput: if the file is wrong, or the other cloud has no such project
+    """
+
+    def known(manager: Any, name_or_id: str, gone: bool) -> str:
+        return project_id(manager, name_or_id, gone=gone, domain_option=False)
+
+    # A project here may be gone: its images are still there.
+    projects = read_project_map(Path(path))
+    return {known(here, old, True): known(there, new, False) for old, new in projects.items()}
+
+
+def read_project_map(path: Path) -> dict[str, str]:
+    """Return projects by name or ID: old -> new.
+
+    A file whose name ends in ``.yaml``, ``.yml`` or ``.json`` has a mapping, any other one lines of
+    two values with a comma between; a first line ``old,new``, empty lines and lines that begin with
+    ``#`` do not count.
+
+    :param path: the file
+    :raises InvalidInput: if it cannot be read, or has another form
+    """
+    file = {"file": f"'{printable(str(path))}'"}
+    try:
+        with path.open("rb") as opened:
+            body = opened.read(_LARGEST_MAP + 1)
+        text = body.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = printable(getattr(error, "strerror", None) or str(error))
+        raise InvalidInput(
+            _("Cannot read %(file)s: %(reason)s") % {**file, "reason": reason}
+        ) from error
+    if len(body) > _LARGEST_MAP:
+        most = _LARGEST_MAP // 2**20
+        wrong = _("%(file)s is no project map: it is over %(most)d MiB") % {**file, "most": most}
+        raise InvalidInput(wrong)
+    is_yaml = path.suffix.lower() in _YAML
+    pairs = _yaml(file, text) if is_yaml else _csv(file, text)
+    if not pairs:
+        raise InvalidInput(_("%(file)s has no projects") % file)
+    projects: dict[str, str] = {}
+    for old, new in pairs:
+        if not old or not new:
+            raise InvalidInput(_("%(file)s has a project without a name or ID") % file)
+        if projects.setdefault(old, new) != new:
+            several = _("%(file)s has two projects for '%(name)s'")
+            raise InvalidInput(several % {**file, "name": printable(old)})
+    return projects
+
+
+def _csv(file: Mapping[str, str], text: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    first = True
+    try:
+        rows = list(csv.reader(text.splitlines(), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        wrong = _("%(file)s is no CSV: %(reason)s") % {**file, "reason": error}
+        raise InvalidInput(wrong) from error
+    for number, row in enumerate(rows, 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if len(cells) != len(_TITLES):
+            wrong = _("%(file)s, line %(number)d: not two values, old and new")
+            raise InvalidInput(wrong % {**file, "number": number})
+        if not first or tuple(cell.lower() for cell in cells) != _TITLES:
+            pairs.append((cells[0], cells[1]))
+        first = False
+    return pairs
+
+
+def _yaml(file: Mapping[str, str], text: str) -> list[tuple[str, str]]:
+    import yaml
+
+    try:
+        # All scalars as text: an ID may look like a number.
+        document: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (makes text alone)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = printable(" ".join(str(error).split()))
+        raise InvalidInput(
+            _("%(file)s is no YAML: %(reason)s") % {**file, "reason": reason}
+        ) from error
+    if not isinstance(document, dict) or not all(
+        isinstance(item, str) for pair in document.items() for item in pair
+    ):
+        raise InvalidInput(_("%(file)s is no mapping of old to new projects") % file)
+    return [(old.strip(), new.strip()) for old, new in document.items()]

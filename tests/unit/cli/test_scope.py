@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from keystoneauth1 import access, fixture
 
-from osc_image_v1.cli import clients, scope
+from osc_image_v1.cli import clients, identity
 from osc_image_v1.cli.image import ListImage
 from osc_image_v1.cli.image_write import CreateImage
 from osc_image_v1.exceptions import InvalidInput
@@ -59,19 +59,19 @@ def logged_in(shell: Shell) -> Any:
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_scopes(logged_in: Any, name: str) -> None:
-    assert scope.scope_of(logged_in(TOKENS[name]).client_manager) == name
+    assert identity.scope_of(logged_in(TOKENS[name]).client_manager) == name
 
 
 def test_scopes_of_old_identity_services(logged_in: Any) -> None:
-    assert scope.scope_of(logged_in(v2(project=1)).client_manager) == "project"
-    assert scope.scope_of(logged_in(v2()).client_manager) == "nothing"
+    assert identity.scope_of(logged_in(v2(project=1)).client_manager) == "project"
+    assert identity.scope_of(logged_in(v2()).client_manager) == "nothing"
 
 
 @pytest.mark.parametrize("token", [None, TOKENS["project"]])
 def test_a_project_is_enough(logged_in: Any, token: Any, caplog: Any) -> None:
     manager = logged_in(token).client_manager
-    scope.tell(manager)
-    scope.check_owner(manager, False, "--project")
+    identity.tell_scope(manager)
+    identity.check_owner(manager, False, "--project")
     assert caplog.messages == []
 
 
@@ -109,7 +109,7 @@ def test_the_cloud_is_named(logged_in: Any) -> None:
     for name in ("nothing", "domain"):
         manager = logged_in(TOKENS[name]).client_manager
         with pytest.raises(InvalidInput, match="project in cloud 'new'"):
-            scope.check_owner(manager, False, "--project-map", "new")
+            identity.check_owner(manager, False, "--project-map", "new")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_lists_say_what_is_seen(
 ) -> None:
     listing([brief(0)])
     shell = logged_in(TOKENS[name])
-    with caplog.at_level(logging.INFO, "osc_image_v1.cli.scope"):
+    with caplog.at_level(logging.INFO, "osc_image_v1.cli.identity"):
         shell.run(ListImage, "-f", "json")
     (record,) = caplog.records
     assert record.levelno == level
@@ -136,4 +136,4 @@ def test_other_clients_say_it_too(logged_in: Any, caplog: Any) -> None:
 
 
 def test_without_an_identity_service() -> None:
-    assert scope.scope_of(Shell(session_at(IMAGE_URL)).client_manager) is None
+    assert identity.scope_of(Shell(session_at(IMAGE_URL)).client_manager) is None

@@ -21,9 +21,9 @@ from openstack import exceptions as sdk_exceptions
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.cli import clouds
-from osc_image_v1.cli.clients import image_client
+from osc_image_v1.cli.clients import OtherCloud, image_client, image_target
 from osc_image_v1.cli.copy import CopyImage
+from osc_image_v1.cli.projects import project_map, read_project_map
 from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
@@ -36,7 +36,6 @@ from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource, from_service
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.transfer import deletions
-from osc_image_v1.transfer.project_map import read_project_map
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import IMAGE_URL, Shell, Terminal, detail, image_id, session_at
@@ -596,19 +595,19 @@ def test_the_command_fails_after_its_output(shell: Shell, store: Store, glance: 
 )
 def test_clouds_that_are_none(name: str, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
-        clouds.OtherCloud(name)
+        OtherCloud(name)
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_clients_of_other_clouds(requests_mock: rm.Mocker) -> None:
-    assert image_client(clouds.OtherCloud("v1")).http.endpoint == f"{IMAGE_URL}/v1"
-    assert isinstance(clouds.OtherCloud("v1").target("v1"), V1Target)
-    assert clouds.OtherCloud("other").sdk_connection.config.name == "other"
+    assert image_client(OtherCloud("v1")).http.endpoint == f"{IMAGE_URL}/v1"
+    assert isinstance(image_target(OtherCloud("v1"), "v1"), V1Target)
+    assert OtherCloud("other").sdk_connection.config.name == "other"
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_settings_of_other_clouds(shell: Shell) -> None:
-    old, new = (clouds.OtherCloud("slow", shell.client_manager).target(v) for v in ("v1", "v2"))
+    old, new = (image_target(OtherCloud("slow", shell.client_manager), v) for v in ("v1", "v2"))
     assert old.client.http.endpoint.startswith("http://v1.example/")
     assert new.client.http.endpoint == "http://v2.example/glance/v2"
     assert old.client.http.timeout == new.client.http.timeout == 300
@@ -621,17 +620,17 @@ def test_the_time_out_of_the_command_counts_where_the_other_cloud_has_none(
     setting: str | None, seconds: float
 ) -> None:
     here = Shell(session_at(IMAGE_URL), image_v1_timeout=setting).client_manager
-    assert clouds.OtherCloud("v1", here).target("v2").client.http.timeout == seconds
-    assert clouds.OtherCloud("slow", here).target("v2").client.http.timeout == 300
-    assert clouds.OtherCloud("slow").target("v2").client.http.timeout == 300
-    assert clouds.OtherCloud("v1").target("v2").client.http.timeout == 60
+    assert image_target(OtherCloud("v1", here), "v2").client.http.timeout == seconds
+    assert image_target(OtherCloud("slow", here), "v2").client.http.timeout == 300
+    assert image_target(OtherCloud("slow"), "v2").client.http.timeout == 300
+    assert image_target(OtherCloud("v1"), "v2").client.http.timeout == 60
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 @pytest.mark.parametrize("name", ["never", "ever"])
 def test_a_wrong_time_out_of_another_cloud(shell: Shell, name: str) -> None:
     with pytest.raises(InvalidInput, match=rf"^Cloud '{name}': .*(0|soon)"):
-        clouds.OtherCloud(name, shell.client_manager)
+        OtherCloud(name, shell.client_manager)
 
 
 class _Identity:
@@ -660,7 +659,7 @@ class _Identity:
     ],
 )
 def test_whether_two_clouds_have_the_same_projects(here: Any, there: Any, same: bool) -> None:
-    cloud = object.__new__(clouds.OtherCloud)
+    cloud = object.__new__(OtherCloud)
     other = _Identity(*there)
     cloud.config, cloud.session = other.config, other.session
     assert cloud.shares_projects(_Identity(*here)) is same
@@ -673,7 +672,7 @@ def _projects(**known: str) -> Any:
 def test_maps_by_name(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"demo,demo2\n{'0' * 32},demo2\n")
-    found = clouds.project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
+    found = project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
     assert found == {"d1": "d2", "0" * 32: "d2"}
 
 
@@ -681,20 +680,20 @@ def test_maps_of_projects_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("gone,demo2\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        clouds.project_map(str(path), _projects(), _projects(demo2="d2"))
+        project_map(str(path), _projects(), _projects(demo2="d2"))
     path.write_text("demo,gone\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        clouds.project_map(str(path), _projects(demo="d1"), _projects())
+        project_map(str(path), _projects(demo="d1"), _projects())
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_the_command_with_a_map(
     shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def there(cloud: clouds.OtherCloud) -> Any:
+    def there(cloud: OtherCloud) -> Any:
         return SimpleNamespace(config=cloud.config, identity=Keystone({"p2": "new"}))
 
-    monkeypatch.setattr(clouds.OtherCloud, "sdk_connection", property(there))
+    monkeypatch.setattr(OtherCloud, "sdk_connection", property(there))
     shell.client_manager.sdk_connection.identity = Keystone({"p1": "old"})
     store.add(0)
     (tmp_path / "map2.csv").write_text("old,new\nold,new\n")
@@ -709,4 +708,4 @@ def test_clouds_that_let_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("openstack.config.cloud_region.CloudRegion.get_session", fail)
     with pytest.raises(ImageV1Error, match="Cannot log in to cloud 'other': no entry"):
-        clouds.OtherCloud("other")
+        OtherCloud("other")

@@ -451,7 +451,7 @@ def test_the_command_with_a_cloud(
     assert run(shell, "--with", "cloud:other")[0] is None
     keep = ("--with", "cloud:other", "--keep-project-ids")
     assert run(shell, *keep)[1][0]["Difference"] == "owner"
-    monkeypatch.setattr("osc_image_v1.cli.clouds.project_map", lambda *_args: {"p1": "p2"})
+    monkeypatch.setattr("osc_image_v1.cli.projects.project_map", lambda *_args: {"p1": "p2"})
     assert run(shell, *keep, "--project-map", "any")[0] is None
     store.add(1, status="saving")
     left_out = "; not compared, since they are in no state to be copied: 1"
