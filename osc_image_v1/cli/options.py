@@ -49,7 +49,7 @@ def parallel(text: str) -> int:
 
 def shard(text: str) -> Shard:
     """Parse a part of the images, ``<i>/<n>``."""
-    from osc_image_v1.transfer.shards import parse_shard
+    from osc_image_v1.cli.values import parse_shard
 
     return _checked(parse_shard, text)
 

@@ -1,4 +1,4 @@
-"""What only people write: sizes, times, orders, servers.
+"""What only people write: sizes, times, orders, servers, parts of the images.
 
 Each raises :class:`~osc_image_v1.exceptions.InvalidInput` for what it cannot read.
 """
@@ -14,10 +14,13 @@ from osc_image_v1.api.records import in_utc
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
 from osc_image_v1.text import is_uuid, printable
+from osc_image_v1.transfer.shards import Shard
 
 _SIZE = re.compile(r"(\d{1,30}(?:\.\d{1,30})?)\s*([kmgtpe]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _POWERS = " kmgtpe"
 _LARGEST = 2**63 - 1
+
+_SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
 _AGE_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -104,3 +107,21 @@ def parse_server(text: str) -> str:
             _("'%s' is no server ID (a UUID) and no URL of a server") % printable(text)
         )
     return last
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the part that a person wrote.
+
+    :param text: ``<i>/<n>``, from ``1/n`` to ``n/n``
+    :raises InvalidInput: if it is none
+    """
+    match = _SHARD.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(_("'%s' is no part of a whole: use <i>/<n>, say 1/4") % printable(text))
+    index, count = int(match[1]), int(match[2])
+    if not 1 <= index <= count:
+        raise InvalidInput(
+            _("'%(text)s' is no part: %(n)d parts are 1/%(n)d to %(n)d/%(n)d")
+            % {"text": printable(text), "n": count}
+        )
+    return Shard(index, count)

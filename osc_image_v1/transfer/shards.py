@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
-
-from osc_image_v1.exceptions import InvalidInput
-from osc_image_v1.text import printable
-
-_SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -35,20 +29,3 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
-
-
-def parse_shard(text: str) -> Shard:
-    """Return the part that a person wrote.
-
-    :param text: ``<i>/<n>``, from ``1/n`` to ``n/n``
-    :raises InvalidInput: if it is none
-    """
-    match = _SHARD.fullmatch(text.strip())
-    if match is None:
-        raise InvalidInput(f"'{printable(text)}' is no part of a whole: use <i>/<n>, say 1/4")
-    index, count = int(match[1]), int(match[2])
-    if not 1 <= index <= count:
-        raise InvalidInput(
-            f"'{printable(text)}' is no part: {count} parts are 1/{count} to {count}/{count}"
-        )
-    return Shard(index, count)

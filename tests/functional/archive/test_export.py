@@ -19,7 +19,7 @@ import pytest
 
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
-from osc_image_v1.transfer.shards import parse_shard
+from osc_image_v1.cli.values import parse_shard
 from tests.cloud import BY_KEY, Cloud
 from tests.cloud.seeds import SEEDS, id_of
 from tests.functional.target import STAY

@@ -16,8 +16,9 @@ from osc_image_v1.archive.export import Export
 from osc_image_v1.archive.manifest import StoredData
 from osc_image_v1.archive.verify import Finding, Verification
 from osc_image_v1.cli.export import VerifyExport
+from osc_image_v1.cli.values import parse_shard
 from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, TransferStopped
-from osc_image_v1.transfer.shards import Shard, parse_shard
+from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc_image_v1.cli.values import parse_shard
 from osc_image_v1.exceptions import InvalidInput
-from osc_image_v1.transfer.shards import Shard, parse_shard
+from osc_image_v1.transfer.shards import Shard
 
 
 @given(st.text(), st.integers(1, 100))
