@@ -20,6 +20,13 @@ from osc_image_v1.api.records import (
     text_or_none,
 )
 
+#: Statuses of images that are gone, or about to go.
+GONE = frozenset(("deleted", "pending_delete"))
+#: Statuses of images that lists leave out unless they are asked for.
+HIDDEN = GONE | {"killed"}
+#: Statuses of images that have no data: there is nothing to fetch, and nothing is missing.
+WITHOUT_DATA = HIDDEN | {"queued", "saving"}
+
 
 @dataclass(frozen=True)
 class Image:

@@ -67,6 +67,10 @@ class StoredData:
     sha256: str
     verified: bool
 
+    def of(self, algorithm: str | None) -> str | None:
+        """Return the checksum by an algorithm, None where none by that is recorded."""
+        return {"md5": self.md5, "sha256": self.sha256}.get(algorithm or "")
+
 
 @dataclass(frozen=True)
 class ExportedImage:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.models import WITHOUT_DATA
 from osc_image_v1.archive.archive import Archive, is_manifest
-from osc_image_v1.archive.export import WITHOUT_DATA
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import (
     BadManifest,
@@ -175,7 +175,7 @@ class Verification:
             problem = "short" if status.st_size < data.size else "altered"
             return problem, f"{status.st_size} bytes, not {data.size}"
         expected = expected_of(exported.image)
-        recorded = {"md5": data.md5, "sha256": data.sha256}.get(expected.algorithm or "")
+        recorded = data.of(expected.algorithm)
         if recorded is not None and not expected.fits(recorded):
             name = "MD5" if expected.algorithm == "md5" else "SHA-256"
             return "altered", f"the manifest's {name} is not the image's checksum"

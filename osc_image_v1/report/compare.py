@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import HIDDEN, ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.report.fields import PROPERTY, Fields
-from osc_image_v1.report.peers import GONE, Peer, PeerImage
+from osc_image_v1.report.peers import Peer, PeerImage
 from osc_image_v1.transfer.expected import expected_of, has_data
 
 _NULLS = (None, "")
@@ -72,7 +72,7 @@ class Comparison:
             seen.add(image.id)
             other = None if there is None else self._peer.take(image, there)
             if self._peer.expected(image) is None:
-                self.left_out += image.status not in GONE
+                self.left_out += image.status not in HIDDEN
                 continue
             if there is None:
                 other = self._peer.find(image)
@@ -100,7 +100,7 @@ class Comparison:
         yield from self._compare_members(image, other)
 
     def _compare_members(self, image: ImageDetail, other: PeerImage) -> Iterator[Difference]:
-        if not self._members or image.is_public or image.status in GONE:
+        if not self._members or image.is_public or image.status in HIDDEN:
             return
         there = self._peer.members(other)
         if there is None:

@@ -10,7 +10,7 @@ from typing import Literal
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
-from osc_image_v1.api.models import ComputeImage, ImageDetail
+from osc_image_v1.api.models import HIDDEN, ComputeImage, ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
@@ -26,9 +26,6 @@ from osc_image_v1.report.fields import (
     without_hidden,
 )
 from osc_image_v1.transfer.expected import expected_of, has_data
-
-#: Such an image has no data, and is in no list of the other side.
-GONE = frozenset(("killed", "deleted", "pending_delete"))
 
 _STATUS_IN_COMPUTE = {
     "active": "ACTIVE",
@@ -103,7 +100,7 @@ class ComputePeer(Peer):
 
     def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
         """Return what the proxy ought to say of an image."""
-        if image.status in GONE:
+        if image.status in HIDDEN:
             return None
         fields = fields_of_v1(image)
         fields["status"] = _STATUS_IN_COMPUTE.get(str(image.status), "UNKNOWN")
@@ -146,7 +143,7 @@ class V2Peer(Peer):
 
     def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
         """Return what v2 ought to say of an image."""
-        return None if image.status in GONE else without_hidden(fields_of_v1(image))
+        return None if image.status in HIDDEN else without_hidden(fields_of_v1(image))
 
     def all(self) -> Iterator[PeerImage]:
         """Yield all images that v2 lists, but for community ones, which v1 does not know."""
@@ -361,9 +358,9 @@ class DirectoryPeer(Peer):
             fields["data"] = self._data(exported)
         if exported.data is not None:
             fields["size"] = exported.data.size
-            algorithm = expected_of(exported.image).algorithm
-            if algorithm in ("md5", "sha256"):
-                fields["checksum"] = getattr(exported.data, algorithm)
+            recorded = exported.data.of(expected_of(exported.image).algorithm)
+            if recorded is not None:
+                fields["checksum"] = recorded
         return PeerImage(exported.id, exported.name, fields)
 
     def _data(self, exported: ExportedImage) -> Literal["there", "not exported", "missing", "cut"]:

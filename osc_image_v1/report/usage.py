@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import HIDDEN, ImageDetail
 from osc_image_v1.api.records import (
     Record,
     as_checksum,
@@ -189,7 +189,7 @@ def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _remember(seen: _Seen, brief: _Brief, record: Record, projects: Collection[str] | None) -> None:
-    if text_or_none(record.get("status")) in ("killed", "deleted", "pending_delete"):
+    if text_or_none(record.get("status")) in HIDDEN:
         return
     if brief.name:
         seen.by_name.setdefault((brief.project, brief.name), []).append(brief.image_id)

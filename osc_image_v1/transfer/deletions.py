@@ -10,7 +10,7 @@ import threading
 from datetime import datetime
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import GONE, ImageDetail
 from osc_image_v1.api.records import Record, format_time
 from osc_image_v1.exceptions import ImageHasNoData, ImageNotFound, TransferStopped
 from osc_image_v1.text import printable
@@ -21,7 +21,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 def is_being_deleted(image: ImageDetail) -> bool:
     """Tell whether an image's status says that it is deleted, and it is not."""
-    return image.status in ("deleted", "pending_delete") and image.deleted is False
+    return image.status in GONE and image.deleted is False
 
 
 def settled(client: ImageClient, record: Record, stop: threading.Event) -> Record:

@@ -143,3 +143,16 @@ def opened(path: Path) -> BinaryIO:
     :raises FileFailed: if it is one, or cannot be opened
     """
     return open(open_regular(path), "rb")
+
+
+def regular_size(path: Path) -> int | None:
+    """Return the size of a file that is no symbolic link, device or pipe.
+
+    :param path: its path
+    :returns: bytes, None where there is no such file
+    """
+    try:
+        status = path.lstat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

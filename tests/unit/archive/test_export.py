@@ -23,6 +23,7 @@ from osc_image_v1.api.models import Member
 from osc_image_v1.archive import export as module
 from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.export import Export, Summary, named_records
+from osc_image_v1.archive.images import Images
 from osc_image_v1.archive.manifest import StoredData, image_line
 from osc_image_v1.cli.export import ExportImage
 from osc_image_v1.cli.projects import ProjectNames
@@ -335,7 +336,7 @@ def test_what_is_not_exported_yet_is_recorded_as_that(
 
     def killed() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(module._Images, "export", dies)
+            patch.setattr(Images, "export", dies)
             with pytest.raises(MemoryError):
                 run()
 
@@ -668,7 +669,7 @@ def test_a_failing_list_raises(store: Store, client: ImageClient, directory: Pat
 
 def test_stopping(store: Store, client: ImageClient, directory: Path) -> None:
     store.add(1, b"x" * 2**20)
-    images = module._Images(client, directory, None, False, lambda _id: None, Outage(1))
+    images = Images(client, directory, None, False, lambda _id: None, Outage(1))
     directory.mkdir()
     images.stop.set()
     with pytest.raises(TransferStopped):
