@@ -94,12 +94,10 @@ class Lister(Command, command.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the list."""
-        from osc_image_v1.cli.outputs import waiting
+        from osc_image_v1.cli import outputs
 
         if parsed_args.formatter in ("csv", "json", "table", "yaml"):
-            from osc_image_v1.cli import streams
-
-            self.formatter = streams.FORMATTERS[parsed_args.formatter]()
+            self.formatter = outputs.FORMATTERS[parsed_args.formatter]()
         if parsed_args.sort_columns:
             # What cannot be sorted is listed unsorted: an iterator would be used up by then.
             data = list(data)
@@ -109,7 +107,7 @@ class Lister(Command, command.Lister):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            with waiting(self.app), written(self.app.stdout):
+            with outputs.waiting(self.app), written(self.app.stdout):
                 return super().produce_output(parsed_args, column_names, data)
         finally:
             if collecting:
@@ -121,14 +119,12 @@ class ShowOne(Command, command.ShowOne):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the thing."""
-        from osc_image_v1.cli.outputs import waiting
+        from osc_image_v1.cli import outputs
 
         if parsed_args.formatter == "shell":
-            from osc_image_v1.cli import variables
-
-            self.formatter = variables.ShellVariables()
+            self.formatter = outputs.ShellVariables()
         survive_surrogates(self.app.stdout)
-        with waiting(self.app), written(self.app.stdout):
+        with outputs.waiting(self.app), written(self.app.stdout):
             return super().produce_output(parsed_args, column_names, data)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.models import ComputeImage, ImageDetail
 from osc_image_v1.api.paging import records_of
-from osc_image_v1.cli import columns, compute_image, image, streams
+from osc_image_v1.cli import columns, compute_image, image, outputs
 from osc_image_v1.cli.compute_image import ListComputeImage, ShowComputeImage
 from osc_image_v1.cli.image import ListImage, ShowImage
 from tests.unit.api.test_models import JSON
@@ -165,7 +165,7 @@ def test_compute_lists_and_models_agree(records: list[dict[str, Any]], fmt: str)
 @given(st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=5), _VALUES))
 def test_any_record_is_written_in_any_format(record: dict[str, Any]) -> None:
     (record,) = records_of({"images": [{**record, "id": "a"}]}, "x")
-    for fmt, formatter in streams.FORMATTERS.items():
+    for fmt, formatter in outputs.FORMATTERS.items():
         stdout = io.StringIO()
         args = argparse.Namespace(
             formatter=fmt,

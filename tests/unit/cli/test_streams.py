@@ -11,7 +11,7 @@ from cliff.formatters import commaseparated, json_format, table, yaml_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.cli import columns, streams
+from osc_image_v1.cli import columns, outputs
 from tests.unit.api.test_models import JSON
 from tests.unit.conftest import Terminal
 
@@ -37,19 +37,19 @@ def emitted(formatter, names, rows, **options):
 
 @given(_TABLES, st.booleans())
 def test_json_is_what_cliff_writes(table, noindent):
-    ours = emitted(streams.StreamedJson(), *table, noindent=noindent)
+    ours = emitted(outputs.StreamedJson(), *table, noindent=noindent)
     assert ours == emitted(json_format.JSONFormatter(), *table, noindent=noindent)
 
 
 @given(_TABLES)
 def test_yaml_is_what_cliff_writes(table):
-    ours = emitted(streams.StreamedYaml(), *table)
+    ours = emitted(outputs.StreamedYaml(), *table)
     assert ours == emitted(yaml_format.YAMLFormatter(), *table)
 
 
 def test_yaml_of_several_blocks_is_what_cliff_writes():
     rows = [(number, {"a": [number]}) for number in range(2500)]
-    ours = emitted(streams.StreamedYaml(), ["N", "P"], rows)
+    ours = emitted(outputs.StreamedYaml(), ["N", "P"], rows)
     assert ours == emitted(yaml_format.YAMLFormatter(), ["N", "P"], rows)
 
 
@@ -64,7 +64,7 @@ def test_a_list_that_fails_is_a_whole_document(name, noindent, count, failure):
 
     stdout = io.StringIO()
     with pytest.raises(type(failure)) as raised:
-        streams.FORMATTERS[name]().emit_list(
+        outputs.FORMATTERS[name]().emit_list(
             ["N"], rows(), stdout, argparse.Namespace(noindent=noindent)
         )
     assert raised.value is failure
@@ -74,7 +74,7 @@ def test_a_list_that_fails_is_a_whole_document(name, noindent, count, failure):
 
 @given(_TABLES, st.sampled_from(["all", "minimal", "nonnumeric", "none"]))
 def test_csv_is_what_cliff_writes(table, quote_mode):
-    ours = emitted(streams.StreamedCsv(), *table, quote_mode=quote_mode)
+    ours = emitted(outputs.StreamedCsv(), *table, quote_mode=quote_mode)
     assert ours == emitted(commaseparated.CSVLister(), *table, quote_mode=quote_mode)
 
 
@@ -99,14 +99,14 @@ _CELLS = st.one_of(
 def test_a_table_is_what_cliff_writes(names_and_rows):
     names, rows = names_and_rows
     rows = [tuple(map(columns.for_table, row)) for row in rows]
-    ours = emitted(streams.StreamedTable(), names, rows, **_FREE)
+    ours = emitted(outputs.StreamedTable(), names, rows, **_FREE)
     assert ours == emitted(table.TableFormatter(), names, rows, **_FREE)
 
 
 def test_a_long_table_is_what_cliff_writes():
     rows = [(number, "日本" * (number % 7), None, number % 2 == 0) for number in range(2500)]
     names = ["Number", "Wide", "Nothing", "Even"]
-    ours = emitted(streams.StreamedTable(), names, rows, **_FREE)
+    ours = emitted(outputs.StreamedTable(), names, rows, **_FREE)
     assert ours == emitted(table.TableFormatter(), names, rows, **_FREE)
     assert ours[0].count("\n") == 2504
 
@@ -116,7 +116,7 @@ def test_a_long_table_is_what_cliff_writes():
 )
 def test_a_table_of_a_chosen_width_is_cliffs_own(options):
     rows = [("word " * 10, 1), ("x", 2)]
-    ours, _failed = emitted(streams.StreamedTable(), ["Text", "Number"], rows, **options)
+    ours, _failed = emitted(outputs.StreamedTable(), ["Text", "Number"], rows, **options)
     assert ours == emitted(table.TableFormatter(), ["Text", "Number"], rows, **options)[0]
     assert max(map(len, ours.splitlines())) <= 30
 
@@ -126,8 +126,8 @@ def test_a_table_on_a_terminal_is_cliffs_own(monkeypatch):
     monkeypatch.setattr("cliff.utils.terminal_width", lambda *_: 40)
     rows = [("word " * 20, 1)]
     made = []
-    monkeypatch.setattr(streams, "_frame", made.append)
-    ours = emitted(streams.StreamedTable(), ["Text", "Number"], rows, **_FREE)
+    monkeypatch.setattr(outputs, "_frame", made.append)
+    ours = emitted(outputs.StreamedTable(), ["Text", "Number"], rows, **_FREE)
     assert ours == emitted(table.TableFormatter(), ["Text", "Number"], rows, **_FREE)
     assert not made
 
@@ -135,12 +135,12 @@ def test_a_table_on_a_terminal_is_cliffs_own(monkeypatch):
 @pytest.mark.parametrize("print_empty", [True, False])
 def test_an_empty_table_is_what_cliff_writes(print_empty):
     options = {**_FREE, "print_empty": print_empty}
-    ours = emitted(streams.StreamedTable(), ["A", "B"], [], **options)
+    ours = emitted(outputs.StreamedTable(), ["A", "B"], [], **options)
     assert ours == emitted(table.TableFormatter(), ["A", "B"], [], **options)
 
 
 @pytest.mark.parametrize(
-    ("formatter", "rows_at_once"), [(streams.StreamedJson, 1000), (streams.StreamedCsv, 1)]
+    ("formatter", "rows_at_once"), [(outputs.StreamedJson, 1000), (outputs.StreamedCsv, 1)]
 )
 def test_rows_leave_while_others_come(formatter, rows_at_once):
     stdout = io.StringIO()
@@ -163,19 +163,19 @@ def test_what_came_before_an_error_is_written(before):
     stdout = io.StringIO()
     rows = ((1 // (before - number),) for number in range(before + 1))
     with pytest.raises(ZeroDivisionError):
-        streams.StreamedJson().emit_list(["N"], rows, stdout, argparse.Namespace(noindent=True))
+        outputs.StreamedJson().emit_list(["N"], rows, stdout, argparse.Namespace(noindent=True))
     assert len(json.loads(stdout.getvalue())) == before
 
 
 def test_long_json_is_what_cliff_writes():
     rows = [(number, f"%s {number}\n", {"a": [1, "\n"]}, None, 1.5) for number in range(2500)]
     for noindent in (True, False):
-        ours = emitted(streams.StreamedJson(), list("ab%cd"), rows, noindent=noindent)
+        ours = emitted(outputs.StreamedJson(), list("ab%cd"), rows, noindent=noindent)
         theirs = emitted(json_format.JSONFormatter(), list("ab%cd"), rows, noindent=noindent)
         assert ours == theirs
 
 
-@pytest.mark.parametrize("formatter", streams.FORMATTERS.values())
+@pytest.mark.parametrize("formatter", outputs.FORMATTERS.values())
 def test_options_are_those_of_cliff(formatter):
     parser = argparse.ArgumentParser()
     formatter().add_argument_group(parser)
@@ -185,7 +185,7 @@ def test_options_are_those_of_cliff(formatter):
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=5))
 def test_lines_of_a_table_are_of_one_width(rows):
     cells = [tuple(map(columns.for_table, row)) for row in rows]
-    written, _failed = emitted(streams.StreamedTable(), ["A", "B"], cells, **_FREE)
+    written, _failed = emitted(outputs.StreamedTable(), ["A", "B"], cells, **_FREE)
     widths = {wcwidth.wcswidth(line) for line in written.split("\n")[:-1]}
     assert len(widths) == 1
     assert widths.pop() > 0

@@ -15,13 +15,13 @@ import uuid
 
 import pytest
 
-from osc_image_v1.cli import tables
+from osc_image_v1.cli import outputs
 
 IDS = [str(uuid.UUID(int=number + 2**127)) for number in range(2)]
 
 PROGRAM = """
 import argparse, sys
-from osc_image_v1.cli.streams import FORMATTERS
+from osc_image_v1.cli.outputs import FORMATTERS
 given = argparse.Namespace(max_width=int(sys.argv[1]), fit_width=False, print_empty=False)
 names = ("ID", "Name", "Disk Format", "Container Format", "Size", "Checksum")
 ids = sys.argv[2:]
@@ -91,11 +91,11 @@ def written(columns: int | None, monkeypatch: pytest.MonkeyPatch) -> str:
             raise OSError
         return os.terminal_size((columns, 50))
 
-    monkeypatch.setattr(tables.os, "get_terminal_size", size)
+    monkeypatch.setattr(outputs.os, "get_terminal_size", size)
     terminal = Terminal()
     given = argparse.Namespace(max_width=0, fit_width=False, print_empty=False)
     rows = [(image_id, "a name of four words") for image_id in IDS]
-    tables.FittingTable().emit_list(("ID", "Name"), rows, terminal, given)
+    outputs.FittingTable().emit_list(("ID", "Name"), rows, terminal, given)
     return terminal.getvalue()
 
 
@@ -127,7 +127,7 @@ def test_no_row_is_no_table() -> None:
     ],
 )
 def test_the_room_is_shared(widths: dict[str, int], columns: int, wanted: dict[str, int]) -> None:
-    found = tables.fitted(widths, columns)
+    found = outputs.fitted(widths, columns)
     assert found == wanted
     if found:
         assert sum({**widths, **found}.values()) + 1 + 3 * len(widths) <= columns

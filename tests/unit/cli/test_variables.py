@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.cli import columns, variables
+from osc_image_v1.cli import columns, outputs
 from osc_image_v1.cli.compute_image import ShowComputeImage
 from osc_image_v1.cli.image import ShowImage
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, detail
@@ -44,7 +44,7 @@ HOSTILE = [
 def written(names: list[str], values: list[Any], prefix: str = "", only: Any = ()) -> str:
     stdout = io.StringIO()
     args = argparse.Namespace(prefix=prefix, variables=list(only))
-    variables.ShellVariables().emit_one(names, values, stdout, args)
+    outputs.ShellVariables().emit_one(names, values, stdout, args)
     return stdout.getvalue()
 
 
@@ -71,7 +71,7 @@ def test_a_shell_gets_exactly_the_text(shell: str, text: str, tmp_path: Path) ->
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("name", [text for text in HOSTILE if text] + ["a-b:c", "1st", "x=$(id)"])
 def test_no_name_is_run(shell: str, name: str, tmp_path: Path) -> None:
-    variable = variables.variable_name(name)
+    variable = outputs.variable_name(name)
     assert re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", variable)
     if variable != "_":
         assert run_by(shell, written([name], ["v"]), tmp_path, variable) == ["v"]
@@ -86,7 +86,7 @@ def test_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) ->
 
 @given(st.text(), st.text(max_size=5))
 def test_any_name(name: str, prefix: str) -> None:
-    assert re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", variables.variable_name(name, prefix))
+    assert re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", outputs.variable_name(name, prefix))
 
 
 def test_harmless_values_look_as_ever() -> None:
