@@ -15,7 +15,7 @@ from osc_image_v1.i18n import _
 
 if TYPE_CHECKING:
     from osc_image_v1.api.fields import ImageFields
-    from osc_image_v1.transfer.upload import Upload
+    from osc_image_v1.transfer.sending import Sending, StreamSource
 
 
 def _add_formats(parser: argparse.ArgumentParser) -> None:
@@ -188,10 +188,10 @@ def _waiting_time(parsed_args: argparse.Namespace) -> float | None:
 
 def _data(
     parsed_args: argparse.Namespace, size: int | None = None
-) -> AbstractContextManager[Upload | None]:
+) -> AbstractContextManager[StreamSource | None]:
     """Open what --file or --stdin names; None where there is neither."""
     from osc_image_v1.exceptions import InvalidInput
-    from osc_image_v1.transfer.upload import Upload, open_file
+    from osc_image_v1.transfer.sending import StreamSource, open_file
 
     if parsed_args.file is not None:
         return open_file(parsed_args.file, size)
@@ -199,10 +199,16 @@ def _data(
         return contextlib.nullcontext()
     if sys.stdin is None or sys.stdin.isatty():
         raise InvalidInput(_("--stdin wants data from a pipe or a file, not from a terminal"))
-    return contextlib.nullcontext(Upload(sys.stdin.buffer, size, _("standard input")))
+    return contextlib.nullcontext(StreamSource(sys.stdin.buffer, size, _("standard input")))
 
 
-def _refuse_nothing(data: Upload, size: int | None) -> None:
+def _sending(data: StreamSource | None) -> Sending | None:
+    from osc_image_v1.transfer.sending import Sending
+
+    return None if data is None else Sending(data)
+
+
+def _refuse_nothing(data: StreamSource, size: int | None) -> None:
     """Refuse data of no bytes, which mostly is what a command left that failed."""
     from osc_image_v1.exceptions import InvalidInput
 
@@ -290,7 +296,7 @@ class CreateImage(base.ShowOne):
                 manager.image_v1,
                 _with_owner(fields, parsed_args, manager),
                 parsed_args.id,
-                data,
+                _sending(data),
                 parsed_args.clean_up,
                 wait,
             )
@@ -369,7 +375,7 @@ class SetImage(base.Command):
             check_pair(image, fields)
             purge = parsed_args.purge_properties
             if filled:
-                fill_image(manager.image_v1, image, fields, data, purge, wait)
+                fill_image(manager.image_v1, image, fields, _sending(data), purge, wait)
             else:
                 manager.image_v1.update(image.id, fields, purge)
 

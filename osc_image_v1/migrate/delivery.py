@@ -7,6 +7,7 @@ and waited for. What may still be stored, or is whole, is never removed.
 from __future__ import annotations
 
 import abc
+import contextlib
 import hashlib
 import logging
 from collections.abc import Collection, Iterator
@@ -88,7 +89,8 @@ class Delivery(abc.ABC):
         while True:
             attempt += 1
             try:
-                self._send(draft, sending)
+                with contextlib.closing(sending):
+                    self._send(draft, sending)
                 return self._compare(draft, sending, patience)
             except ImageV1Error as error:
                 if not may_go_on(error) or isinstance(error, TransferStopped):

@@ -18,7 +18,7 @@ from osc_image_v1.exceptions import (
     UnknownOutcome,
 )
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.sent import Upload, is_as_sent
+from osc_image_v1.transfer.sending import Sending, is_as_sent
 
 # A service that failed inside may have done a part.
 _INTERNAL_ERROR = 500
@@ -41,7 +41,7 @@ class Leftovers:
         client: ImageClient,
         image_id: str,
         fields: ImageFields,
-        data: Upload | None,
+        data: Sending | None,
         error: BaseException,
         recorded: bool,
     ) -> None:
@@ -133,7 +133,7 @@ class Leftovers:
             return False
         if self._data is not None:
             # What was not sent to its end never becomes the image.
-            return self._data.checksum is not None and image.status == "saving"
+            return self._data.md5 is not None and image.status == "saving"
         return self._fields.copy_from is not None and image.status in ("queued", "saving")
 
     def _may_be_removed(self, image: ImageDetail) -> bool:

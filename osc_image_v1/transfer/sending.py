@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
+import os
+import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
-from osc_image_v1.exceptions import ContentMismatch, TransferStopped
+from osc_image_v1.exceptions import ContentMismatch, FileFailed, InvalidInput, TransferStopped
+from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.progress import Advance, progress
+
+# Bytes; larger pieces are no faster.
+_CHUNK = 256 * 2**10
 
 
 @dataclass(frozen=True)
@@ -21,12 +32,14 @@ class ImageSource:
     :ivar md5: what its MD5 must be, None where nobody knows
     :ivar read: begins anew and yields pieces; it need not verify them
     :ivar checksum: what its checksum by another algorithm must be, None where nobody knows
+    :ivar held: whether the last piece waits until all is known to be right
     """
 
     size: int | None
     md5: str | None
     read: Callable[[], Iterable[bytes]]
     checksum: str | None = None
+    held: bool = True
 
     @property
     def vouched(self) -> bool:
@@ -34,15 +47,118 @@ class ImageSource:
         return self.md5 is not None or self.checksum is not None
 
 
+class StreamSource(ImageSource):
+    """The data of a file, which can be read again from where it stood, or of a pipe, which cannot.
+
+    Its pieces go on their way as they come, and a bar shows that.
+
+    :param stream: a binary stream
+    :param size: the bytes that it must have, by default what a file has; None where nobody knows
+    :param label: what it is, for errors and the bar
+    :raises InvalidInput: if it is a file of another size
+    """
+
+    def __init__(self, stream: BinaryIO, size: int | None = None, label: str = "data") -> None:
+        self._stream = stream
+        self._start, found = _extent(stream)
+        if size is not None and found is not None and size != found:
+            raise InvalidInput(f"{label} has {found} bytes, not {size}")
+        self.label = label
+        self._sent = 0
+        # What was read to learn whether there is anything.
+        self._first: bytes | None = None
+        super().__init__(found if size is None else size, None, self._begin, held=False)
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no data at all; of a pipe the first piece is waited for.
+
+        :raises FileFailed: if it cannot be read
+        """
+        if self._start is not None:
+            return self.size == 0
+        if self._first is None:
+            self._first = self._read()
+        return not self._first
+
+    def _begin(self) -> Iterator[bytes]:
+        if self._sent and self._start is None:
+            raise FileFailed(
+                f"The service wants a new token in the middle, and {self.label} cannot be sent a "
+                "second time: run the command again"
+            )
+        if self._start is not None:
+            self._stream.seek(self._start)
+        self._sent = 0
+        return self._pieces()
+
+    def _pieces(self) -> Iterator[bytes]:
+        with progress(self.size, self.label) as advance:
+            while piece := self._next():
+                self._sent += len(piece)
+                if self.size is not None and self._sent > self.size:
+                    raise FileFailed(f"{self.label} has more than the {self.size} bytes expected")
+                yield piece
+                advance(len(piece))
+            if self.size is not None and self._sent < self.size:
+                raise FileFailed(
+                    f"{self.label} ended after {self._sent} of the {self.size} bytes expected"
+                )
+
+    def _next(self) -> bytes:
+        if self._first is None:
+            return self._read()
+        first, self._first = self._first, None
+        return first
+
+    def _read(self) -> bytes:
+        # What a pipe has goes on its way, without waiting for more.
+        read = getattr(self._stream, "read1", self._stream.read)
+        try:
+            piece: bytes = read(_CHUNK)
+        except OSError as error:
+            raise FileFailed(f"Cannot read {self.label}: {error.strerror or error}") from error
+        return piece
+
+
+def _extent(stream: BinaryIO) -> tuple[int | None, int | None]:
+    """Return where a file stands and the bytes from there on; None for what is no file."""
+    try:
+        found = os.fstat(stream.fileno())
+        start = stream.tell()
+    except (OSError, ValueError):
+        return None, None
+    if not stat.S_ISREG(found.st_mode):
+        return None, None
+    return start, max(found.st_size - start, 0)
+
+
+@contextlib.contextmanager
+def open_file(path: str, size: int | None = None) -> Iterator[StreamSource]:
+    """Open a file to be sent.
+
+    :param path: the file; a pipe or a device will do
+    :param size: the bytes that it must have
+    :raises InvalidInput: if it cannot be read, or has another size
+    """
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 (closed below, whatever comes)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInput(f"Cannot read '{printable(path)}': {reason}") from error
+    with stream:
+        yield StreamSource(stream, size, f"'{printable(path)}'")
+
+
 class Sending:
     """Data on its way: iterating reads it anew, and lets out the last piece only if all is right.
 
-    What stops it there breaks the request off, and the target takes nothing for whole.
+    What stops it there breaks the request off, and the service takes nothing for whole. The last
+    piece of a stream, of which nothing is known that could be wrong, goes as it comes.
 
     :param source: the data
     :param advance: is told how many more bytes have gone out, less than 0 where it begins anew
     :param stop: ends it when it is set
-    :param algorithm: the name of a further checksum that the target will show
+    :param algorithm: the name of a further checksum that the service will show
     :ivar size: bytes that it must have, None where nobody knows
     :ivar expected: what its MD5 must be, None where nobody knows
     :ivar sent: bytes
@@ -69,25 +185,39 @@ class Sending:
         self.md5: str | None = None
         self.digest: str | None = None
         self._begun: tuple[bytes, Iterator[bytes]] | None = None
-        # How requests learns the Content-Length. Nothing at all goes chunked, so that there is a
-        # body.
+        self._going: Generator[bytes, None, None] | None = None
+        # How requests learns the Content-Length. Nothing at all goes chunked: that there is a
+        # body is what makes the service take it for data.
         if source.size:
             self.len = source.size
 
     def __iter__(self) -> Iterator[bytes]:
+        self.close()
+        self._going = self._send()
+        return self._going
+
+    def close(self) -> None:
+        """End the thread, and the bar, of a sending that was broken off."""
+        if self._going is not None:
+            self._going.close()
+
+    def _send(self) -> Generator[bytes, None, None]:
+        begun, self._begun = self._begun, None
+        first, pieces = begun or (b"", iter(self._source.read()))
+        # What cannot be sent a second time stays as it was sent before.
         self._advance(-self._out)
         self._out, self.sent, self.md5, self.digest = 0, 0, None, None
         other = None if self._algorithm is None else hashlib.new(self._algorithm)
         held = b""
         algorithm = checksum_algorithm(self._checksum)
         with Digests(further=algorithm) as digests:
-            for piece in self._pieces():
+            for piece in self._sized(itertools.chain((first,), pieces)):
                 digests.update(piece)
                 if other is not None:
                     other.update(piece)
-                if held:
-                    yield self._let_out(held)
-                held = piece
+                ready, held = (held, piece) if self._source.held else (piece, b"")
+                if ready:
+                    yield self._let_out(ready)
             md5, _sha256 = digests.results()
             checksum = digests.of(algorithm)
         self._check("MD5", md5, self.expected)
@@ -101,16 +231,8 @@ class Sending:
         pieces = iter(self._source.read())
         self._begun = next(pieces, b""), pieces
 
-    def _raw(self) -> Iterator[bytes]:
-        begun, self._begun = self._begun, None
-        if begun is None:
-            yield from self._source.read()
-        else:
-            yield begun[0]
-            yield from begun[1]
-
-    def _pieces(self) -> Iterator[bytes]:
-        for piece in self._raw():
+    def _sized(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
             if self._stop.is_set():
                 raise TransferStopped("The transfer was stopped")
             self.sent += len(piece)
@@ -135,3 +257,14 @@ class Sending:
             raise ContentMismatch(
                 f"The data is damaged here: its {algorithm} is {digest}, not {expected}"
             )
+
+
+def is_as_sent(image: ImageDetail, data: Sending) -> bool:
+    """Tell whether an image is active and has the data that was sent, as far as its service tells.
+
+    :param image: the image
+    :param data: what was sent
+    """
+    if image.status != "active" or data.md5 is None or image.size != data.sent:
+        return False
+    return image.checksum is None or image.checksum.lower() == data.md5

@@ -31,9 +31,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.leftovers import Leftovers
-from osc_image_v1.transfer.sent import Upload as Upload
-from osc_image_v1.transfer.sent import is_as_sent
-from osc_image_v1.transfer.sent import open_file as open_file
+from osc_image_v1.transfer.sending import Sending, is_as_sent
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ def create_image(
     client: ImageClient,
     fields: ImageFields,
     image_id: str | None = None,
-    data: Upload | None = None,
+    data: Sending | None = None,
     clean_up: bool = False,
     wait: float | None = None,
 ) -> ImageDetail:
@@ -114,7 +112,7 @@ class _Making:
     """
 
     def __init__(
-        self, client: ImageClient, fields: ImageFields, image_id: str, data: Upload | None
+        self, client: ImageClient, fields: ImageFields, image_id: str, data: Sending | None
     ) -> None:
         self.image_id = image_id
         self._client, self._fields, self._data = client, fields, data
@@ -144,7 +142,7 @@ class _Making:
 
 
 def upload_data(
-    client: ImageClient, image_id: str, data: Upload, fields: ImageFields | None = None
+    client: ImageClient, image_id: str, data: Sending, fields: ImageFields | None = None
 ) -> ImageDetail:
     """Give a queued image its data, and compare what the service has stored.
 
@@ -162,11 +160,11 @@ def upload_data(
         image = client.upload(image_id, data, fields)
     except ImageV1Error as error:
         # What was not sent to its end never becomes the image.
-        if data.checksum is None or not is_lost(error):
+        if data.md5 is None or not is_lost(error):
             raise
         image = settle(error, lambda: _stored(client, image_id, data))
     finally:
-        data.stop()
+        data.close()
     if image.status == "saving":
         taken = ImageV1Error(f"The service has taken the data of image {printable(image_id)}")
         image = settle(taken, lambda: _stored(client, image_id, data))
@@ -174,7 +172,7 @@ def upload_data(
     return image
 
 
-def _stored(client: ImageClient, image_id: str, data: Upload) -> Verdict[ImageDetail]:
+def _stored(client: ImageClient, image_id: str, data: Sending) -> Verdict[ImageDetail]:
     """Look what has become of data that was all sent."""
     try:
         image = client.get(image_id)
@@ -188,7 +186,7 @@ def _stored(client: ImageClient, image_id: str, data: Upload) -> Verdict[ImageDe
     return Done(image) if image.status == "active" else NotDone()
 
 
-def _compare(image: ImageDetail, data: Upload) -> None:
+def _compare(image: ImageDetail, data: Sending) -> None:
     if image.status != "active":
         raise ContentMismatch(
             f"The service has the data of image {printable(image.id)}, but the image is "
@@ -198,7 +196,7 @@ def _compare(image: ImageDetail, data: Upload) -> None:
         raise ContentMismatch(
             f"The service has stored {image.size} bytes with the MD5 "
             f"{printable(str(image.checksum))} as image {printable(image.id)}, not the "
-            f"{data.sent} bytes with the MD5 {data.checksum} that were sent"
+            f"{data.sent} bytes with the MD5 {data.md5} that were sent"
         )
     if image.checksum is None:
         LOG.warning(
@@ -240,7 +238,7 @@ def fill_image(
     client: ImageClient,
     image: ImageDetail,
     fields: ImageFields,
-    data: Upload | None = None,
+    data: Sending | None = None,
     purge_properties: bool = False,
     wait: float | None = None,
 ) -> ImageDetail:
@@ -279,7 +277,7 @@ def fill_image(
 
 
 def _after_all(
-    client: ImageClient, image: ImageDetail, data: Upload | None, error: ImageV1Error
+    client: ImageClient, image: ImageDetail, data: Sending | None, error: ImageV1Error
 ) -> ImageDetail:
     """Return an image whose data is there in spite of an error; else raise that, with its state."""
     try:

@@ -14,7 +14,8 @@ import urllib3
 
 from osc_image_v1.api import ImageClient, ImageFields
 from osc_image_v1.exceptions import ConnectionFailed, ImageV1Error, TooLarge
-from osc_image_v1.transfer.upload import Upload, create_image
+from osc_image_v1.transfer.sending import Sending, StreamSource
+from osc_image_v1.transfer.upload import create_image
 from tests.unit.conftest import adapter_at
 
 FIELDS = ImageFields(name="a", disk_format="raw", container_format="bare")
@@ -110,7 +111,7 @@ def server():
 def test_what_is_left_is_named_or_removed(server, how, cause, said, size, clean_up):
     server.how = how
     client = ImageClient(adapter_at(f"http://127.0.0.1:{server.server_address[1]}"), timeout=0.5)
-    data = Upload(io.BytesIO(bytes(SIZE)), size)
+    data = Sending(StreamSource(io.BytesIO(bytes(SIZE)), size))
     with pytest.raises(ImageV1Error, match=said) as failure:
         create_image(client, FIELDS, data=data, clean_up=clean_up)
     assert isinstance(failure.value.__cause__, cause)

@@ -1,5 +1,6 @@
 """Data on its way up."""
 
+import contextlib
 import fcntl
 import hashlib
 import io
@@ -24,7 +25,8 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.transfer import progress as progress_module
 from osc_image_v1.transfer import upload
-from osc_image_v1.transfer.upload import Upload, create_image, fill_image, open_file
+from osc_image_v1.transfer.sending import Sending, StreamSource, open_file
+from osc_image_v1.transfer.upload import create_image, fill_image
 from tests.unit.conftest import IMAGE_URL, image_id
 from tests.unit.glance import Glance, no_answer, refuse
 
@@ -63,30 +65,40 @@ class Pipe(io.RawIOBase):
         return len(piece)
 
 
-class TestUpload:
+def a_stream(*args, **options):
+    return Sending(StreamSource(*args, **options))
+
+
+@contextlib.contextmanager
+def a_file(*args):
+    with open_file(*args) as source:
+        yield Sending(source)
+
+
+class TestStream:
     def test_a_file_is_sent_with_its_size(self, file):
-        with open_file(str(file)) as data:
+        with a_file(str(file)) as data:
             assert data.len == data.size == len(DATA)
             assert b"".join(data) == DATA
-            assert (data.sent, data.checksum) == (len(DATA), MD5)
+            assert (data.sent, data.md5) == (len(DATA), MD5)
 
     def test_a_file_is_sent_again_from_where_it_stood(self, file):
         with file.open("rb") as stream:
             stream.seek(10)
-            data = Upload(stream)
+            data = a_stream(stream)
             assert b"".join(data) == DATA[10:]
             assert b"".join(data) == DATA[10:]
             assert data.sent == len(DATA) - 10
 
     def test_a_pipe_is_sent_as_it_comes(self):
-        data = Upload(Pipe([b"abc", b"de"]))
+        data = a_stream(Pipe([b"abc", b"de"]))
         assert data.size is None
         assert not hasattr(data, "len")
         assert list(data) == [b"abc", b"de"]
-        assert data.checksum == hashlib.md5(b"abcde").hexdigest()
+        assert data.md5 == hashlib.md5(b"abcde").hexdigest()
 
     def test_a_pipe_is_sent_once(self):
-        data = Upload(Pipe([b"abc"]), label="standard input")
+        data = a_stream(Pipe([b"abc"]), label="standard input")
         next(iter(data))
         with pytest.raises(FileFailed, match="standard input cannot be sent a second time"):
             list(data)
@@ -96,22 +108,22 @@ class TestUpload:
         os.write(writing, b"abc")
         os.close(writing)
         with os.fdopen(reading, "rb") as stream:
-            data = Upload(stream)
+            data = a_stream(stream)
             assert data.size is None
             assert b"".join(data) == b"abc"
 
     def test_a_device(self):
-        with open_file("/dev/null") as data:
+        with a_file("/dev/null") as data:
             assert data.size is None
 
     def test_nothing_goes_chunked(self, tmp_path):
         empty = tmp_path / "empty"
         empty.touch()
-        with open_file(str(empty)) as data:
+        with a_file(str(empty)) as data:
             assert data.size == 0
             assert not hasattr(data, "len")
             assert list(data) == []
-            assert data.checksum == hashlib.md5(b"").hexdigest()
+            assert data.md5 == hashlib.md5(b"").hexdigest()
 
     @pytest.mark.parametrize(
         ("size", "said"),
@@ -119,31 +131,31 @@ class TestUpload:
     )
     def test_another_size_than_expected(self, size, said):
         with pytest.raises(FileFailed, match=said):
-            list(Upload(Pipe([b"abc"]), size))
+            list(a_stream(Pipe([b"abc"]), size))
 
     def test_a_file_of_another_size_is_refused_at_once(self, file):
         with (
             pytest.raises(InvalidInput, match="has 1000000 bytes, not 3"),
-            open_file(str(file), 3),
+            a_file(str(file), 3),
         ):
             pass
 
     def test_a_file_that_changes(self, file):
-        with open_file(str(file)) as data:
+        with a_file(str(file)) as data:
             os.truncate(file, 500000)
             with pytest.raises(FileFailed, match="ended after 500000 of the 1000000"):
                 list(data)
 
     def test_a_stream_that_fails(self):
         with pytest.raises(FileFailed, match="Cannot read data: Input/output error"):
-            list(Upload(Pipe([b"a", OSError(5, "Input/output error")])))
+            list(a_stream(Pipe([b"a", OSError(5, "Input/output error")])))
 
     @pytest.mark.parametrize(
         ("name", "said"),
         [("nope", "No such file"), ("", "Is a directory"), ("a\0b", "null byte")],
     )
     def test_a_file_that_cannot_be_read(self, tmp_path, name, said):
-        with pytest.raises(InvalidInput, match=said), open_file(f"{tmp_path}/{name}"):
+        with pytest.raises(InvalidInput, match=said), a_file(f"{tmp_path}/{name}"):
             pass
 
     def test_a_broken_sending_leaves_no_thread(self, client, glance, file):
@@ -153,7 +165,7 @@ class TestUpload:
 
         glance.add(1, status="queued")
         glance._store = broken
-        with open_file(str(file)) as data, pytest.raises(ConnectionFailed):
+        with a_file(str(file)) as data, pytest.raises(ConnectionFailed):
             upload.upload_data(client, ID, data)
         assert not [thread for thread in threading.enumerate() if thread.name == "digests"]
 
@@ -161,7 +173,7 @@ class TestUpload:
         big = tmp_path / "big"
         with big.open("wb") as stream:
             stream.truncate(64 * 2**20)
-        with open_file(str(big)) as data:
+        with a_file(str(big)) as data:
             tracemalloc.start()
             for _ in data:
                 pass
@@ -173,25 +185,26 @@ class TestUpload:
 class TestIsEmpty:
     @pytest.mark.parametrize("pieces", [[b"abc"], [b"a", b"bc"]])
     def test_the_first_piece_is_sent_all_the_same(self, pieces):
-        data = Upload(Pipe(pieces), 3)
-        assert not data.is_empty()
-        assert not data.is_empty()
+        source = StreamSource(Pipe(pieces), 3)
+        assert not source.is_empty()
+        assert not source.is_empty()
+        data = Sending(source)
         assert b"".join(data) == b"abc"
-        assert data.checksum == hashlib.md5(b"abc").hexdigest()
+        assert data.md5 == hashlib.md5(b"abc").hexdigest()
 
     def test_nothing(self):
-        data = Upload(Pipe([]))
-        assert data.is_empty()
-        assert b"".join(data) == b""
-        with open_file("/dev/null") as data:
-            assert data.is_empty()
+        source = StreamSource(Pipe([]))
+        assert source.is_empty()
+        assert b"".join(Sending(source)) == b""
+        with open_file("/dev/null") as source:
+            assert source.is_empty()
 
     def test_a_file(self, file, tmp_path):
-        with open_file(str(file)) as data:
-            assert not data.is_empty()
+        with open_file(str(file)) as source:
+            assert not source.is_empty()
         (tmp_path / "empty").touch()
-        with open_file(str(tmp_path / "empty")) as data:
-            assert data.is_empty()
+        with open_file(str(tmp_path / "empty")) as source:
+            assert source.is_empty()
 
 
 class TestCreate:
@@ -201,7 +214,7 @@ class TestCreate:
         assert image.status == "queued"
 
     def test_the_record_comes_before_the_data(self, client, glance, file):
-        with open_file(str(file)) as data:
+        with a_file(str(file)) as data:
             image = create_image(client, RAW, data=data)
         assert glance.asked == ["POST /v1/images", f"PUT /v1/images/{image.id}"]
         assert glance.bodies == [DATA]
@@ -210,7 +223,7 @@ class TestCreate:
         assert (image.status, image.size, image.checksum) == ("active", len(DATA), MD5)
 
     def test_data_of_unknown_size_is_chunked(self, client, glance):
-        image = create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+        image = create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
         assert glance.headers[1]["Transfer-Encoding"] == "chunked"
         assert "Content-Length" not in glance.headers[1]
         assert image.size == 3
@@ -224,7 +237,7 @@ class TestCreate:
     )
     def test_wrong_input_sends_nothing(self, client, glance, fields, said):
         with pytest.raises(InvalidInput, match=said):
-            create_image(client, fields, data=Upload(Pipe([b"abc"])))
+            create_image(client, fields, data=a_stream(Pipe([b"abc"])))
         assert not glance.asked
 
     def test_a_source_without_formats_sends_nothing(self, client, glance):
@@ -235,7 +248,7 @@ class TestCreate:
     def test_the_checksum_goes_with_the_data(self, client, glance):
         fields = ImageFields(disk_format="ami", checksum="0" * 32, size=3, store="file")
         with pytest.raises(ImageV1Error, match="did not match") as failure:
-            create_image(client, fields, data=Upload(Pipe([b"abc"]), 3))
+            create_image(client, fields, data=a_stream(Pipe([b"abc"]), 3))
         (left,) = glance.records
         assert f"image {left} is left, killed: remove it with" in str(failure.value)
         assert f"'openstack image v1 delete {left}'" in str(failure.value)
@@ -244,7 +257,7 @@ class TestCreate:
 
     def test_wrong_metadata_sends_no_data(self, client, glance):
         fields = ImageFields(disk_format="bogus", container_format="bare")
-        data = Upload(Pipe([b"abc"]))
+        data = a_stream(Pipe([b"abc"]))
         with pytest.raises(ImageV1Error, match=r"Invalid disk format.*; no image was made"):
             create_image(client, fields, data=data)
         assert data.sent == 0
@@ -253,20 +266,20 @@ class TestCreate:
     def test_clean_up(self, client, glance, protected):
         fields = ImageFields(disk_format="ami", checksum="0" * 32, protected=protected)
         with pytest.raises(ImageV1Error, match=r"what was left of it, image .*, is removed"):
-            create_image(client, fields, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, fields, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert not glance.records
 
     def test_clean_up_that_fails(self, client, glance):
         glance.before["DELETE"] = refuse(403)
         fields = ImageFields(disk_format="ami", checksum="0" * 32)
         with pytest.raises(ImageV1Error, match=r"is left, killed: .* \(that failed just now: "):
-            create_image(client, fields, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, fields, data=a_stream(Pipe([b"abc"])), clean_up=True)
 
     def test_a_service_that_says_nothing_more(self, client, glance):
         glance.before["PUT"] = refuse(500)
         glance.before["HEAD"] = refuse(500)
         with pytest.raises(ImageV1Error, match=r"what is left of image .* could not be seen, look"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
 
     @pytest.mark.parametrize("status", [300, 301, 400, 403, 413, 503])
     def test_after_a_refusal_it_is_known(self, client, glance, status):
@@ -289,7 +302,7 @@ class TestCreate:
 
         glance._post = elsewhere
         with pytest.raises(ImageV1Error) as failure:
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert f"the service made the image {ID} instead; image {ID} is left, queued" in str(
             failure.value
         )
@@ -311,7 +324,7 @@ class TestCreate:
     def test_an_id_that_is_taken_in_between(self, client, glance):
         glance.before["POST"] = lambda: glance.add(1)
         with pytest.raises(ImageV1Error, match="already exists"):
-            create_image(client, RAW, ID, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, RAW, ID, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert ID in glance.records
 
     def test_a_chosen_id(self, client, glance):
@@ -319,14 +332,14 @@ class TestCreate:
 
     def test_a_lost_answer_to_an_upload_is_looked_up(self, client, glance):
         glance.after["PUT"] = no_answer
-        image = create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+        image = create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
         assert (image.status, image.size) == ("active", 3)
 
     @pytest.mark.parametrize("clean_up", [False, True])
     def test_a_lost_answer_that_is_looked_up_at_second_sight(self, client, glance, clean_up):
         glance.after["PUT"] = no_answer
         glance.before["HEAD"] = refuse(500)
-        image = create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=clean_up)
+        image = create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=clean_up)
         assert (image.status, image.size) == ("active", 3)
 
     @pytest.mark.parametrize("clean_up", [False, True])
@@ -338,13 +351,13 @@ class TestCreate:
         glance.after["PUT"] = no_answer
         glance.before["HEAD"] = no_more
         with pytest.raises(ImageV1Error, match=r"is left of image .* could not be seen, look with"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=clean_up)
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=clean_up)
         assert [record["status"] for record in glance.records.values()] == ["active"]
 
     @pytest.mark.parametrize("clean_up", [False, True])
     def test_what_is_stored_for_long_is_waited_for(self, client, glance, caplog, naps, clean_up):
         storing(glance, "saving", "saving", "active")
-        data = Upload(Pipe([b"abc"]))
+        data = a_stream(Pipe([b"abc"]))
         assert create_image(client, RAW, data=data, clean_up=clean_up).status == "active"
         assert "is saving: waiting for that, 300 seconds at most" in caplog.text
         assert naps == [0.5, 0.75]
@@ -352,7 +365,7 @@ class TestCreate:
     def test_what_is_stored_for_ever_is_left(self, client, glance, naps):
         storing(glance, "saving")
         with pytest.raises(ImageV1Error, match="may still get its data, it is saving: look with"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert [record["status"] for record in glance.records.values()] == ["saving"]
         assert sum(naps) > 300
 
@@ -363,7 +376,7 @@ class TestCreate:
         storing(glance, "saving")
         monkeypatch.setattr("time.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert "not complete; image" in caplog.text
         assert "may still get its data, it is saving" in caplog.text
         assert len(glance.records) == 1
@@ -374,13 +387,13 @@ class TestCreate:
 
         glance.after["PUT"] = interrupt
         with pytest.raises(KeyboardInterrupt):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])), clean_up=True)
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=True)
         assert "is complete" in caplog.text
         assert len(glance.records) == 1
 
     def test_what_never_begins_is_removed(self, client, glance, naps):
         glance.before["PUT"] = no_answer
-        data = Upload(Pipe([b"abc"]))
+        data = a_stream(Pipe([b"abc"]))
         b"".join(data)
         glance.before["PUT"] = no_answer
         with pytest.raises(ImageV1Error, match=r"no answer .* is removed"):
@@ -390,7 +403,7 @@ class TestCreate:
     def test_data_that_is_killed_after_silence(self, client, glance):
         storing(glance, "killed")
         with pytest.raises(ImageV1Error, match=r"no answer .* is left, killed"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
 
     def test_an_image_that_vanishes(self, client, glance):
         def vanish():
@@ -399,12 +412,12 @@ class TestCreate:
 
         glance.after["PUT"] = vanish
         with pytest.raises(ImageV1Error, match=r"No image has the ID .*HTTP 404, request req-1.$"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
 
     def test_a_broken_upload_names_what_is_left(self, client, glance):
         glance.before["PUT"] = no_answer
         with pytest.raises(ImageV1Error, match="is left, queued") as failure:
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
         assert isinstance(failure.value.__cause__, ConnectionFailed)
 
     def test_an_interruption_names_what_is_left(self, client, glance, caplog):
@@ -413,7 +426,7 @@ class TestCreate:
 
         glance.before["PUT"] = interrupt
         with pytest.raises(KeyboardInterrupt):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
         assert "not complete; image" in caplog.text
         assert "is left, queued: give it its data with" in caplog.text
 
@@ -435,7 +448,7 @@ class TestCreate:
 
         monkeypatch.setattr(glance, "_store", wrongly)
         with pytest.raises(ContentMismatch, match=said + ".*; image .* is left"):
-            create_image(client, RAW, data=Upload(Pipe([b"abc"])))
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
 
     def test_a_service_without_checksums(self, client, glance, monkeypatch, caplog):
         store = glance._store
@@ -445,7 +458,7 @@ class TestCreate:
             record["checksum"] = None
 
         monkeypatch.setattr(glance, "_store", store_only)
-        assert create_image(client, RAW, data=Upload(Pipe([b"abc"]))).size == 3
+        assert create_image(client, RAW, data=a_stream(Pipe([b"abc"]))).size == 3
         assert "nothing vouches for the data" in caplog.text
 
 
@@ -490,18 +503,18 @@ class TestExpiredToken:
     @pytest.mark.parametrize("reads", [True, False])
     def test_a_file_is_sent_again(self, client, glance, renewed, requests_mock, file, reads):
         self.put(requests_mock, glance, reads)
-        with open_file(str(file)) as data:
+        with a_file(str(file)) as data:
             upload.upload_data(client, ID, data)
         assert glance.bodies == [DATA]
 
     def test_a_pipe_that_was_begun_is_not(self, client, glance, renewed, requests_mock):
         self.put(requests_mock, glance, True)
         with pytest.raises(FileFailed, match="wants a new token in the middle"):
-            upload.upload_data(client, ID, Upload(Pipe([b"abc"] * 3)))
+            upload.upload_data(client, ID, a_stream(Pipe([b"abc"] * 3)))
 
     def test_a_pipe_that_was_not_begun_is(self, client, glance, renewed, requests_mock):
         self.put(requests_mock, glance, False)
-        upload.upload_data(client, ID, Upload(Pipe([b"abc"] * 3)))
+        upload.upload_data(client, ID, a_stream(Pipe([b"abc"] * 3)))
         assert glance.bodies == [b"abc" * 3]
 
 
@@ -543,14 +556,14 @@ class TestWait:
 class TestFill:
     def test_a_queued_image(self, client, glance):
         glance.add(1, status="queued", properties={"a": "1"})
-        image = fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"])))
+        image = fill_image(client, client.get(ID), ImageFields(), a_stream(Pipe([b"abc"])))
         assert (image.status, image.properties) == ("active", {"a": "1"})
         assert glance.asked[1:] == [f"PUT /v1/images/{ID}"]
 
     def test_with_changes(self, client, glance):
         glance.add(1, status="queued", properties={"a": "1"})
         fields = ImageFields(name="new", properties={"b": "2"}, store="file")
-        image = fill_image(client, client.get(ID), fields, Upload(Pipe([b"abc"])), True)
+        image = fill_image(client, client.get(ID), fields, a_stream(Pipe([b"abc"])), True)
         assert (image.name, image.properties) == ("new", {"b": "2"})
         assert "x-image-meta-store" not in glance.headers[1]
         assert glance.headers[2]["x-image-meta-store"] == "file"
@@ -570,40 +583,40 @@ class TestFill:
     def test_an_active_image_is_refused(self, client, glance):
         glance.add(1)
         with pytest.raises(InvalidInput, match="is active: only a queued image takes data"):
-            fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"])))
+            fill_image(client, client.get(ID), ImageFields(), a_stream(Pipe([b"abc"])))
         assert len(glance.asked) == 1
 
     def test_missing_formats_are_refused(self, client, glance):
         glance.add(1, status="queued", disk_format=None)
         with pytest.raises(InvalidInput, match="data needs a disk format"):
-            fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"])))
-        fill_image(client, client.get(ID), ImageFields(disk_format="raw"), Upload(Pipe([b"a"])))
+            fill_image(client, client.get(ID), ImageFields(), a_stream(Pipe([b"abc"])))
+        fill_image(client, client.get(ID), ImageFields(disk_format="raw"), a_stream(Pipe([b"a"])))
 
     def test_a_failure_tells_what_has_become_of_it(self, client, glance):
         glance.add(1, status="queued")
         fields = ImageFields(name="b")
         glance.before["PUT"] = refuse(403)
         with pytest.raises(ImageV1Error, match=r"Forbidden to do that.*; image .* is queued now"):
-            fill_image(client, client.get(ID), fields, Upload(Pipe([b"abc"])))
+            fill_image(client, client.get(ID), fields, a_stream(Pipe([b"abc"])))
 
     def test_a_failure_in_the_middle_kills_it(self, client, glance):
         glance.add(1, status="queued")
         with pytest.raises(ImageV1Error, match="is killed now and takes no more data: remove"):
-            fill_image(client, client.get(ID), ImageFields(), Upload(Pipe([b"abc"]), 4))
+            fill_image(client, client.get(ID), ImageFields(), a_stream(Pipe([b"abc"]), 4))
 
     def test_a_lost_answer_that_is_looked_up_at_second_sight(self, client, glance):
         glance.add(1, status="queued")
         image = client.get(ID)
         glance.after["PUT"] = no_answer
         glance.before["HEAD"] = refuse(500)
-        assert fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"]))).size == 3
+        assert fill_image(client, image, ImageFields(), a_stream(Pipe([b"abc"]))).size == 3
 
     def test_what_is_stored_for_ever(self, client, glance):
         glance.add(1, status="queued")
         image = client.get(ID)
         storing(glance, "saving")
         with pytest.raises(ImageV1Error, match=r"reset by peer; image .* is saving now$"):
-            fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"])))
+            fill_image(client, image, ImageFields(), a_stream(Pipe([b"abc"])))
 
     def test_a_failure_of_all(self, client, glance):
         glance.add(1, status="queued")
@@ -611,7 +624,7 @@ class TestFill:
         glance.before["PUT"] = refuse(400, "no")
         glance.before["HEAD"] = refuse(400)
         with pytest.raises(ImageV1Error, match=r"no \(HTTP 400, request req-1\)$"):
-            fill_image(client, image, ImageFields(), Upload(Pipe([b"abc"])))
+            fill_image(client, image, ImageFields(), a_stream(Pipe([b"abc"])))
 
 
 class TestProgress:
