@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from osc_image_v1.api.data import CHUNK_SIZE
 from osc_image_v1.api.image_v1 import ImageClient
@@ -215,7 +216,7 @@ class _Exported(Original):
         image = listed if data is None else replace(listed, size=data.size, checksum=data.md5)
         super().__init__(listed, image)
         self._exported = exported
-        self._path = archive.directory / exported.file
+        self._directory = archive.directory
         if exported.incomplete is not None:
             self.notes = (f"its export is incomplete: {printable(exported.incomplete)}",)
         if data is None:
@@ -233,6 +234,10 @@ class _Exported(Original):
     def data(self, stop: threading.Event) -> ImageSource | None:  # noqa: ARG002
         data = self._exported.data
         return None if data is None else ImageSource(data.size, data.md5, self._read)
+
+    @property
+    def _path(self) -> Path:
+        return self._directory / self._exported.file
 
     def _read(self) -> Iterator[bytes]:
         with opened(self._path) as file, file_errors("read", self._path):

@@ -266,6 +266,17 @@ def test_an_incomplete_export_is_told(tmp_path: Path, store: Store, client: Imag
             assert found[one].notes[0].startswith("its export is incomplete: ")
 
 
+def test_each_image_is_looked_up_once(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = Archive(directory)
+    looked_up: list[str] = []
+    find = archive.find
+    monkeypatch.setattr(archive, "find", lambda one: looked_up.append(one) or find(one))
+    monkeypatch.setattr(many.Spool, "add", lambda *_: pytest.fail("the archive has its records"))
+    job = Job(ArchiveSource(archive), Memory(), Plan())
+    assert len(list(job.run(exported_records(archive)))) == 4
+    assert sorted(looked_up) == [image_id(number) for number in range(4)]
+
+
 def test_what_was_not_exported(directory: Path, store: Store) -> None:
     job = Job(ArchiveSource(Archive(directory)), Memory(), Plan())
     outcomes = list(job.run([store.records[store.add(9)]]))
