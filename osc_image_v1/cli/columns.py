@@ -8,6 +8,7 @@ drive the terminal.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,9 @@ from osc_image_v1.text import printable
 #: Turns a record's value into a cell.
 Render = Callable[[Any], Any]
 
+#: A column of a list: its title, the name of the field, and what makes a reader's value of it.
+Column = tuple[str, str, Render | None]
+
 #: Reads the cells of a column.
 Reader = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -28,7 +32,11 @@ Reader = Callable[[Sequence[Any]], Sequence[Any]]
 TYPED = frozenset(("json", "yaml"))
 EXACT = frozenset(("csv", "value", "shell"))
 
+# What fields hold, by the name that a record of either service has for them.
 _SIZES = frozenset(("size", "virtual_size", "OS-EXT-IMG-SIZE:size"))
+_NUMBERS = (*_SIZES, *"min_disk min_ram minDisk minRam progress".split())
+_BOOLEANS = ("protected", "deleted")
+_TEXTS = "name disk_format container_format checksum status owner".split()
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 _NESTED = frozenset(("properties", "metadata"))
 # One name for the same thing, whichever service it comes from.
@@ -145,7 +153,7 @@ def page_rows(
     fields: Sequence[tuple[str, Render | None]],
     output_format: str,
     human_readable: bool = False,
-    readers: Mapping[str, Reader] | None = None,
+    read_by: Mapping[str, Reader] | None = None,
 ) -> Iterator[Sequence[Any]]:
     """Return a row for each record of each page; quicker than :func:`rows` for long lists.
 
@@ -153,10 +161,10 @@ def page_rows(
     :param fields: name of the field, and what makes a reader's value of it
     :param output_format: the name of cliff's formatter
     :param human_readable: whether sizes have units
-    :param readers: what gives the cells of a field their types, by the field's name
+    :param read_by: what gives the cells of a field their types, by the field's name
     """
     names = [name for name, _ in fields]
-    read = [(i, readers[name]) for i, name in enumerate(names) if readers and name in readers]
+    read = [(i, read_by[name]) for i, name in enumerate(names) if read_by and name in read_by]
     renders = [
         (i, _render(*field, output_format, human_readable)) for i, field in enumerate(fields)
     ]
@@ -190,20 +198,66 @@ def page_rows(
 
 def listed(
     pages: Iterable[Sequence[Mapping[str, Any]]],
-    table: Sequence[tuple[str, str, Render | None]],
+    table: Sequence[Column],
     parsed_args: argparse.Namespace,
 ) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
-    """Return the headers and rows of a list command, values read as the models do it.
+    """Return the titles and rows of a list command, values read as the models do it.
 
     :param pages: pages of records as the service sent them
-    :param table: header, name of the field, and what makes a reader's value of it
+    :param table: the columns
     :param parsed_args: with the name of cliff's formatter, and whether sizes have units
     """
-    from osc_image_v1.cli.readers import READERS
+    fields = [(field, render) for _title, field, render in table]
+    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable, readers())
+    return tuple(title for title, _field, _render in table), rows
 
-    fields = [(field, render) for _header, field, render in table]
-    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable, READERS)
-    return tuple(header for header, _field, _render in table), rows
+
+def tabled(
+    records: Iterable[Mapping[str, Any]], table: Sequence[Column], parsed_args: argparse.Namespace
+) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
+    """Return the titles and rows of what this package found out itself.
+
+    :param records: what was found; a missing field is None
+    :param table: the columns
+    :param parsed_args: with the name of cliff's formatter, and maybe whether sizes have units
+    """
+    fields = [(field, render) for _title, field, render in table]
+    human_readable = getattr(parsed_args, "human_readable", False)
+    titles = tuple(title for title, _field, _render in table)
+    return titles, rows(records, fields, parsed_args.formatter, human_readable)
+
+
+@functools.cache
+def readers() -> dict[str, Reader]:
+    """Return what gives columns the types that the models have, by the name of the field.
+
+    Services write numbers and booleans as text too, and ``"False"`` is true in a script. To read
+    each cell would take longer than all the rest of a long list: a column whose types are right is
+    left as it is.
+    """
+    from osc_image_v1.api.records import bool_or_none, int_or_none, mapping, text_or_none
+
+    def of_type(right: type, read: Callable[[Any], Any]) -> Reader:
+        types = frozenset((right, type(None)))
+        return lambda cells: cells if types.issuperset(map(type, cells)) else list(map(read, cells))
+
+    def objects(cells: Sequence[Any]) -> Sequence[Any]:
+        return cells if {dict}.issuperset(map(type, cells)) else list(map(mapping, cells))
+
+    def properties(cells: Sequence[Any]) -> Sequence[Any]:
+        read = objects(cells)
+        values = chain.from_iterable(map(dict.values, read))
+        if {str, type(None)}.issuperset(map(type, values)):
+            return read
+        return [{name: text_or_none(value) for name, value in one.items()} for one in read]
+
+    return {
+        **dict.fromkeys(_NUMBERS, of_type(int, int_or_none)),
+        **dict.fromkeys(_BOOLEANS, of_type(bool, bool_or_none)),
+        **dict.fromkeys(_TEXTS, of_type(str, text_or_none)),
+        "metadata": objects,
+        "properties": properties,
+    }
 
 
 def shown(

@@ -13,11 +13,11 @@ from osc_image_v1.i18n import _
 LOG = logging.getLogger(__name__)
 
 _COLUMNS = (
-    ("ID", "image_id"),
-    ("Name", "name"),
-    ("Difference", "difference"),
-    ("Here", "here"),
-    ("There", "there"),
+    ("ID", "image_id", None),
+    ("Name", "name", None),
+    ("Difference", "difference", None),
+    ("Here", "here", None),
+    ("There", "there", None),
 )
 _PEERS = _("compute, v2, cloud:<name> or directory:<path>")
 
@@ -119,11 +119,7 @@ class CompareImage(base.Lister):
             listed=not parsed_args.images,
             extra=whole and not parsed_args.ignore_extra,
         )
-        return tuple(title for title, _name in _COLUMNS), columns.rows(
-            self._counted(base.started(differences)),
-            [(name, None) for _title, name in _COLUMNS],
-            parsed_args.formatter,
-        )
+        return columns.tabled(self._counted(base.started(differences)), _COLUMNS, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the differences, and fail after that if there are any."""

@@ -15,13 +15,12 @@ from osc_image_v1.i18n import _
 LOG = logging.getLogger(__name__)
 
 _COLUMNS = (
-    ("ID", "image_id"),
-    ("Name", "name"),
-    ("Size", "size"),
-    ("Action", "action"),
-    ("Notes", "notes"),
+    ("ID", "image_id", None),
+    ("Name", "name", None),
+    ("Size", "size", None),
+    ("Action", "action", None),
+    ("Notes", "notes", "; ".join),
 )
-
 
 #: What chooses the owners of many images.
 MAPPED = "--project-map or --keep-project-ids"
@@ -99,12 +98,7 @@ class OutcomeLister(base.Lister):
         self._count: Counter[str] = Counter()
         self._job = job
         outcomes = job.preview(records) if parsed_args.dry_run else job.run(records)
-        return tuple(title for title, _name in _COLUMNS), columns.rows(
-            self._counted(outcomes),
-            [(name, _joined if name == "notes" else None) for _title, name in _COLUMNS],
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
+        return columns.tabled(self._counted(outcomes), _COLUMNS, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what came of each image, and fail after that if one could not be copied."""
@@ -127,7 +121,7 @@ class OutcomeLister(base.Lister):
         gc.enable()
         for outcome in outcomes:
             self._count[outcome.action] += 1
-            yield {name: getattr(outcome, name) for _title, name in _COLUMNS}
+            yield {name: getattr(outcome, name) for _title, name, _render in _COLUMNS}
 
 
 class CopyImage(OutcomeLister):
@@ -191,10 +185,6 @@ class CopyImage(OutcomeLister):
             parallel=parsed_args.parallel,
         )
         return self.rows(copy, records, parsed_args)
-
-
-def _joined(notes: Any) -> str:
-    return "; ".join(notes)
 
 
 def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:

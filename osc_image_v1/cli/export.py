@@ -170,12 +170,7 @@ class VerifyExport(base.Lister):
         self._broken = sum(f.problem is not None and not f.repaired for f in found)
         found.sort(key=lambda finding: finding.file)
         self._tell(verification)
-        rows = columns.rows(
-            [vars(finding) for finding in found],
-            [(field, render) for _header, field, render in _FINDING],
-            parsed_args.formatter,
-        )
-        return tuple(header for header, _field, _render in _FINDING), rows
+        return columns.tabled(map(vars, found), _FINDING, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what was found, and fail after that if something is broken."""

@@ -41,12 +41,10 @@ class ListMember(base.Lister):
         """Return column names and rows."""
         client = self.app.client_manager.image_v1
         members = client.members(client.find(parsed_args.image).id)
-        rows = columns.rows(
-            [{"member_id": member.member_id, "can_share": member.can_share} for member in members],
-            [(field, render) for _header, field, render in _MEMBER],
-            parsed_args.formatter,
-        )
-        return tuple(header for header, _field, _render in _MEMBER), rows
+        found = [
+            {"member_id": member.member_id, "can_share": member.can_share} for member in members
+        ]
+        return columns.tabled(found, _MEMBER, parsed_args)
 
 
 class AddProjectToImage(base.Command):

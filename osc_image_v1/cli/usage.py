@@ -11,11 +11,11 @@ from osc_image_v1.i18n import _
 
 _GROUPS = ("project", "status", "disk-format", "container-format", "visibility", "year")
 _PROBLEM = (
-    ("Problem", "kind"),
-    ("ID", "image_id"),
-    ("Name", "name"),
-    ("Project", "project"),
-    ("Detail", "detail"),
+    ("Problem", "kind", None),
+    ("ID", "image_id", None),
+    ("Name", "name", None),
+    ("Project", "project", None),
+    ("Detail", "detail", None),
 )
 _BAR = 30
 
@@ -91,20 +91,20 @@ class UsageOfImages(base.Lister):
             }
             for group in groups
         ]
-        shown = [(title, "key"), ("Images", "images"), ("Size", "size"), ("Share", "share")]
+        shown: list[columns.Column] = [
+            (title, "key", None),
+            ("Images", "images", None),
+            ("Size", "size", None),
+            ("Share", "share", _percent if person else None),
+        ]
         if by_project and not person:
             # Names need not be unique.
             for row, group in zip(rows, groups, strict=True):
                 row["id"] = group.key
-            shown.insert(0, ("Project", "id"))
+            shown.insert(0, ("Project", "id", None))
         if person:
-            shown.append(("Bar", "bar"))
-        return tuple(title for title, _name in shown), columns.rows(
-            rows,
-            [(name, _percent if person and name == "share" else None) for _title, name in shown],
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
+            shown.append(("Bar", "bar", None))
+        return columns.tabled(rows, shown, parsed_args)
 
     def _problems(
         self, parsed_args: argparse.Namespace, records: Any
@@ -114,12 +114,8 @@ class UsageOfImages(base.Lister):
 
         names = all_projects(self.app.client_manager)
         found = problems(records, None if names is None else set(names), self._exists)
-        rows = columns.rows(
-            (vars(problem) for problem in found),
-            [(name, None) for _title, name in _PROBLEM],
-            parsed_args.formatter,
-        )
-        return tuple(title for title, _name in _PROBLEM), base.started(rows)
+        titles, rows = columns.tabled(map(vars, found), _PROBLEM, parsed_args)
+        return titles, base.started(rows)
 
     def _exists(self, image_id: str) -> bool:
         found = self.app.client_manager.image_v1.by_id(image_id)
