@@ -86,7 +86,11 @@ class Command(command.Command, metaclass=_CommandMeta):
         """Return the command's parser."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = _keeping_lines(parser.formatter_class)
+        self.add_options(parser)
         return parser
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options, after those that all such commands have."""
 
 
 class Lister(Command, command.Lister):

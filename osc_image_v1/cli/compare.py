@@ -46,15 +46,10 @@ class CompareImage(base.Lister):
         "openstack image v1 compare --with directory:archive --ignore-extra ubuntu",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="*",
-            type=options.not_empty,
-            help=_("Image to compare (name or ID; default: all that the options choose)"),
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(
+            parser, _("Image to compare (name or ID; default: all that the options choose)"), "*"
         )
         parser.add_argument(
             "--with",
@@ -100,7 +95,6 @@ class CompareImage(base.Lister):
             help=_("Images that only the other side has are no difference"),
         )
         image.add_filters(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_lib.cli import parseractions
-
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
@@ -44,9 +42,8 @@ class ListComputeImage(base.Lister):
         "    --server 2b762698-5f25-587d-b981-91a1de9efa07",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         parser.add_argument(
             "--long", action="store_true", help=_("Show all fields that the service lists")
         )
@@ -73,7 +70,7 @@ class ListComputeImage(base.Lister):
             help=_("Only images of this type: snapshot or backup"),
         )
         options.add_requirements(parser)
-        options.add_property_filter(
+        options.add_property(
             parser, _("Only images with this property, exactly (repeat for several)")
         )
         options.add_changes_since(
@@ -90,7 +87,6 @@ class ListComputeImage(base.Lister):
             help=_("Begin after the image with this ID"),
         )
         options.add_paging(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
@@ -123,14 +119,10 @@ class ShowComputeImage(base.ShowOne):
         "openstack compute image show ubuntu -f json -c id -c server_id",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         options.add_human_readable(parser)
-        parser.add_argument(
-            "image", metavar="<image>", type=options.not_empty, help=_("Image to show (name or ID)")
-        )
-        return parser
+        options.add_image(parser, _("Image to show (name or ID)"))
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -155,17 +147,9 @@ class DeleteComputeImage(base.Command):
         "openstack compute image delete backup-a-daily backup-b-daily",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="+",
-            type=options.not_empty,
-            help=_("Image to delete (name or ID)"),
-        )
-        return parser
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to delete (name or ID)"), "+")
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""
@@ -202,32 +186,17 @@ class SetComputeImage(base.Command):
         "openstack compute image set --property os_distro=debian debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "image",
-            metavar="<image>",
-            type=options.not_empty,
-            help=_("Image to change (name or ID)"),
-        )
-        parser.add_argument(
-            "--property",
-            metavar="<key=value>",
-            dest="properties",
-            action=parseractions.KeyValueAction,
-            default={},
-            help=_(
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to change (name or ID)"))
+        options.add_property(
+            parser,
+            _(
                 "Set a property of the image (repeat for several). Fields of the image, such as "
                 "name or min_ram, are refused: the Compute service cannot change them"
             ),
         )
-        parser.add_argument(
-            "--purge-properties",
-            action="store_true",
-            help=_("Remove all properties but those that are set here"),
-        )
-        return parser
+        options.add_purge_properties(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Set the properties."""
@@ -256,25 +225,10 @@ class UnsetComputeImage(base.Command):
         "openstack compute image unset --property os_version --property arch debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "image",
-            metavar="<image>",
-            type=options.not_empty,
-            help=_("Image to change (name or ID)"),
-        )
-        parser.add_argument(
-            "--property",
-            metavar="<key>",
-            dest="properties",
-            action="append",
-            required=True,
-            type=options.not_empty,
-            help=_("Remove this property, in exactly this spelling (repeat for several)"),
-        )
-        return parser
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to change (name or ID)"))
+        options.add_property_names(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove the properties."""

@@ -80,6 +80,18 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
+    """Add the options that say how the work is done.
+
+    :param parser: a command's parser
+    :param parallel: what is done at a time
+    """
+    options.add_parallel(parser, parallel)
+    options.add_shard(parser)
+    parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
+    options.add_human_readable(parser)
+
+
 class OutcomeLister(base.Lister):
     """A command that does the same with many images, and lists what came of each."""
 
@@ -140,15 +152,10 @@ class CopyImage(OutcomeLister):
         "openstack image v1 copy --to-cloud new --visibility private ubuntu debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="*",
-            type=options.not_empty,
-            help=_("Image to copy (name or ID; default: all that the options choose)"),
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(
+            parser, _("Image to copy (name or ID; default: all that the options choose)"), "*"
         )
         parser.add_argument(
             "--to-cloud",
@@ -159,13 +166,7 @@ class CopyImage(OutcomeLister):
         )
         add_plan(parser)
         image.add_filters(parser)
-        options.add_parallel(parser, _("Copy this many images at a time (default: 4)"))
-        options.add_shard(parser)
-        parser.add_argument(
-            "--dry-run", action="store_true", help=_("Only show what would be done")
-        )
-        options.add_human_readable(parser)
-        return parser
+        add_how(parser, _("Copy this many images at a time (default: 4)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""

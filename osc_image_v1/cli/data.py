@@ -22,9 +22,8 @@ class SaveImage(base.Command):
         "openstack image v1 save ubuntu | gzip > ubuntu.qcow2.gz",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         parser.add_argument(
             "--file",
             metavar="<path>",
@@ -42,10 +41,7 @@ class SaveImage(base.Command):
         parser.add_argument(
             "--no-clobber", action="store_true", help=_("Refuse to replace an existing file")
         )
-        parser.add_argument(
-            "image", metavar="<image>", type=options.not_empty, help=_("Image to save (name or ID)")
-        )
-        return parser
+        options.add_image(parser, _("Image to save (name or ID)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Save the image."""

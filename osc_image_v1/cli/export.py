@@ -12,10 +12,6 @@ from osc_image_v1.i18n import _
 LOG = logging.getLogger(__name__)
 
 
-def _add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
-    parser.add_argument("directory", metavar="<directory>", type=options.not_empty, help=help_text)
-
-
 class ExportImage(base.ShowOne):
     _description = _(
         "Save images with all their metadata to a directory: those that the options choose, as "
@@ -30,16 +26,11 @@ class ExportImage(base.ShowOne):
         "openstack image v1 export --all --shard 3/16 archive",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_directory(parser, _("Directory to export to, made if it is not there"))
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="*",
-            type=options.not_empty,
-            help=_("Image to export (name or ID; default: all that the options choose)"),
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_directory(parser, _("Directory to export to, made if it is not there"))
+        options.add_image(
+            parser, _("Image to export (name or ID; default: all that the options choose)"), "*"
         )
         image.add_filters(parser)
         options.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
@@ -53,7 +44,6 @@ class ExportImage(base.ShowOne):
             help=_("Only count what would be fetched, and check that there is room for it"),
         )
         options.add_human_readable(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -128,10 +118,9 @@ class VerifyExport(base.Lister):
         "openstack image v1 verify --repair archive",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_directory(parser, _("Directory that images were exported to"))
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_directory(parser, _("Directory that images were exported to"))
         parser.add_argument(
             "--repair",
             action="store_true",
@@ -148,7 +137,6 @@ class VerifyExport(base.Lister):
             _("Hash this many files at a time (default: one for each processor)"),
             default=None,
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         """Return column names and rows."""

@@ -69,9 +69,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
             "--all": ("all", _("Public and private images of all projects (admin)")),
         },
     )
-    options.add_property_filter(
-        parser, _("Only images with this property, exactly (repeat for several)")
-    )
+    options.add_property(parser, _("Only images with this property, exactly (repeat for several)"))
     options.add_changes_since(
         parser,
         _(
@@ -208,9 +206,8 @@ class ListImage(base.Lister):
         "openstack image v1 list --property os_distro=debian --min-size 1G -c ID",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         parser.add_argument(
             "--long", action="store_true", help=_("Show all fields that the service lists")
         )
@@ -232,7 +229,6 @@ class ListImage(base.Lister):
             help=_("Begin after the image with this ID"),
         )
         options.add_paging(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
@@ -261,14 +257,10 @@ class ShowImage(base.ShowOne):
         "openstack image v1 show ubuntu -f json -c id -c properties",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         options.add_human_readable(parser)
-        parser.add_argument(
-            "image", metavar="<image>", type=options.not_empty, help=_("Image to show (name or ID)")
-        )
-        return parser
+        options.add_image(parser, _("Image to show (name or ID)"))
 
     def take_action(
         self, parsed_args: argparse.Namespace

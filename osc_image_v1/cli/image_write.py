@@ -8,8 +8,6 @@ import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from osc_lib.cli import parseractions
-
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
@@ -74,13 +72,9 @@ def _add_fields(parser: argparse.ArgumentParser) -> None:
             ),
         },
     )
-    parser.add_argument(
-        "--property",
-        metavar="<key=value>",
-        dest="properties",
-        action=parseractions.KeyValueAction,
-        default={},
-        help=_(
+    options.add_property(
+        parser,
+        _(
             "Set a property of the image (repeat for several). Names are in lower case and have "
             "no hyphens, the service would change them; an empty value is stored as null"
         ),
@@ -233,9 +227,8 @@ class CreateImage(base.ShowOne):
         "    --disk-format raw --container-format bare --public debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         parser.add_argument(
             "name", metavar="<name>", type=options.not_empty, help=_("Name of the new image")
         )
@@ -272,7 +265,6 @@ class CreateImage(base.ShowOne):
             help=_("Remove what is left of the image if it cannot be created"),
         )
         options.add_human_readable(parser)
-        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -317,24 +309,14 @@ class SetImage(base.Command):
         "    --container-format bare queued",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "image",
-            metavar="<image>",
-            type=options.not_empty,
-            help=_("Image to change (name or ID)"),
-        )
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to change (name or ID)"))
         parser.add_argument(
             "--name", metavar="<name>", type=options.not_empty, help=_("New name of the image")
         )
         _add_fields(parser)
-        parser.add_argument(
-            "--purge-properties",
-            action="store_true",
-            help=_("Remove all properties but those that are set here"),
-        )
+        options.add_purge_properties(parser)
         _add_sources(parser)
         parser.add_argument(
             "--size",
@@ -345,7 +327,6 @@ class SetImage(base.Command):
                 "512MiB). Data of no bytes is refused without --size 0"
             ),
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Change the image."""
@@ -391,25 +372,10 @@ class UnsetImage(base.Command):
         "openstack image v1 unset --property os_version --property os_distro debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "image",
-            metavar="<image>",
-            type=options.not_empty,
-            help=_("Image to change (name or ID)"),
-        )
-        parser.add_argument(
-            "--property",
-            metavar="<key>",
-            dest="properties",
-            action="append",
-            required=True,
-            type=options.not_empty,
-            help=_("Remove this property, in exactly this spelling (repeat for several)"),
-        )
-        return parser
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to change (name or ID)"))
+        options.add_property_names(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove the properties."""
@@ -427,17 +393,9 @@ class DeleteImage(base.Command):
         "openstack image v1 delete debian ubuntu",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="+",
-            type=options.not_empty,
-            help=_("Image to delete (name or ID)"),
-        )
-        return parser
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image to delete (name or ID)"), "+")
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.cli import base, options
-from osc_image_v1.cli.copy import MAPPED, OutcomeLister, add_plan
+from osc_image_v1.cli.copy import MAPPED, OutcomeLister, add_how, add_plan
 from osc_image_v1.i18n import _
 
 
@@ -24,30 +24,12 @@ class ImportImage(OutcomeLister):
         "openstack --os-cloud new image v1 import --project-map projects.csv archive",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "directory",
-            metavar="<directory>",
-            type=options.not_empty,
-            help=_("Directory that images were exported to"),
-        )
-        parser.add_argument(
-            "images",
-            metavar="<image>",
-            nargs="*",
-            type=options.not_empty,
-            help=_("Image to import (name or ID; default: all)"),
-        )
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_directory(parser, _("Directory that images were exported to"))
+        options.add_image(parser, _("Image to import (name or ID; default: all)"), "*")
         add_plan(parser)
-        options.add_parallel(parser, _("Import this many images at a time (default: 4)"))
-        options.add_shard(parser)
-        parser.add_argument(
-            "--dry-run", action="store_true", help=_("Only show what would be done")
-        )
-        options.add_human_readable(parser)
-        return parser
+        add_how(parser, _("Import this many images at a time (default: 4)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""

@@ -12,12 +12,6 @@ from osc_image_v1.i18n import _
 _MEMBER = (("Project", "member_id", None), ("Can Share", "can_share", None))
 
 
-def _add_image(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "image", metavar="<image>", type=options.not_empty, help=_("Image (name or ID)")
-    )
-
-
 def _add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "project", metavar="<project>", type=options.not_empty, help=_("Project (name or ID)")
@@ -31,11 +25,9 @@ class ListMember(base.Lister):
         "openstack image v1 member list debian -f value -c Project",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_image(parser)
-        return parser
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image (name or ID)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
@@ -53,10 +45,9 @@ class AddProjectToImage(base.Command):
         "openstack image v1 add project --can-share debian demo",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_image(parser)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image (name or ID)"))
         _add_project(parser)
         options.add_flag_pair(
             parser,
@@ -69,7 +60,6 @@ class AddProjectToImage(base.Command):
                 ),
             },
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Share the image."""
@@ -87,12 +77,10 @@ class RemoveProjectFromImage(base.Command):
         "openstack image v1 remove project debian demo",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_image(parser)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image (name or ID)"))
         _add_project(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Unshare the image."""
@@ -117,10 +105,9 @@ class SetMember(base.Command):
         "openstack image v1 member set debian",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_image(parser)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
+        options.add_image(parser, _("Image (name or ID)"))
         parser.add_argument(
             "projects",
             metavar="<project>",
@@ -134,7 +121,6 @@ class SetMember(base.Command):
             action="store_true",
             help=_("The projects may share the image with others in turn"),
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Replace the members."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from osc_lib.cli import parseractions
 
@@ -153,8 +153,27 @@ def add_flag_pair(
         )
 
 
-def add_property_filter(parser: argparse.ArgumentParser, help_text: str) -> None:
-    """Add ``--property``, which may be repeated."""
+def add_image(
+    parser: argparse.ArgumentParser, help_text: str, many: Literal["+", "*"] | None = None
+) -> None:
+    """Add the argument ``<image>``.
+
+    :param parser: the command's parser
+    :param help_text: what is done to the image
+    :param many: ``+`` or ``*`` where there may be several; the attribute is ``images`` then
+    """
+    parser.add_argument(
+        "images" if many else "image", metavar="<image>", nargs=many, type=not_empty, help=help_text
+    )
+
+
+def add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add the argument ``<directory>``."""
+    parser.add_argument("directory", metavar="<directory>", type=not_empty, help=help_text)
+
+
+def add_property(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add ``--property`` with a value, which may be repeated."""
     parser.add_argument(
         "--property",
         metavar="<key=value>",
@@ -162,6 +181,28 @@ def add_property_filter(parser: argparse.ArgumentParser, help_text: str) -> None
         action=parseractions.KeyValueAction,
         default={},
         help=help_text,
+    )
+
+
+def add_property_names(parser: argparse.ArgumentParser) -> None:
+    """Add ``--property`` without a value, for what is removed."""
+    parser.add_argument(
+        "--property",
+        metavar="<key>",
+        dest="properties",
+        action="append",
+        required=True,
+        type=not_empty,
+        help=_("Remove this property, in exactly this spelling (repeat for several)"),
+    )
+
+
+def add_purge_properties(parser: argparse.ArgumentParser) -> None:
+    """Add ``--purge-properties``."""
+    parser.add_argument(
+        "--purge-properties",
+        action="store_true",
+        help=_("Remove all properties but those that are set here"),
     )
 
 

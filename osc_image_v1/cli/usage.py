@@ -30,9 +30,8 @@ class UsageOfImages(base.Lister):
         "openstack image v1 usage --all --problems -f csv",
     )
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the command's parser."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments and options."""
         group = parser.add_mutually_exclusive_group()
         group.add_argument(
             "--by",
@@ -53,7 +52,6 @@ class UsageOfImages(base.Lister):
         )
         options.add_human_readable(parser)
         image.add_filters(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
