@@ -80,3 +80,15 @@ def _decoded(sent: Iterable[bytes], window: int, action: str, most: int) -> Iter
                 yield piece
     if inflate is not None and not inflate.eof:
         raise ConnectionFailed(f"{action}: {_ENDED}")
+
+
+def are_headers_whole(response: requests.Response) -> bool:
+    """Tell whether all headers were read: a line break in a value ends them early."""
+    message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    return not getattr(message, "defects", None)
+
+
+def header_lines(response: requests.Response) -> Iterator[tuple[str, str]]:
+    """Yield each header line; requests' own mapping joins those that differ in case alone."""
+    raw = getattr(response.raw, "headers", None)
+    yield from (raw.items() if raw is not None else response.headers.items())

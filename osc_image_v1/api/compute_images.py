@@ -20,7 +20,6 @@ from keystoneauth1 import adapter as ksa_adapter
 from osc_image_v1.api.compute_metadata import check_metadata
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
-from osc_image_v1.api.image_v1 import one_of
 from osc_image_v1.api.models import ComputeImage
 from osc_image_v1.api.outcomes import (
     Deletion,
@@ -29,18 +28,16 @@ from osc_image_v1.api.outcomes import (
     Verdict,
     carry_out,
     delete,
-    foreign_answer,
-    is_own,
     may_be_no_path,
     take_empty,
+    take_json,
 )
-from osc_image_v1.api.paging import PageGuard, found_on, records_of
+from osc_image_v1.api.paging import PageGuard, found_on, one_of, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, ids_like
 from osc_image_v1.api.records import Record, int_or_none, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
-    ForeignAnswer,
     ImageNotFound,
     ImageV1Error,
     InvalidInput,
@@ -254,8 +251,9 @@ class ComputeImageClient:
             return NotDone() if wrong(written) else Done(written)
 
         def send() -> dict[str, Any]:
-            with self._write(method, action, image_id, "metadata", json=body) as response:
-                return _metadata_of(self.http.read(response, action), action, response)
+            response = self._write(method, action, image_id, "metadata", json=body)
+            lacking = "the service's answer has no metadata"
+            return take_json(self.http, response, action, _metadata_in, lacking)
 
         written = carry_out(send, look, unknown=_look_at(image_id))
         if purge:
@@ -326,14 +324,11 @@ class ComputeImageClient:
 _DONE = (200, 202, 204)
 
 
-def _metadata_of(answer: bytes, action: str, response: requests.Response) -> dict[str, Any]:
+def _metadata_in(document: Any) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(answer)["metadata"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    if not is_own(response):
-        raise foreign_answer(response, action)
-    raise ForeignAnswer(f"{action}: the service's answer has no metadata")
+        return dict(document["metadata"])
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _look_at(image_id: str) -> str:

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from osc_image_v1.api.fields import ImageFields
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record, bool_or_none, int_or_none, text_or_none
+from osc_image_v1.exceptions import NotStored
+from osc_image_v1.text import printable
 
 _PREFIX = "x-image-meta-"
 _PROPERTY = "property-"
@@ -106,6 +109,23 @@ def not_stored(fields: ImageFields, record: Record) -> list[str]:
             if text_or_none(stored.get(name)) != (asked or None)
         ]
     return wrong
+
+
+def stored_image(fields: ImageFields, record: Record, action: str) -> ImageDetail:
+    """Return the image of an answer, if it has what it was to get.
+
+    :param fields: what was to be written
+    :param record: the service's record after that
+    :param action: what was being done, as the beginning of an error's sentence
+    :raises NotStored: if the service has stored something else
+    """
+    wrong = not_stored(fields, record)
+    if wrong:
+        hint = " (only an admin chooses the owner)" if "owner" in wrong else ""
+        raise NotStored(
+            f"{action} as asked: the service has not stored {printable(', '.join(wrong))}{hint}"
+        )
+    return ImageDetail.from_record(record)
 
 
 _STORED = (

@@ -6,59 +6,67 @@ https://docs.openstack.org/api-ref/image/v1/
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-import requests
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.data import ImageData, body_size, check_rest
-from osc_image_v1.api.filters import Sieve
-from osc_image_v1.api.headers import record_from_headers
-from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
-from osc_image_v1.api.image_writes import ImageWrites
-from osc_image_v1.api.models import Image, ImageDetail
-from osc_image_v1.api.paging import PageGuard, found_on, records_of
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
-from osc_image_v1.api.records import Record
-from osc_image_v1.api.sorting import (
-    TELLING,
-    OtherRank,
-    best_in_order,
-    is_in_order,
-    is_sorted_here,
-    pages_in_order,
-    rank_of,
+from osc_image_v1.api.bodies import are_headers_whole, header_lines
+from osc_image_v1.api.data import ImageData, body_size
+from osc_image_v1.api.fields import ImageFields, check_formats
+from osc_image_v1.api.headers import (
+    headers_from_fields,
+    not_stored,
+    record_from_headers,
+    stored_image,
 )
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.members import NO_CONTENT, ImageMembers
+from osc_image_v1.api.models import Image, ImageDetail, Member
+from osc_image_v1.api.outcomes import (
+    SHORT_PATIENCE,
+    Deletion,
+    Done,
+    NotDone,
+    Passing,
+    Verdict,
+    carry_out,
+    delete,
+    no_image,
+    take_empty,
+    take_json,
+)
+from osc_image_v1.api.paging import ImageLists, found_on, one_of
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
+from osc_image_v1.api.records import Record, mapping
+from osc_image_v1.api.unset import remove_by_v1, remove_by_v2, v2_shows
 from osc_image_v1.exceptions import (
-    AmbiguousName,
     ApiNotAvailable,
     BadAnswer,
-    BadRequest,
     ImageNotFound,
     InvalidInput,
-    MarkerIgnored,
     NotFound,
-    ServerError,
+    NotStored,
+    OtherIdGiven,
 )
-from osc_image_v1.text import printable
+from osc_image_v1.text import is_uuid, printable
 
 # Some clouds have it at one of these alone.
 _VERSIONED = re.compile(r"/v1(?:\.\d+)?$")
-# How many images of one name an error names.
-_MOST_CANDIDATES = 20
-# How many images before a deleted one are tried as the marker in its place.
-_STEPS_BACK = 10
-# How many pages of a list are read before it is worth a request to find a way around the others.
-_PAGES_BEFORE_A_LOOK = 3
+_PURGE = "x-glance-registry-purge-props"
+_CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
 
 
-class ImageClient(ImageWrites):
+class ImageClient:
     """Images of a service with the Image API v1.
+
+    No request that changes something is sent again by itself. Where the answer is lost, the service
+    is asked what became of the request, see :mod:`osc_image_v1.api.outcomes`.
 
     :param adapter: a keystoneauth1 adapter of service type ``image``
     :param endpoint_override: URL of the service, instead of the adapter's and the catalog's; with
@@ -83,10 +91,9 @@ class ImageClient(ImageWrites):
             timeout=timeout,
             retry=retry,
         )
-        # The same service's Image API v2, where it has one: v1 cannot send a part of the data.
-        self._v2 = ServiceClient(
-            adapter, "v2", endpoint_override=endpoint_override, timeout=timeout, retry=retry
-        )
+        # What v1 cannot, where the service has v2 too: send a part of the data, remove a property.
+        self._v2 = ImageV2Client(adapter, endpoint_override, timeout, retry)
+        self._members = ImageMembers(self.http)
 
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
         """Yield images with the fields of a brief list, while pages come in.
@@ -147,85 +154,21 @@ class ImageClient(ImageWrites):
         if query.marker is not None and query.marker != query.marker.lower():
             image = self.by_id(query.marker)
             query = replace(query, marker=image.id if image else query.marker.lower())
-        if not is_sorted_here(query):
-            pager, first = self._begun(query, detail, action)
-            if is_in_order(first, query) and self._keeps_order(first, query, detail, action):
-                yield from pager.follow(first)
-                return
-        yield from self._sorted(query, detail, action)
+        yield from self._lists().pages(query, detail, action)
 
-    def _keeps_order(
-        self, page: list[Record], query: ImageQuery, detail: bool, action: str
-    ) -> bool:
-        """Tell whether the service sorts by ID, also where the page after a marker is too short."""
-        if query.sort_key != "id" or query.marker is None or len(page) >= TELLING:
-            return True
-        beginning = replace(query, marker=None, limit=TELLING)
-        return is_in_order(self._begun(beginning, detail, action)[1], query)
+    def _lists(self) -> ImageLists:
+        return ImageLists(self._page, self.get)
 
-    def _sorted(self, query: ImageQuery, detail: bool, action: str) -> Iterator[list[Record]]:
-        """Return the pages of a list that is sorted here."""
-        whole = replace(
-            query,
-            sort_key=None,
-            sort_dir=None,
-            marker=None,
-            limit=None,
-            page_size=MAX_PAGE_SIZE,
-        )
-        if query.limit is not None:
-            with contextlib.suppress(OtherRank):
-                return self._best(query, whole, detail, action)
-        records = [record for page in self.pages(whole, detail, action) for record in page]
-        return pages_in_order(records, query)
-
-    def _best(
-        self, query: ImageQuery, whole: ImageQuery, detail: bool, action: str
-    ) -> Iterator[list[Record]]:
-        """Return the first images of a list that is sorted here, with no others in memory."""
-        if query.marker is None:
-            return best_in_order(self._largest(query, whole, detail, action), query)
-        pages = self.pages(whole, detail, action)
-        first = next(pages, [])
-        key = str(query.sort_key)
-        values = [record.get(key) for record in first if record["id"] == query.marker]
-        if first and not values:
-            values = [query.marker if key == "id" else getattr(self.get(query.marker), key)]
-            if values[0] in (None, ""):
-                # Headers do not tell the one from the other.
-                raise OtherRank
-        marker = rank_of(query, values[0] if values else None)
-        return best_in_order(itertools.chain([first], pages), query, marker)
-
-    def _largest(
-        self, query: ImageQuery, whole: ImageQuery, detail: bool, action: str
-    ) -> Iterable[list[Record]]:
-        """Yield what may be among the first of a list, and of a long one by size not much more."""
-        pages = self.pages(whole, detail, action)
-        limit = query.limit or 0
-        if (query.sort_key, query.sort_dir) != ("size", "desc") or limit > MAX_PAGE_SIZE:
-            return pages
-        begin = list(itertools.islice(pages, _PAGES_BEFORE_A_LOOK))
-        if len(begin) < _PAGES_BEFORE_A_LOOK:
-            return begin
-        # So many are at least as large, whatever else the service makes of this order.
-        look = replace(query, min_size=query.min_size or 0, page_size=MAX_PAGE_SIZE)
-        pager, page = self._begun(look, detail, action)
-        sizes = sorted((record["size"] for record in pager.kept(page)), key=int, reverse=True)
-        if len(sizes) < limit:
-            return itertools.chain(begin, pages)
-        return self.pages(replace(whole, min_size=int(sizes[limit - 1])), detail, action)
-
-    def _begun(self, query: ImageQuery, detail: bool, action: str) -> tuple[_Pager, list[Record]]:
-        """Return a list in progress and its first page."""
-        pager = _Pager(self.http, query, detail, action)
+    def _page(self, path: str, action: str, params: dict[str, str]) -> Any:
         try:
-            return pager, pager.page(query.marker)
-        except ServerError as error:
-            if not query.has_delicate_text or error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.http.get_json(path, action, params)
+        except NotFound as error:
+            if "marker" in params:
                 raise
-        pager = _Pager(self.http, query, detail, action, texts=False)
-        return pager, pager.page(query.marker)
+            raise ApiNotAvailable(
+                f"{error}: is {self.http.shown_endpoint} the Image API v1? If not, give its URL "
+                f"with {self.http.override_setting}"
+            ) from error
 
     def get(self, image_id: str) -> ImageDetail:
         """Return an image by its ID.
@@ -244,12 +187,10 @@ class ImageClient(ImageWrites):
         action = f"Cannot show image {printable(image_id)}"
         try:
             with self.http.request("HEAD", path_of("images", image_id), action) as response:
-                record = record_from_headers(_header_lines(response))
-                whole = _are_headers_whole(response)
+                record = record_from_headers(header_lines(response))
+                whole = are_headers_whole(response)
         except NotFound as error:
-            raise ImageNotFound(
-                f"No image has the ID {printable(image_id)} ({error.where})"
-            ) from error
+            raise no_image(image_id, error) from error
         if not whole:
             record = self._listed(image_id, action) or {}
         if not record.get("id"):
@@ -307,7 +248,7 @@ class ImageClient(ImageWrites):
         """
         query = ImageQuery(name=name, visibility="all", limit=MAX_PAGE_SIZE)
         action = f"Cannot look up image '{printable(name)}'"
-        pager, first = self._begun(query, True, action)
+        pager, first = self._lists().begun(query, True, action)
         return one_of(name, found_on(pager.follow(first), pager.guard, action))
 
     def data(self, image_id: str) -> ImageData:
@@ -328,7 +269,7 @@ class ImageClient(ImageWrites):
         response = self.http.request(
             "GET", path_of("images", image_id), action, headers={"Accept-Encoding": "identity"}
         )
-        record = record_from_headers(_header_lines(response))
+        record = record_from_headers(header_lines(response))
         # A line break in the name, which v2 lets in, ends the headers before the ID.
         wanted = str(record.setdefault("id", image_id)).lower() == image_id.lower()
         if not wanted or record.keys() <= {"id", "properties"}:
@@ -351,24 +292,251 @@ class ImageClient(ImageWrites):
 
         https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
         """
-        action = f"Cannot download image {printable(image.id)}"
-        # Most stores cannot send a part, and a service then refuses any range.
-        wanted = {"Range": f"bytes={start}-"} if start else {}
-        response = self._v2.request(
-            "GET",
-            path_of("images", image.id, "file"),
-            action,
-            ok=(HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT),
-            headers={"Accept-Encoding": "identity", **wanted},
+        return self._v2.rest_of_data(image, start)
+
+    def exact(self, image: ImageDetail) -> ImageDetail:
+        """Return the image with its properties as they are: names in their case, null values too.
+
+        :meth:`get` cannot tell these, a list can.
+
+        :param image: the image as :meth:`get` or a list had it
+        :raises ImageNotFound: if it has gone, or changed in between
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        """
+        return ImageDetail.from_record(self.exact_record(image))
+
+    def exact_record(self, image: ImageDetail) -> Record:
+        """Return the image's record as a list has it; see :meth:`exact`, for what is raised too.
+
+        :param image: the image as :meth:`get` or a list had it
+        """
+        hidden = image.status in ("killed", "deleted", "pending_delete")
+        query = ImageQuery(
+            name=image.name or None,
+            status=image.status if hidden else None,
+            min_size=image.size,
+            max_size=image.size,
+            visibility="all",
+            limit=MAX_PAGE_SIZE,
         )
-        if response.status_code == HTTPStatus.OK:
-            return ImageData(self._v2, response, action, size=body_size(response.headers))
-        try:
-            size = check_rest(image, start, response.headers, action)
-        except BadAnswer:
-            response.close()
-            raise
-        return ImageData(self._v2, response, action, start=start, size=size)
+        action = f"Cannot show image {printable(image.id)}"
+        for page in self.pages(query, True, action):
+            for record in page:
+                if record["id"] == image.id:
+                    return record
+        raise ImageNotFound(
+            f"Image {printable(image.id)} is in no list: it has been changed or deleted in between"
+        )
+
+    def create(self, fields: ImageFields, image_id: str | None = None) -> ImageDetail:
+        """Make the record of an image, without data or with data from a URL.
+
+        With ``copy_from`` the service goes on copying after this returns. A create that fails may
+        leave a record, see :func:`osc_image_v1.transfer.upload.create_image`.
+
+        :param fields: what the image is to have
+        :param image_id: the image's ID, a UUID; by default one that is chosen here
+        :raises InvalidInput: if the ID is no UUID, or there is a source and a format is missing
+        :raises Conflict: if the ID is taken
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and the image is not there, or nobody can
+            tell
+        :raises OtherIdGiven: if the service has given the image another ID
+        :raises BadAnswer: if the service has stored something else
+
+        https://docs.openstack.org/api-ref/image/v1/#create-image
+        """
+        image_id = image_id or str(uuid.uuid4())
+        if not is_uuid(image_id):
+            raise InvalidInput(f"'{printable(image_id)}' is no image ID (a UUID)")
+        if fields.has_source:
+            check_formats(fields.disk_format, fields.container_format)
+        action = f"Cannot create image {image_id}"
+        headers = {**headers_from_fields(fields), "x-image-meta-id": image_id}
+
+        def send() -> ImageDetail:
+            record = self._image("POST", "/images", action, ok=_CREATED, headers=headers)
+            given = str(record.get("id"))
+            if given != image_id:
+                raise OtherIdGiven(
+                    f"{action}: the service made the image {printable(given)} instead", given
+                )
+            return stored_image(fields, record, action)
+
+        def look() -> Verdict[ImageDetail]:
+            try:
+                image = self.get(image_id)
+            except ImageNotFound:
+                return NotDone()
+            try:
+                return Done(stored_image(fields, vars(self.exact(image)), action))
+            except NotStored as error:
+                return NotDone(error)
+
+        return carry_out(send, look, unknown=_look_at(image_id))
+
+    def update(
+        self, image_id: str, fields: ImageFields, purge_properties: bool = False
+    ) -> ImageDetail:
+        """Change an image's fields, or give a queued image data from a URL.
+
+        :param image_id: the image's ID
+        :param fields: what is to change
+        :param purge_properties: remove all properties that are not among the fields
+        :raises ImageNotFound: if there is no such image
+        :raises Forbidden: if this user may not change it, or not so
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and the change was not made
+        :raises BadAnswer: if the service has stored something else
+
+        https://docs.openstack.org/api-ref/image/v1/#update-image
+        """
+        action = f"Cannot change image {printable(image_id)}"
+
+        def send() -> ImageDetail:
+            return stored_image(
+                fields, self._put(image_id, action, fields, purge_properties), action
+            )
+
+        return carry_out(
+            send,
+            lambda: self._changed(image_id, fields, purge_properties),
+            unknown=_look_at(image_id),
+        )
+
+    def upload(
+        self, image_id: str, data: Iterable[bytes], fields: ImageFields | None = None
+    ) -> ImageDetail:
+        """Give a queued image its data.
+
+        :param image_id: the image's ID
+        :param data: pieces of the data; with an attribute ``len``, the number of bytes, they go
+            with a Content-Length, else chunked. When the token turns out to have expired, they are
+            asked for once more
+        :param fields: what is to change besides
+        :raises Conflict: if the image is not queued
+        :raises HttpError: for another error status; the image may be killed then
+        :raises ConnectionFailed: if there is no answer; the image may be anything then
+        :raises BadAnswer: if the service has stored something else
+
+        https://docs.openstack.org/api-ref/image/v1/#update-image
+        """
+        action = f"Cannot upload the data of image {printable(image_id)}"
+        fields = fields or ImageFields()
+        return stored_image(fields, self._put(image_id, action, fields, data=data), action)
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is no such image
+        :raises Forbidden: if it is protected, or another project's
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and the image is still there
+
+        https://docs.openstack.org/api-ref/image/v1/#delete-image
+        """
+        action = f"Cannot delete image {printable(image_id)}"
+        path = path_of("images", image_id)
+
+        def send() -> None:
+            try:
+                response = self.http.request("DELETE", path, action, ok=NO_CONTENT)
+            except NotFound as error:
+                raise no_image(image_id, error) from error
+            take_empty(self.http, response, action)
+
+        def look() -> tuple[str | None, bool | None]:
+            image = self.get(image_id)
+            return image.status, image.deleted
+
+        delete(send, Deletion(image_id, look), unknown=_look_at(image_id))
+
+    def remove_properties(self, image: ImageDetail, names: Collection[str]) -> None:
+        """Remove properties of an image, and change no other.
+
+        The Image API v1 can only replace all properties, and cannot carry every one. So they are
+        removed through the Image API v2 of the same service; where it has none, through v1 if that
+        can carry all the others. Through v1, what someone else changes in the image's properties
+        between the look at them and the change, some milliseconds, is lost.
+
+        :param image: the image
+        :param names: the names of the properties, exactly
+        :raises InvalidInput: if the image does not have one of them
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer and they are still there
+        :raises ImageV1Error: if another property would be lost
+
+        https://docs.openstack.org/api-ref/image/v2/#update-image
+        """
+        if not names:
+            return
+
+        def look() -> Verdict[bool]:
+            there = self.exact(image).properties
+            return NotDone() if set(names) & set(there) else Done(True)
+
+        if v2_shows(names) and carry_out(
+            lambda: remove_by_v2(self._v2, image.id, names), look, unknown=_look_at(image.id)
+        ):
+            return
+        remove_by_v1(self.exact(image), names, self._put, self._changed, _look_at(image.id))
+
+    def members(self, image_id: str) -> list[Member]:
+        """Return the projects that an image is shared with.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is no such image
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer has another form
+
+        https://docs.openstack.org/api-ref/image/v1/#list-image-members
+        """
+        return self._members.of(image_id)
+
+    def add_member(self, image_id: str, project_id: str, can_share: bool | None = None) -> None:
+        """Share an image with a project.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :param can_share: whether the project may share it in turn; None keeps what a member may,
+            and a new one may not
+        :raises NotFound: if there is no such image, or this user may not share it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#add-member-to-image
+        """
+        self._members.add(image_id, project_id, can_share)
+
+    def remove_member(self, image_id: str, project_id: str) -> None:
+        """End that an image is shared with a project.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :raises NotFound: if there is no such image, or it is not shared with the project
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#delete-member
+        """
+        self._members.remove(image_id, project_id)
+
+    def set_members(self, image_id: str, members: Iterable[Member]) -> None:
+        """Share an image with these projects and no others.
+
+        :param image_id: the image's ID
+        :param members: all that the image is to be shared with
+        :raises NotFound: if there is no such image, or this user may not share it
+        :raises TooLarge: if these are more than the service takes
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#replace-membership-list-for-an-image
+        """
+        self._members.replace(image_id, members)
 
     def shared_image_ids(self, project_id: str) -> list[str]:
         """Return the IDs of the images that are shared with a project.
@@ -380,131 +548,53 @@ class ImageClient(ImageWrites):
 
         https://docs.openstack.org/api-ref/image/v1/#list-shared-images
         """
-        action = f"Cannot list images shared with project {printable(project_id)}"
-        document = self.http.get_json(path_of("shared-images", project_id), action)
-        try:
-            return [str(entry["image_id"]) for entry in document["shared_images"]]
-        except (LookupError, TypeError):
-            raise BadAnswer(f"{action}: the service's answer has another form") from None
+        return self._members.images_of(project_id)
 
-
-def one_of(name_or_id: str, found: list[Record]) -> Record:
-    """Return the only record of a name.
-
-    :param name_or_id: what was looked for
-    :param found: the records that were found
-    :raises ImageNotFound: if there is none
-    :raises AmbiguousName: if there are several
-    """
-    if len(found) == 1:
-        return found[0]
-    name = printable(name_or_id)
-    if not found:
-        raise ImageNotFound(f"No image has the name or ID '{name}'")
-    ids = [printable(record["id"]) for record in found]
-    listed = ", ".join(ids[:_MOST_CANDIDATES])
-    more = f" and {len(ids) - _MOST_CANDIDATES} more" if len(ids) > _MOST_CANDIDATES else ""
-    raise AmbiguousName(
-        f"{len(ids)} images have the name '{name}', use an ID instead: {listed}{more}", ids
-    )
-
-
-class _Pager:
-    """One list in progress.
-
-    :param action: what is being done, as the beginning of an error's sentence
-    :param texts: whether the service compares text
-    :ivar guard: what has come so far
-    """
-
-    def __init__(
+    def _put(
         self,
-        http: ServiceClient,
-        query: ImageQuery,
-        detail: bool,
+        image_id: str,
         action: str,
-        texts: bool = True,
-    ) -> None:
-        self._http = http
-        self._query = query
-        self._path = "/images/detail" if detail or query.needs_detail else "/images"
-        self._params = query.params(texts)
-        self._sieve = Sieve(query.checks())
-        self._whole_pages = query.narrows_here(texts)
-        self._action = action
-        self.guard = PageGuard(action, query.marker)
-        self._left = query.limit
-        self._asked = 0
-
-    def kept(self, page: list[Record]) -> list[Record]:
-        """Return what the filters leave of a page."""
-        return self._sieve.kept(page)
-
-    def page(self, marker: str | None) -> list[Record]:
-        """Return the page after a marker, as the service sent it."""
-        self._asked = self._query.page_size
-        if self._left is not None and not self._whole_pages:
-            self._asked = min(self._asked, self._left)
-        if self._query.sort_key == "id":
-            self._asked = max(self._asked, TELLING)
-        params = {**self._params, "limit": str(self._asked)}
-        if marker is not None:
-            params["marker"] = marker
+        fields: ImageFields,
+        purge: bool = False,
+        data: Iterable[bytes] | None = None,
+    ) -> Record:
+        # Without this the service removes all properties, even when an image is renamed.
+        headers = headers_from_fields(fields) | {_PURGE: str(purge).lower()}
+        options: dict[str, Any] = {"headers": headers}
+        if data is not None:
+            headers["Content-Type"] = "application/octet-stream"
+            options["data"] = data
         try:
-            document: Any = self._http.get_json(self._path, self._action, params)
+            return self._image("PUT", path_of("images", image_id), action, **options)
         except NotFound as error:
-            if marker is not None:
-                raise
-            raise ApiNotAvailable(
-                f"{error}: is {self._http.shown_endpoint} the Image API v1? If not, give its URL "
-                f"with {self._http.override_setting}"
-            ) from error
-        return records_of(document, self._action)
+            raise no_image(image_id, error) from error
 
-    def follow(self, page: list[Record]) -> Iterator[list[Record]]:
-        """Yield the page and all after it, filtered, up to the limit."""
-        before: int | None = None
-        while page:
-            try:
-                fresh = self.guard.fresh(page)
-            except MarkerIgnored:
-                if before is None or len(page) <= self._asked:
-                    raise
-                # A service that knows no limit either gives all that it has.
-                return
-            rows = self.kept(fresh)
-            # Pages of what is left would get ever smaller.
-            self._whole_pages = self._whole_pages or len(rows) < len(fresh)
-            if self._left is not None:
-                rows = rows[: self._left]
-                self._left -= len(rows)
-            if rows:
-                yield rows
-            # A short first page may be the service's own cap.
-            if self._left == 0 or (before is not None and len(page) < min(before, self._asked)):
-                return
-            before = len(page)
-            page = self._next(page)
+    def _image(self, method: str, path: str, action: str, **options: Any) -> Record:
+        """Send a request whose answer has a record."""
+        response = self.http.request(method, path, action, **options)
+        lacking = "the service says that it has, but its answer has no image metadata"
+        return take_json(self.http, response, action, _image_in, lacking)
 
-    def _next(self, page: list[Record]) -> list[Record]:
-        """Return the page after this one, also where its last images have just been deleted."""
-        *earlier, last = (record["id"] for record in page[-_STEPS_BACK:])
+    def _changed(
+        self, image_id: str, fields: ImageFields, purged: bool = False
+    ) -> Verdict[ImageDetail]:
+        """Look what has become of a change."""
         try:
-            return self.page(last)
-        except (BadRequest, NotFound):
-            for marker in reversed(earlier):
-                with contextlib.suppress(BadRequest, NotFound):
-                    return self.page(marker)
-            raise
+            image = self.exact(self.get(image_id))
+        except ImageNotFound as error:
+            return NotDone(error)
+        too_many = purged and len(image.properties) != len(fields.properties)
+        if not_stored(fields, vars(image)) or too_many:
+            return NotDone()
+        if fields.has_source and image.status == "queued":
+            return Passing(f"image {printable(image_id)} is queued", SHORT_PATIENCE, NotDone())
+        return Done(image)
 
 
-def _are_headers_whole(response: requests.Response) -> bool:
-    """Tell whether all headers were read: a line break in a value ends them early."""
-    message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
-    return not getattr(message, "defects", None)
+def _image_in(document: Any) -> Record | None:
+    record = mapping(document).get("image")
+    return record if isinstance(record, dict) else None
 
 
-def _header_lines(response: requests.Response) -> Iterator[tuple[str, str]]:
-    """Yield each header line; requests' own mapping joins those that differ in case alone."""
-    raw = getattr(response.raw, "headers", None)
-    yield from (raw.items() if raw is not None else response.headers.items())
+def _look_at(image_id: str) -> str:
+    return f"look with 'openstack image v1 show {printable(image_id)}'"

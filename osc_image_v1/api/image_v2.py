@@ -8,15 +8,17 @@ https://docs.openstack.org/api-ref/image/v2/
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import requests
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.data import ImageData, body_size
+from osc_image_v1.api.data import ImageData, body_size, check_rest
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.models import Image
 from osc_image_v1.api.outcomes import (
     Deletion,
     Done,
@@ -24,16 +26,15 @@ from osc_image_v1.api.outcomes import (
     Verdict,
     carry_out,
     delete,
-    foreign_answer,
-    is_own,
+    no_image,
     take_empty,
+    take_json,
 )
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE
 from osc_image_v1.api.records import Record, mapping, text_or_none
 from osc_image_v1.exceptions import (
     BadAnswer,
-    ForeignAnswer,
     ImageNotFound,
     MarkerIgnored,
     NotFound,
@@ -129,11 +130,12 @@ class ImageV2Client:
         """
         action = f"Cannot show image {printable(image_id)}"
         try:
-            return _record(self.http.get_json(path_of("images", image_id), action), action)
+            record = _image_in(self.http.get_json(path_of("images", image_id), action))
         except NotFound as error:
-            raise ImageNotFound(
-                f"No image has the ID {printable(image_id)} ({error.where})"
-            ) from error
+            raise no_image(image_id, error) from error
+        if record is None:
+            raise BadAnswer(f"{action}: the service's answer has no image")
+        return record
 
     def create(self, record: Record) -> Record:
         """Make the record of an image, without data.
@@ -150,7 +152,8 @@ class ImageV2Client:
         action = f"Cannot create image {printable(str(image_id or record.get('name')))}"
 
         def send() -> Record:
-            return self._written("POST", "/images", action, ok=_CREATED, json=record)
+            response = self.http.request("POST", "/images", action, ok=_CREATED, json=record)
+            return self._record_in(response, action)
 
         if image_id is None:
             return send()
@@ -171,24 +174,49 @@ class ImageV2Client:
         """
         action = f"Cannot change image {printable(image_id)}"
         patch = list(changes)
-        options = {"headers": {"Content-Type": _PATCH}, "data": json.dumps(patch).encode()}
         wanted = [(str(one["op"]), _name_of(str(one["path"])), one.get("value")) for one in patch]
         return carry_out(
-            lambda: self._written("PATCH", path_of("images", image_id), action, **options),
+            lambda: self._record_in(self._patch(image_id, patch, action), action),
             lambda: self._look(image_id, wanted),
             unknown=_look_at(image_id),
         )
 
-    def _written(self, method: str, path: str, action: str, **options: Any) -> Record:
-        """Send a request whose answer has the record as it is now."""
-        with self.http.request(method, path, action, **options) as response:
-            body = self.http.read(response, action)
-            try:
-                return _record(_decoded(body, action), action)
-            except BadAnswer as error:
-                if is_own(response):
-                    raise ForeignAnswer(str(error)) from None
-                raise foreign_answer(response, action) from None
+    def remove_properties(self, image_id: str, names: Iterable[str]) -> None:
+        """Remove properties; whoever calls this asks what became of it where no answer comes.
+
+        :param image_id: the image's ID
+        :param names: the names of the properties
+        :raises Conflict: if the image does not have one of them
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/image/v2/#update-image
+        """
+        action = f"Cannot remove properties of image {printable(image_id)}"
+        patch = [{"op": "remove", "path": path_to(name)} for name in names]
+        take_empty(self.http, self._patch(image_id, patch, action), action)
+
+    def _patch(
+        self, image_id: str, patch: Sequence[Mapping[str, Any]], action: str
+    ) -> requests.Response:
+        return self.http.request(
+            "PATCH",
+            path_of("images", image_id),
+            action,
+            headers={"Content-Type": _PATCH},
+            data=json.dumps(patch).encode(),
+        )
+
+    def _record_in(self, response: requests.Response, action: str) -> Record:
+        """Return the record of an answer to a request that changes something."""
+        return take_json(
+            self.http,
+            response,
+            action,
+            _image_in,
+            lacking="the service's answer has no image",
+            no_json="the service's answer is no JSON",
+        )
 
     def _look(self, image_id: str, wanted: Sequence[tuple[str, str, object]]) -> Verdict[Record]:
         """Look whether an image is as it was to be."""
@@ -232,14 +260,47 @@ class ImageV2Client:
         https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
         """
         action = f"Cannot download image {printable(image_id)}"
-        response = self.http.request(
+        response = self._file(image_id, action, (HTTPStatus.OK, HTTPStatus.NO_CONTENT), {})
+        return ImageData(self.http, response, action, size=body_size(response.headers))
+
+    def rest_of_data(self, image: Image, start: int) -> ImageData:
+        """Return an image's data from a byte on.
+
+        A service that does not send parts sends all: look at ``start`` of what is returned.
+
+        :param image: the image
+        :param start: the first byte that is wanted
+        :raises ApiNotAvailable: if the service has no Image API v2
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer is another part, or a part of other data
+
+        https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data
+        """
+        action = f"Cannot download image {printable(image.id)}"
+        # Most stores cannot send a part, and a service then refuses any range.
+        wanted = {"Range": f"bytes={start}-"} if start else {}
+        ok = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+        response = self._file(image.id, action, ok, wanted)
+        if response.status_code == HTTPStatus.OK:
+            return ImageData(self.http, response, action, size=body_size(response.headers))
+        try:
+            size = check_rest(image, start, response.headers, action)
+        except BadAnswer:
+            response.close()
+            raise
+        return ImageData(self.http, response, action, start=start, size=size)
+
+    def _file(
+        self, image_id: str, action: str, ok: Collection[int], headers: Mapping[str, str]
+    ) -> requests.Response:
+        return self.http.request(
             "GET",
             path_of("images", image_id, "file"),
             action,
-            ok=(HTTPStatus.OK, HTTPStatus.NO_CONTENT),
-            headers={"Accept-Encoding": "identity"},
+            ok=ok,
+            headers={"Accept-Encoding": "identity", **headers},
         )
-        return ImageData(self.http, response, action, size=body_size(response.headers))
 
     def delete(self, image_id: str) -> None:
         """Delete an image.
@@ -366,6 +427,14 @@ def _look_at(image_id: str) -> str:
     return f"look with 'openstack image show {printable(image_id)}'"
 
 
+def path_to(name: str) -> str:
+    """Return the JSON Pointer to a field or property, for a patch.
+
+    :param name: its name
+    """
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def _name_of(path: str) -> str:
     """Return what a JSON Pointer names."""
     return path[1:].replace("~1", "/").replace("~0", "~")
@@ -377,17 +446,9 @@ def _alike(there: object, wanted: object) -> bool:
     return there == wanted
 
 
-def _decoded(body: bytes, action: str) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadAnswer(f"{action}: the service's answer is no JSON") from None
-
-
-def _record(document: Any, action: str) -> Record:
-    if not isinstance(document, dict) or not isinstance(document.get("id"), str):
-        raise BadAnswer(f"{action}: the service's answer has no image")
-    return document
+def _image_in(document: Any) -> Record | None:
+    there = isinstance(document, dict) and isinstance(document.get("id"), str)
+    return document if there else None
 
 
 def _next_marker(document: Any) -> str | None:

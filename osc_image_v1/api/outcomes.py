@@ -12,6 +12,7 @@ of the service came, the service is asked what there is now, and the caller goes
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import ssl
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar, Union
 
 import requests
 import urllib3
@@ -237,6 +238,15 @@ def may_be_no_path(error: NotFound) -> bool:
     return not error.explanation or bool(_NO_PATH.search(error.explanation))
 
 
+def no_image(image_id: str, error: NotFound) -> ImageNotFound:
+    """Return the error for an image that is not there.
+
+    :param image_id: the ID that was asked for
+    :param error: what the service has answered
+    """
+    return ImageNotFound(f"No image has the ID {printable(image_id)} ({error.where})")
+
+
 def take_empty(http: ServiceClient, response: requests.Response, action: str) -> None:
     """Read the answer to a request that is answered without a body, and close it.
 
@@ -250,6 +260,38 @@ def take_empty(http: ServiceClient, response: requests.Response, action: str) ->
         beginning = next(http.iter_body(response, action, _PEEK), b"")
     if beginning.strip() and beginning.lstrip()[:1] not in _JSON and not is_own(response):
         raise foreign_answer(response, action)
+
+
+def take_json(
+    http: ServiceClient,
+    response: requests.Response,
+    action: str,
+    find: Callable[[Any], _T | None],
+    lacking: str,
+    no_json: str = "",
+) -> _T:
+    """Read the JSON that answers a request which changes something, and close the answer.
+
+    :param http: the service
+    :param response: its answer, with a status that says that all went well
+    :param action: what was being done, as the beginning of an error's sentence
+    :param find: returns what is wanted of the document, None where it does not have it
+    :param lacking: what is said of a document that does not have it, or of what is no JSON
+    :param no_json: what is said of what is no JSON instead
+    :raises ConnectionFailed: if the answer ends early
+    :raises ForeignAnswer: if it does not have what is wanted: the request may have done its work
+    """
+    with response:
+        body = http.read(response, action)
+    try:
+        found = find(json.loads(body))
+    except (ValueError, RecursionError):
+        found, lacking = None, no_json or lacking
+    if found is not None:
+        return found
+    if not is_own(response):
+        raise foreign_answer(response, action)
+    raise ForeignAnswer(f"{action}: {lacking}")
 
 
 def is_own(response: requests.Response) -> bool:

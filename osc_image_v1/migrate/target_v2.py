@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from osc_image_v1.api.image_v2 import ImageV2Client, properties_of
+from osc_image_v1.api.image_v2 import ImageV2Client, path_to, properties_of
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
 from osc_image_v1.migrate import renames
@@ -175,18 +175,13 @@ def _tags(record: Record) -> list[str]:
 
 
 def _replaced(name: str, value: object) -> dict[str, Any]:
-    return {"op": "replace", "path": "/" + _pointer(name), "value": value}
-
-
-def _pointer(name: str) -> str:
-    """Escape a name as JSON Pointer has it."""
-    return name.replace("~", "~0").replace("/", "~1")
+    return {"op": "replace", "path": path_to(name), "value": value}
 
 
 def _changes(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
     """Return the JSON patch that makes of a record what it is to be."""
     removed: list[Mapping[str, Any]] = [
-        {"op": "remove", "path": "/" + _pointer(name)}
+        {"op": "remove", "path": path_to(name)}
         for name in properties_of(record)
         if name not in wanted
     ]
@@ -198,7 +193,7 @@ def _set_in(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
     changes: list[Mapping[str, Any]] = []
     for name, value in wanted.items():
         if name not in record:
-            changes.append({"op": "add", "path": "/" + _pointer(name), "value": value})
+            changes.append({"op": "add", "path": path_to(name), "value": value})
         elif record[name] != value:
             changes.append(_replaced(name, value))
     return changes

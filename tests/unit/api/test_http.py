@@ -159,7 +159,7 @@ def test_an_override_is_filled_in(requests_mock):
 def test_v2_beside_a_version_that_is_kept():
     client = image_client(f"{ROOT}/v1.1")
     assert client.http.endpoint == f"{ROOT}/v1.1"
-    assert client._v2.endpoint == f"{ROOT}/v2"
+    assert client._v2.http.endpoint == f"{ROOT}/v2"
 
 
 def test_region_and_interface_choose_the_endpoint(requests_mock):

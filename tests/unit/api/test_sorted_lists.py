@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.paging import TELLING
 from osc_image_v1.api.queries import ImageQuery
-from osc_image_v1.api.sorting import TELLING
 from osc_image_v1.exceptions import ImageNotFound
 from tests.unit.conftest import IMAGE_URL, adapter_at, brief, detail, image_id
 from tests.unit.fuzz import thorough

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc_image_v1.api.paging import is_sorted_here, pages_in_order
 from osc_image_v1.api.queries import SORT_KEYS, ImageQuery
-from osc_image_v1.api.sorting import is_sorted_here, pages_in_order
 from osc_image_v1.exceptions import ImageNotFound
 from tests.unit.conftest import brief, image_id
 
