@@ -66,6 +66,14 @@ def client() -> ImageClient:
 
 
 @pytest.fixture
+def store(requests_mock: rm.Mocker) -> Any:
+    """A service with the Image API v1 whose images have data and members."""
+    from tests.unit.store import Store
+
+    return Store(requests_mock)
+
+
+@pytest.fixture
 def compute_client() -> ComputeImageClient:
     return ComputeImageClient(adapter_at(COMPUTE_URL, "compute"))
 

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests_mock as rm
 from hypothesis import given
 from hypothesis import strategies as st
 from keystoneauth1 import exceptions as ksa_exceptions
@@ -42,11 +41,6 @@ from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
 from tests.unit.keystone import Keystone, manager_of
 from tests.unit.store import Store
-
-
-@pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.archive.archive import Archive, ManifestWriter
@@ -21,11 +20,6 @@ from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, Trans
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
-
-
-@pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.records import Record
@@ -110,11 +109,6 @@ class Memory(Target):
 
     def _delete(self, image_id: str) -> None:
         del self.images[image_id]
-
-
-@pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
 
 
 @pytest.fixture

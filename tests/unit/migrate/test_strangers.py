@@ -35,11 +35,6 @@ def glance(requests_mock: rm.Mocker) -> GlanceV2:
     return GlanceV2(requests_mock)
 
 
-@pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
-
-
 def alike(number: int = 0, **fields: Any) -> dict[str, Any]:
     """What a copy of an image of the store has."""
     record = detail(number)

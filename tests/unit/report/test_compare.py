@@ -34,11 +34,6 @@ from tests.unit.store import Store
 
 
 @pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
-
-
-@pytest.fixture
 def glance(requests_mock: rm.Mocker) -> GlanceV2:
     return GlanceV2(requests_mock)
 

@@ -140,11 +140,6 @@ def test_owners_that_are_gone() -> None:
 # The command
 
 
-@pytest.fixture
-def store(requests_mock: rm.Mocker) -> Store:
-    return Store(requests_mock)
-
-
 def with_projects(shell: Shell, **projects: str) -> None:
     keystone = Keystone(projects, *([] if projects else [403]))
     shell.client_manager.sdk_connection.identity = keystone
