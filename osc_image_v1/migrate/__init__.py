@@ -1,1 +1,1 @@
-"""Images into a service: where they come from, the job, and where they go."""
+"""Images into a service: where they come from (sources), the job, and where they go (targets)."""

@@ -1,1 +1,1 @@
-"""What there is, and what differs."""
+"""Reports on images: what differs between two sides, what there is, what is wrong with it."""

@@ -1,1 +1,1 @@
-"""The bytes of one image, verified, and the tools for many. Knows nothing of the command line."""
+"""The bytes of one image, verified on the way, and the tools for many images."""

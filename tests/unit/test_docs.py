@@ -357,3 +357,26 @@ def test_the_oldest_releases_are_the_lower_bounds() -> None:
     oldest = versions("oldest-requirements.txt", "==")
     for package, version in versions("requirements.txt", ">=").items():
         assert oldest[package] == version or oldest[package].startswith(f"{version}."), package
+
+
+def walks() -> list[list[str]]:
+    """Return the files that each walk through the layers enters, in order."""
+    text = (DOC / "layers.rst").read_text().partition("Three walks")[2].partition("Rules that")[0]
+    steps = re.findall(r"^(\d+)\. ``(\w+/\w+\.py)``:", text, re.MULTILINE)
+    found: list[list[str]] = []
+    for number, path in steps:
+        if number == "1":
+            found.append([])
+        found[-1].append(path)
+    return found
+
+
+@pytest.mark.parametrize("walk", walks(), ids=lambda walk: walk[0])
+def test_walks_through_the_layers_go_down(walk: list[str]) -> None:
+    assert len(walks()) == 5
+    for path in walk:
+        assert (ROOT / "osc_image_v1" / path).is_file(), path
+    floors = [
+        "cli report migrate archive transfer api".split().index(p.split("/")[0]) for p in walk
+    ]
+    assert floors == sorted(floors)
