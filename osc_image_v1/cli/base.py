@@ -92,6 +92,12 @@ class Command(command.Command, metaclass=_CommandMeta):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options, after those that all such commands have."""
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command, and return its exit status."""
+        with _quiet_headers():
+            status: int = super().run(parsed_args)
+            return status
+
 
 class Lister(Command, command.Lister):
     """A list command whose rows leave while they come in."""
@@ -106,16 +112,9 @@ class Lister(Command, command.Lister):
             # What cannot be sorted is listed unsorted: an iterator would be used up by then.
             data = list(data)
         survive_surrogates(self.app.stdout)
-        # Rows make no cycles: what the collector would search again and again is alive.
-        gc.freeze()
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            with outputs.waiting(self.app), written(self.app.stdout):
-                return super().produce_output(parsed_args, column_names, data)
-        finally:
-            if collecting:
-                gc.enable()
+        goes_on = getattr(self.app, "interactive_mode", False)
+        with _without_collector(goes_on), outputs.waiting(self.app), written(self.app.stdout):
+            return super().produce_output(parsed_args, column_names, data)
 
 
 class ShowOne(Command, command.ShowOne):
@@ -130,6 +129,48 @@ class ShowOne(Command, command.ShowOne):
         survive_surrogates(self.app.stdout)
         with outputs.waiting(self.app), written(self.app.stdout):
             return super().produce_output(parsed_args, column_names, data)
+
+
+# The state of the whole process that commands change, each for as long as it is of use.
+
+
+@contextlib.contextmanager
+def _quiet_headers() -> Iterator[None]:
+    """Keep urllib3 from telling of headers that end early.
+
+    An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
+    with a traceback that helps nobody; what is missing then has its own error.
+    """
+    log = logging.getLogger("urllib3.connection")
+    log.addFilter(_is_no_header)
+    try:
+        yield
+    finally:
+        log.removeFilter(_is_no_header)
+
+
+def _is_no_header(record: logging.LogRecord) -> bool:
+    return "Failed to parse headers" not in str(record.msg)
+
+
+@contextlib.contextmanager
+def _without_collector(goes_on: bool) -> Iterator[None]:
+    """Let the garbage collector rest.
+
+    Rows make no cycles: what it would search again and again is alive.
+
+    :param goes_on: whether the process does so after the command. One that ends does so sooner
+        where the collector need not look at what was alive
+    """
+    collecting, others = gc.isenabled(), gc.get_freeze_count()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if goes_on and not others:
+            gc.unfreeze()
+        (gc.enable if collecting else gc.disable)()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 #: More than ``--parallel`` can be: an image may be read and written at the same service.
 CONNECTIONS = 130
-
-# An image's name can have line breaks, which end the headers of an answer. urllib3 warns of that
-# with a traceback that helps nobody; what is missing then has its own error.
-logging.getLogger("urllib3.connection").addFilter(
-    lambda record: "Failed to parse headers" not in str(record.msg)
-)
 
 
 def image_client(manager: Any) -> ImageClient:

@@ -39,36 +39,9 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     :param parser: a command's parser
     """
     _add_text_filters(parser)
-    parser.add_argument(
-        "--min-size",
-        metavar="<size>",
-        type=options.size,
-        help=_("Only images of at least this size, in bytes or with a unit (10G, 512MiB)"),
-    )
-    parser.add_argument(
-        "--max-size",
-        metavar="<size>",
-        type=options.size,
-        help=_("Only images of at most this size, in bytes or with a unit (10G, 512MiB)"),
-    )
+    _add_sizes(parser)
     options.add_requirements(parser)
-    options.add_flag_pair(
-        parser,
-        "protected",
-        {
-            "--protected": (True, _("Only images that are protected from being deleted")),
-            "--unprotected": (False, _("Only images that are not protected")),
-        },
-    )
-    options.add_flag_pair(
-        parser,
-        "visibility",
-        {
-            "--public": ("public", _("Only public images")),
-            "--private": ("private", _("Only private images; an admin sees all projects'")),
-            "--all": ("all", _("Public and private images of all projects (admin)")),
-        },
-    )
+    _add_flags(parser)
     options.add_property(parser, _("Only images with this property, exactly (repeat for several)"))
     options.add_changes_since(
         parser,
@@ -87,6 +60,41 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         help=_("Only images that are shared with this project (name or ID)"),
     )
     options.add_project_domain(parser)
+
+
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--min-size",
+        metavar="<size>",
+        type=options.size,
+        help=_("Only images of at least this size, in bytes or with a unit (10G, 512MiB)"),
+    )
+    parser.add_argument(
+        "--max-size",
+        metavar="<size>",
+        type=options.size,
+        help=_("Only images of at most this size, in bytes or with a unit (10G, 512MiB)"),
+    )
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    options.add_flag_pair(
+        parser,
+        "protected",
+        {
+            "--protected": (True, _("Only images that are protected from being deleted")),
+            "--unprotected": (False, _("Only images that are not protected")),
+        },
+    )
+    options.add_flag_pair(
+        parser,
+        "visibility",
+        {
+            "--public": ("public", _("Only public images")),
+            "--private": ("private", _("Only private images; an admin sees all projects'")),
+            "--all": ("all", _("Public and private images of all projects (admin)")),
+        },
+    )
 
 
 def _add_text_filters(parser: argparse.ArgumentParser) -> None:

@@ -100,9 +100,7 @@ MOST_LINES = {"module": 600, "class": 500, "function": 55}
 MOST_MODULES = 18
 # What is larger, and goes below the bound or away; nothing is to be added.
 STILL_LARGER = {
-    "osc_image_v1.cli.image.add_filters": "to be cut",
     "osc_image_v1.api": "to be folded into fewer modules",
-    "osc_image_v1.cli": "to be folded into fewer modules",
 }
 # Whoever reads how the Image API v1 is spoken looks for one place.
 ONE_PLACE = "osc_image_v1.api.image_v1.ImageClient"

@@ -1,5 +1,6 @@
 import gc
 import io
+import logging
 import os
 
 import pytest
@@ -109,6 +110,56 @@ def test_the_garbage_collector_comes_back_after_an_error(shell):
         shell.run(Failing, "-f", "csv")
     assert gc.isenabled()
     assert shell.stdout.getvalue() == '"N"\n1\n'
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_what_is_frozen_is_so_for_one_command_of_an_interactive_shell(shell, interactive):
+    during = []
+
+    class Watching(Numbers):
+        """A list that looks at what is frozen."""
+
+        def take_action(self, parsed_args):
+            return ("N",), ((during.append(gc.get_freeze_count()),) for _ in range(1))
+
+    shell.interactive_mode = interactive
+    gc.unfreeze()
+    try:
+        shell.run(Watching, "-f", "csv")
+        assert during[0]
+        assert bool(gc.get_freeze_count()) is not interactive
+        gc.freeze()
+        shell.run(Watching, "-f", "csv")
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+
+def test_urllib3_is_quiet_about_headers_for_as_long_as_a_command_runs(shell):
+    log = logging.getLogger("urllib3.connection")
+    told = []
+
+    class Watching(Numbers):
+        """A list that looks at what is logged."""
+
+        def take_action(self, parsed_args):
+            texts = ("Failed to parse headers (url=%s)", "Connection pool is full")
+            told.extend(bool(log.filter(logging.makeLogRecord({"msg": text}))) for text in texts)
+            return ("N",), iter(())
+
+    class Failing(Numbers):
+        """A list that fails at once."""
+
+        def take_action(self, parsed_args):
+            return 1 // 0
+
+    before = list(log.filters)
+    shell.run(Watching)
+    assert told == [False, True]
+    assert log.filters == before
+    with pytest.raises(ZeroDivisionError):
+        shell.run(Failing)
+    assert log.filters == before
 
 
 @pytest.mark.parametrize("output_format", ["json", "yaml", "csv", "value", "table"])
