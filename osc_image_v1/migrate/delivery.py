@@ -6,11 +6,9 @@ and waited for. What may still be stored, or is whole, is never removed.
 
 from __future__ import annotations
 
-import abc
 import contextlib
 import hashlib
 import logging
-from collections.abc import Collection, Iterator
 
 from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
@@ -24,8 +22,8 @@ from osc_image_v1.exceptions import (
     TransferStopped,
     Unauthorized,
 )
-from osc_image_v1.migrate.drafts import Draft, Found, State
-from osc_image_v1.migrate.ours import judged
+from osc_image_v1.migrate.drafts import Draft, Found
+from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.patience import Patience
@@ -36,75 +34,47 @@ LOG = logging.getLogger(__name__)
 # After its answer, whatever it was, a service is at its end with the data.
 _AFTER_AN_ERROR = 2.0
 _BUSY = frozenset(("saving", "uploading", "importing"))
-_PASSING: tuple[State, ...] = ("busy",)
 
 
-class Delivery(abc.ABC):
-    """A service that data is brought to.
+class Delivery:
+    """One image's data on its way.
 
-    :param attempts: how often an upload that breaks off is begun
-    :param patience: seconds to wait, at most, while the service is busy with data that has all
-        been sent; with a second more for each 64 MiB, up to 15 minutes
+    :param service: where it goes
+    :param draft: the image, which has its record there
+    :param sending: the data
+    :param patience: how long the service is waited for
     """
 
-    def __init__(self, attempts: int, patience: float) -> None:
-        self.attempts = attempts
-        self.patience = patience
-        # The checksum that the service shows where it shows no MD5.
-        self._algorithm: str | None = None
+    def __init__(
+        self, service: TargetService, draft: Draft, sending: Sending, patience: Patience
+    ) -> None:
+        self._service, self._draft = service, draft
+        self._sending, self._patience = sending, patience
 
-    @abc.abstractmethod
-    def _look(self, image_id: str) -> Found | None:
-        """Return an image by its ID."""
+    def carry_out(self) -> Found:
+        """Send the data, again where it broke off, and compare what has been stored.
 
-    @abc.abstractmethod
-    def _send(self, draft: Draft, sending: Sending) -> None:
-        """Upload the data."""
-
-    @abc.abstractmethod
-    def _data(self, image_id: str) -> Iterator[bytes]:
-        """Yield the data of an image."""
-
-    @abc.abstractmethod
-    def _delete(self, image_id: str) -> None:
-        """Delete an image."""
-
-    def _settled(
-        self, draft: Draft, patience: Patience, waited_for: Collection[State] = _PASSING
-    ) -> Found | None:
-        """Wait while an image is in a passing state; return what comes of it."""
-
-        def state(found: Found | None) -> str | None:
-            if found is None or judged(draft, found).state not in waited_for:
-                return None
-            return f"Image {printable(found.image_id)} is {printable(str(found.status))} there"
-
-        return patience.wait_while(
-            lambda: self._look(draft.image_id), state, patience.with_data(draft.image.size)
-        )
-
-    def _fill(self, draft: Draft, sending: Sending, patience: Patience) -> Found:
-        """Send the data, again where it broke off, and compare what has been stored."""
+        :raises ContentMismatch: if the data is damaged, here or on the way or there
+        :raises ImageV1Error: for whatever else fails
+        """
         attempt = 0
         while True:
             attempt += 1
             try:
-                with contextlib.closing(sending):
-                    self._send(draft, sending)
-                return self._compare(draft, sending, patience)
+                with contextlib.closing(self._sending):
+                    self._service.send(self._draft, self._sending)
+                return self._compare()
             except ImageV1Error as error:
                 if not may_go_on(error) or isinstance(error, TransferStopped):
                     raise
                 # The answer may be all that is missing.
-                if self._is_stored(draft, sending, error, patience):
-                    return self._compare(draft, sending, patience)
-                if attempt >= self.attempts:
+                if self._is_stored(error):
+                    return self._compare()
+                if attempt >= self._service.attempts:
                     raise
-                patience.before_attempt(attempt, error)
+                self._patience.before_attempt(attempt, error)
 
-    def _is_stored(
-        self, draft: Draft, sending: Sending, error: ImageV1Error, patience: Patience
-    ) -> bool:
+    def _is_stored(self, error: ImageV1Error) -> bool:
         """Find out whether the data is there whose upload failed; else it can be sent again.
 
         :raises ImageV1Error: if neither is so
@@ -112,30 +82,31 @@ class Delivery(abc.ABC):
         seen: list[Found | None] = []
 
         def look() -> Verdict[bool]:
-            found = self._look(draft.image_id)
+            found = self._service.look(self._draft.image_id)
             seen[:] = [found]
             if found is None:
                 return NotDone()
             if found.status in _BUSY:
                 state = f"image {printable(found.image_id)} is {printable(str(found.status))} there"
                 if is_answer(error):
-                    return Passing(state, min(self.patience, _AFTER_AN_ERROR), NotDone())
-                return Passing(state, patience.with_data(draft.image.size))
+                    return Passing(state, min(self._service.patience, _AFTER_AN_ERROR), NotDone())
+                return Passing(state, self._patience.with_data(self._draft.image.size))
             # What was not sent to its end is not the image's data, whatever the service says.
-            all_sent = found.status == "active" and sending.md5 is not None
+            all_sent = found.status == "active" and self._sending.md5 is not None
             return Done(True) if all_sent else NotDone()
 
         try:
-            return settle(error, look, stop=patience.stop)
+            return settle(error, look, stop=self._patience.stop)
         except ImageV1Error as failure:
             if failure is error and seen and seen[0] is not None and seen[0].status == "queued":
                 return False
             raise
 
-    def _compare(self, draft: Draft, sending: Sending, patience: Patience) -> Found:
+    def _compare(self) -> Found:
         """Compare size and checksum of what the target has stored with what was sent."""
-        found = self._settled(draft, patience)
-        shown = printable(draft.image_id)
+        sending = self._sending
+        found = self._service.settled(self._draft, self._patience)
+        shown = printable(self._draft.image_id)
         if found is None or found.status != "active":
             status = "gone" if found is None else printable(str(found.status))
             raise ContentMismatch(
@@ -147,11 +118,11 @@ class Delivery(abc.ABC):
             there = found.hash_value
             same = there == sending.digest
             if sending.digest is None:
-                self._algorithm = _known(found.hash_algo)
-                there = self._read_back(draft.image_id)
+                self._service.algorithm = _known(found.hash_algo)
+                there = self._read_back()
                 same = there == sending.md5
         elif there is None:
-            there = self._read_back(draft.image_id)
+            there = self._read_back()
             same = there == sending.md5
         if found.size != sending.sent or not same:
             raise ContentMismatch(
@@ -161,36 +132,40 @@ class Delivery(abc.ABC):
             )
         return found
 
-    def _read_back(self, image_id: str) -> str:
+    def _read_back(self) -> str:
         """Return the MD5 of what the target hands out: it does not show one."""
         with Digests() as digests:
-            for piece in self._data(image_id):
+            for piece in self._service.data(self._draft.image_id):
                 digests.update(piece)
             return digests.results()[0]
 
-    def _clean_up(self, draft: Draft, sending: Sending, error: BaseException) -> str:
+    def clean_up(self, error: BaseException) -> str:
         """Remove what a failure has left; say what is left then, as the end of a sentence.
 
         What may become the image, or is it, stays: to delete a record costs the image its ID.
+
+        :param error: what failed
         """
-        shown = printable(draft.image_id)
+        shown = printable(self._draft.image_id)
         try:
-            found = self._look(draft.image_id)
+            found = self._service.look(self._draft.image_id)
             if found is None:
                 return ""
             status = printable(str(found.status))
             # After an answer the service is not at the data any more, whatever it says; and data
             # that is damaged here never becomes the image.
-            all_sent = sending.md5 is not None
+            all_sent = self._sending.md5 is not None
             at_it = found.status in _BUSY and not is_answer(error)
             if at_it and (all_sent or may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
-            if found.status == "queued" and not draft.new_id and may_go_on(error):
+            if found.status == "queued" and not self._draft.new_id and may_go_on(error):
                 return f"; the target's record {shown}, {status}, is left for another run"
-            if _is_whole(found, sending):
+            if _is_whole(found, self._sending):
                 return f"; image {shown} has its data in the target, another run finishes it"
             # Whoever stops it does not wait any longer, but nothing is to be left.
-            Patience(self.attempts, 0.0).persist(lambda: self._delete(draft.image_id))
+            Patience(self._service.attempts, 0.0).persist(
+                lambda: self._service.delete(self._draft.image_id)
+            )
         except ImageV1Error as failure:
             return f"; look for what is left of image {shown} in the target ({failure})"
         return "; what was made of it in the target is removed"

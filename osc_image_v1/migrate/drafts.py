@@ -109,6 +109,9 @@ class Found:
 #: image of a project that the copy would not belong to.
 State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead", "foreign"]
 
+#: What is done with an image of a job: see :class:`~osc_image_v1.migrate.targets.Written`.
+Action = Literal["copied", "recorded", "finished", "present"]
+
 
 def md5_of(image: ImageDetail) -> str | None:
     """Return what the MD5 of an image's data must be, None where its service does not know."""

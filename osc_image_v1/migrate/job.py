@@ -184,7 +184,7 @@ class Job:
             first, then = self._collect(records, spool)
             entries = first + then
             if len(entries) >= _WORTH_A_LIST:
-                self._there = self._listed(files.enter_context(Spool()))
+                self._there = self._what_is_there(files.enter_context(Spool()))
                 first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
             size = sum(entry.size for entry in entries) if data else 0
             with Overall(len(entries), size) as overall:
@@ -231,7 +231,7 @@ class Job:
         begun = self._there is not None and entry.image_id in self._there.begun and entry.size > 0
         return replace(entry, turn=max(entry.turn, int(begun)))
 
-    def _listed(self, spool: Spool) -> _There:
+    def _what_is_there(self, spool: Spool) -> _There:
         """Put aside what the target has of the images, as far as a list tells that."""
         there = _There(spool)
         for found in self._target.everything():
@@ -273,7 +273,7 @@ class Job:
 
     def _copy(self, original: Original, advance: Advance) -> Outcome:
         image = original.image
-        draft, found = self._draft_and_listed(image)
+        draft, found = self._draft_and_there(image)
         judgement = judged(draft, found)
         if found is not None and judgement.state == "complete":
             # What is not complete is looked at again: the list may be hours old by now.
@@ -298,7 +298,7 @@ class Job:
 
     def _foresee(self, original: Original, _advance: Advance) -> Outcome:
         image = original.image
-        draft, found = self._draft_and_listed(image)
+        draft, found = self._draft_and_there(image)
         if found is None and (self._there is None or self._there.is_unclear(image.id)):
             self._find_references(image, reserve=False)
             draft = self._target.draft(image, (), self._plan, strict=False)
@@ -317,7 +317,7 @@ class Job:
             original.check()
         return _outcome(original, action, None if found is None else found.image_id, notes)
 
-    def _draft_and_listed(self, image: ImageDetail) -> tuple[Draft, Found | None]:
+    def _draft_and_there(self, image: ImageDetail) -> tuple[Draft, Found | None]:
         """Return an image as it is to be there, and what the list of the target has of it."""
         record = None if self._there is None else self._there.record(image.id)
         if record is not None:

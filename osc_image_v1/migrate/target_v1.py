@@ -14,7 +14,8 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found, Plan
-from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
+from osc_image_v1.migrate.services import MOST_PROPERTIES
+from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
@@ -56,14 +57,16 @@ class V1Target(Target):
     def _own_project(self) -> str | None:
         return self.client.http.project_id
 
-    def _properties(
+    def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
+        """Return the properties as the service takes them; notes get what changes."""
         written, renamed = renames.for_v1(properties, new_id)
         notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
         return written
 
-    def _look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> Found | None:
+        """Return an image by its ID."""
         try:
             return _found_in_v1(self.client.get(image_id))
         except ImageNotFound:
@@ -71,46 +74,55 @@ class V1Target(Target):
 
     def everything(self) -> Iterator[Found]:
         """Yield all images that the target has, as far as this user may see them."""
-        return self._listed(ImageQuery(visibility="all"))
+        return self._matching(ImageQuery(visibility="all"))
 
     def found(self, record: Record) -> Found:
         """Return the image of a record."""
         return replace(_found_in_v1(ImageDetail.from_record(record)), record=record)
 
-    def _copies(
+    def copies(
         self,
         image_id: str,
         owner: str | None,  # noqa: ARG002 (a list of v1 costs as much with it)
         source_tag: str | None = None,  # noqa: ARG002 (v1 has none)
     ) -> Iterable[Found]:
-        return self._listed(ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all"))
+        """Yield images that say that they had this ID."""
+        return self._matching(
+            ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all")
+        )
 
-    def _listed(self, query: ImageQuery) -> Iterator[Found]:
+    def _matching(self, query: ImageQuery) -> Iterator[Found]:
         for page in self.client.pages(query, detail=True):
             yield from map(self.found, page)
 
-    def _create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> Found:
+        """Make an empty record, seen by its owner alone, with the mark."""
         return _found_in_v1(self.client.create(_v1_fields(draft, unfinished=True), draft.image_id))
 
-    def _renew(self, draft: Draft, found: Found) -> None:  # noqa: ARG002
+    def renew(self, draft: Draft, found: Found) -> None:  # noqa: ARG002
+        """Make of an empty record what the draft says."""
         self.client.update(draft.image_id, _v1_fields(draft, unfinished=True), True)
 
-    def _send(self, draft: Draft, sending: Sending) -> None:
+    def send(self, draft: Draft, sending: Sending) -> None:
+        """Upload the data."""
         fields = ImageFields(size=sending.size or None, checksum=sending.expected)
         self.client.upload(draft.image_id, sending, fields)
 
-    def _data(self, image_id: str) -> Iterator[bytes]:
+    def data(self, image_id: str) -> Iterator[bytes]:
+        """Yield the data of an image."""
         with self.client.data(image_id) as data:
             yield from data.chunks()
 
-    def _finish(self, draft: Draft, found: Found | None) -> None:  # noqa: ARG002
+    def finish(self, draft: Draft, found: Found | None) -> None:  # noqa: ARG002
+        """Set members, visibility and protection, and remove the mark."""
         if draft.members:
             members = [Member(project, on) for project, on in draft.members.items()]
             self.client.set_members(draft.image_id, members)
         fields = _v1_fields(draft, unfinished=False)
         self.client.update(draft.image_id, fields, purge_properties=True)
 
-    def _delete(self, image_id: str) -> None:
+    def delete(self, image_id: str) -> None:
+        """Delete an image."""
         with contextlib.suppress(ImageNotFound):
             self.client.delete(image_id)
 

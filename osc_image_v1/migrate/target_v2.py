@@ -11,7 +11,8 @@ from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found
-from osc_image_v1.migrate.targets import MOST_PROPERTIES, Target
+from osc_image_v1.migrate.services import MOST_PROPERTIES
+from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
@@ -38,19 +39,22 @@ class V2Target(Target):
         """Return a small request to the service."""
         return [asks(self.client.http)]
 
-    def _properties(
+    def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
+        """Return the properties as the service takes them; notes get what changes."""
         written, renamed = renames.for_v2(properties, new_id)
         notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
         return written
 
-    def _source_tag(self, image_id: str, notes: list[str]) -> str | None:
+    def source_tag(self, image_id: str, notes: list[str]) -> str | None:
+        """Return the tag that says which ID an image had."""
         tag = renames.source_tag(image_id)
         notes.append(f"it has {MOST_PROPERTIES} properties already: {printable(tag)} is a tag")
         return tag
 
-    def _look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> Found | None:
+        """Return an image by its ID."""
         try:
             return self.found(self.client.get(image_id))
         except ImageNotFound:
@@ -58,7 +62,7 @@ class V2Target(Target):
 
     def everything(self) -> Iterator[Found]:
         """Yield all images that the target has, as far as this user may see them."""
-        return self._listed({})
+        return self._matching({})
 
     def found(self, record: Record) -> Found:
         """Return the image of a record."""
@@ -84,34 +88,40 @@ class V2Target(Target):
             record=record,
         )
 
-    def _copies(
+    def copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
     ) -> Iterable[Found]:
+        """Yield images that say that they had this ID."""
         named = {"tag": source_tag} if source_tag else {renames.SOURCE_ID: image_id}
         # Strangers may have made any number of images that say so.
-        return self._listed({**named, **({"owner": owner} if owner else {})})
+        return self._matching({**named, **({"owner": owner} if owner else {})})
 
-    def _listed(self, filters: Mapping[str, str]) -> Iterator[Found]:
+    def _matching(self, filters: Mapping[str, str]) -> Iterator[Found]:
         for visibility in ({}, {"visibility": "community"}):
             for page in self.client.pages({**filters, **visibility}):
                 yield from map(self.found, page)
 
-    def _create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> Found:
+        """Make an empty record, seen by its owner alone, with the mark."""
         return self.found(self.client.create({"id": draft.image_id, **_v2_record(draft)}))
 
-    def _renew(self, draft: Draft, found: Found) -> None:
+    def renew(self, draft: Draft, found: Found) -> None:
+        """Make of an empty record what the draft says."""
         changes = _changes(found.record, _v2_record(draft))
         if changes:
             self.client.change(draft.image_id, changes)
 
-    def _send(self, draft: Draft, sending: Sending) -> None:
+    def send(self, draft: Draft, sending: Sending) -> None:
+        """Upload the data."""
         self.client.upload(draft.image_id, sending)
 
-    def _data(self, image_id: str) -> Iterator[bytes]:
+    def data(self, image_id: str) -> Iterator[bytes]:
+        """Yield the data of an image."""
         with self.client.data(image_id) as data:
             yield from data.chunks()
 
-    def _finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: Found | None) -> None:
+        """Set members, visibility and protection, and remove the mark."""
         record = _v2_record(draft) if found is None else found.record
         if draft.members:
             self._share(draft, record)
@@ -125,7 +135,8 @@ class V2Target(Target):
         }
         self.client.change(draft.image_id, [_replaced(*item) for item in wanted.items()])
 
-    def _mend(self, draft: Draft, found: Found) -> None:
+    def mend(self, draft: Draft, found: Found) -> None:
+        """Finish an image whose making was interrupted, and see to its metadata."""
         metadata = {
             name: value
             for name, value in _v2_record(draft).items()
@@ -134,7 +145,7 @@ class V2Target(Target):
         changes = _set_in(found.record, metadata)
         if changes:
             self.client.change(draft.image_id, changes)
-        self._finish(draft, found)
+        self.finish(draft, found)
 
     def _share(self, draft: Draft, record: Record) -> None:
         if record.get("visibility") != "shared":
@@ -147,7 +158,8 @@ class V2Target(Target):
             if draft.accept_members and there.get(project) != "accepted":
                 self.client.accept_member(draft.image_id, project)
 
-    def _delete(self, image_id: str) -> None:
+    def delete(self, image_id: str) -> None:
+        """Delete an image."""
         with contextlib.suppress(NotFound):
             self.client.delete(image_id)
 

@@ -48,7 +48,7 @@ class Memory(Target):
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
 
-    def _properties(
+    def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
         return properties
@@ -60,15 +60,15 @@ class Memory(Target):
     def found(self, record: Record) -> Found:
         return self.images[str(record["id"])]
 
-    def _look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> Found | None:
         return self.images.get(image_id)
 
-    def _copies(
+    def copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
     ) -> Iterable[Found]:
         return [found for found in self.images.values() if found.source_id == image_id]
 
-    def _create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> Found:
         image = draft.image
         self.images[draft.image_id] = Found(
             draft.image_id,
@@ -87,10 +87,10 @@ class Memory(Target):
         )
         return self.images[draft.image_id]
 
-    def _renew(self, draft: Draft, found: Found) -> None:
+    def renew(self, draft: Draft, found: Found) -> None:
         raise AssertionError("nothing is left empty here")
 
-    def _send(self, draft: Draft, sending: Sending) -> None:
+    def send(self, draft: Draft, sending: Sending) -> None:
         data = b"".join(sending)
         self.bodies[draft.image_id] = data
         self.images[draft.image_id] = replace(
@@ -100,14 +100,14 @@ class Memory(Target):
             checksum=hashlib.md5(data).hexdigest(),
         )
 
-    def _data(self, image_id: str) -> Iterator[bytes]:
+    def data(self, image_id: str) -> Iterator[bytes]:
         yield self.bodies[image_id]
 
-    def _finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: Found | None) -> None:
         self.drafts[draft.image_id] = draft
         self.images[draft.image_id] = replace(self.images[draft.image_id], unfinished=False)
 
-    def _delete(self, image_id: str) -> None:
+    def delete(self, image_id: str) -> None:
         del self.images[image_id]
 
 
@@ -146,8 +146,8 @@ def test_all_is_brought(directory: Path, store: Store) -> None:
 class Forgetful(Memory):
     """A target that is no part of what is measured."""
 
-    def _finish(self, draft: Draft, found: Found | None) -> None:
-        super()._finish(draft, found)
+    def finish(self, draft: Draft, found: Found | None) -> None:
+        super().finish(draft, found)
         self.drafts.clear()
         self.images[draft.image_id] = replace(self.images[draft.image_id], properties={})
 

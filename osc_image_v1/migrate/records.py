@@ -1,0 +1,137 @@
+"""The record that an image gets in another service, and what is in its way there."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from osc_image_v1.api.outcomes import Done, NotDone, Verdict, is_lost, settle
+from osc_image_v1.exceptions import Conflict, ImageV1Error, ServerError, TargetOccupied
+from osc_image_v1.migrate.drafts import Action, Draft, Found
+from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.renames import SOURCE_ID
+from osc_image_v1.migrate.services import TargetService
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.patience import Patience
+
+# How many of the IDs that a copy can get may be used up, or other images', in the target.
+MOST_TAKEN = 100
+# After so many that are strangers' it gets one that nobody can foresee.
+_MOST_STRANGERS = 3
+
+
+class Taken(Exception):
+    """Another run is at the image."""
+
+    def __init__(self, draft: Draft, error: Conflict) -> None:
+        super().__init__(draft, error)
+        self.draft = draft
+        self.error = error
+
+
+def make_record(
+    service: TargetService, draft: Draft, found: Found | None, patience: Patience
+) -> Draft:
+    """Make the record, or make of an empty one what it is to be; return what it came to.
+
+    :raises Taken: if another run is at it
+    :raises TargetOccupied: if it was there and has been deleted, or is someone else's
+    """
+    if found is not None:
+        try:
+            patience.persist(lambda: service.renew(draft, found))
+        except Conflict as error:
+            raise Taken(draft, error) from error
+        return draft
+    strangers: list[str] = []
+    for image_id in ids_of(draft, strangers):
+        draft = replace(draft, image_id=image_id)
+        try:
+            made = patience.persist(functools.partial(_create_once, service, draft, patience))
+        except Conflict as error:
+            there = service.look(image_id)
+            if there is None:
+                continue
+            if not draft.new_id or best_of(draft, [there]) is not None:
+                raise Taken(draft, error) from error
+            strangers.append(image_id)
+            continue
+        notes = tuple(
+            f"the ID {one} is another image's there, which is no copy" for one in strangers
+        )
+        return _owned(service, replace(draft, notes=draft.notes + notes), made)
+    raise TargetOccupied(
+        f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
+        "ID a second time, or has one that you may not see"
+        + ("" if draft.new_id else ": --new-ids makes another")
+    )
+
+
+def _owned(service: TargetService, draft: Draft, made: Found) -> Draft:
+    """Return the draft with the owner that the service has given the image."""
+    if not draft.owned and service.own_project is None:
+        service.own_project = made.owner
+    if draft.owned and made.owner != draft.owner:
+        owner = printable(str(made.owner))
+        note = f"it belongs to project {owner} there: only an admin chooses owners"
+        draft = replace(draft, notes=(*draft.notes, note))
+    return replace(draft, owner=made.owner)
+
+
+def _create_once(service: TargetService, draft: Draft, patience: Patience) -> Found:
+    """Make the record, and take it for made where only the answer went wrong."""
+
+    def look() -> Verdict[Found]:
+        found = service.look(draft.image_id)
+        # What is stored without the mark has been made by someone else.
+        if found is None or not found.unfinished or judged(draft, found).state == "foreign":
+            return NotDone()
+        service.renew(draft, found)
+        return Done(found)
+
+    try:
+        return service.create(draft)
+    except ImageV1Error as error:
+        if not is_lost(error) and not isinstance(error, ServerError):
+            raise
+        return settle(error, look, stop=patience.stop)
+
+
+def leave(
+    service: TargetService, draft: Draft, error: Conflict, patience: Patience
+) -> tuple[Action, Draft]:
+    """Leave an image to the other run that is at it, and see that it gets there."""
+    found = service.settled(draft, patience, ("busy", "empty"))
+    judgement = judged(draft, found)
+    if judgement.state == "complete":
+        return "present", replace(draft, notes=draft.notes + judgement.notes)
+    if found is not None and judgement.state == "unfinished":
+        # It may be what was sent before an answer was lost; to finish it twice does no harm.
+        patience.persist(functools.partial(service.mend, draft, found))
+        return "finished", draft
+    if found is not None and judgement.state in ("foreign", "other"):
+        raise TargetOccupied(refusal(draft, found, judgement)) from error
+    raise TargetOccupied(
+        f"Image {printable(draft.image_id)} is being written by someone else ({error.where}); "
+        "run the command again later"
+    ) from error
+
+
+def ids_of(draft: Draft, strangers: Sequence[str]) -> Iterator[str]:
+    """Yield the IDs that an image may get; ``strangers`` grows by those that are others'."""
+    if not draft.new_id:
+        yield draft.image_id
+        return
+    for number in range(MOST_TAKEN):
+        if is_traced(draft) and len(strangers) >= _MOST_STRANGERS:
+            break
+        yield new_id_of(draft.image.id, number)
+    if is_traced(draft):
+        yield str(uuid.uuid4())
+
+
+def is_traced(draft: Draft) -> bool:
+    """Tell whether an image with a new ID says which it had."""
+    return draft.source_tag is not None or SOURCE_ID in draft.properties

@@ -1,0 +1,123 @@
+"""What a job needs of a service that images go into."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from osc_image_v1.api.records import Record
+from osc_image_v1.migrate.drafts import Draft, Found, State
+from osc_image_v1.migrate.ours import judged
+from osc_image_v1.migrate.renames import SOURCE_ID
+from osc_image_v1.text import printable
+from osc_image_v1.transfer.patience import Patience
+from osc_image_v1.transfer.sending import Sending
+
+#: How many properties services let an image have.
+MOST_PROPERTIES = 128
+_PASSING: tuple[State, ...] = ("busy",)
+
+
+class TargetService(abc.ABC):
+    """The requests to a service that images go into, each for one step of an image.
+
+    :param attempts: how often an upload that breaks off is begun
+    :param patience: seconds to wait, at most, while the service is busy with data that has all
+        been sent; with a second more for each 64 MiB, up to 15 minutes
+    :ivar algorithm: of the checksum that the service shows where it shows no MD5, once it is known
+    """
+
+    #: What the target can have beside public and not public.
+    visibilities: frozenset[str] = frozenset()
+
+    def __init__(self, attempts: int = 3, patience: float = 60.0) -> None:
+        self.attempts = attempts
+        self.patience = patience
+        self.algorithm: str | None = None
+
+    def probes(self) -> list[Callable[[], object]]:
+        """Return small requests that tell whether the service is there."""
+        return []
+
+    @functools.cached_property
+    def own_project(self) -> str | None:
+        """ID of the user's own project there, None where the log-in does not tell it."""
+        return self._own_project()
+
+    def _own_project(self) -> str | None:
+        return None
+
+    @abc.abstractmethod
+    def properties(
+        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
+    ) -> Mapping[str, str | None]:
+        """Return the properties as the service takes them; notes get what changes."""
+
+    def source_tag(self, image_id: str, notes: list[str]) -> str | None:  # noqa: ARG002
+        """Return a tag that says which ID an image had, None where there are no tags."""
+        notes.append(f"no property {SOURCE_ID}: it has {MOST_PROPERTIES} properties already")
+        return None
+
+    @abc.abstractmethod
+    def look(self, image_id: str) -> Found | None:
+        """Return an image by its ID."""
+
+    @abc.abstractmethod
+    def everything(self) -> Iterator[Found]:
+        """Yield all images that the service has, as far as this user may see them."""
+
+    @abc.abstractmethod
+    def found(self, record: Record) -> Found:
+        """Return the image of a record.
+
+        :param record: what :attr:`~osc_image_v1.migrate.drafts.Found.record` has
+        """
+
+    @abc.abstractmethod
+    def copies(
+        self, image_id: str, owner: str | None, source_tag: str | None = None
+    ) -> Iterable[Found]:
+        """Yield images that say that they had this ID, at least those that belong to the owner."""
+
+    @abc.abstractmethod
+    def create(self, draft: Draft) -> Found:
+        """Make an empty record, seen by its owner alone, with the mark."""
+
+    @abc.abstractmethod
+    def renew(self, draft: Draft, found: Found) -> None:
+        """Make of an empty record what the draft says."""
+
+    @abc.abstractmethod
+    def send(self, draft: Draft, sending: Sending) -> None:
+        """Upload the data."""
+
+    @abc.abstractmethod
+    def data(self, image_id: str) -> Iterator[bytes]:
+        """Yield the data of an image."""
+
+    @abc.abstractmethod
+    def finish(self, draft: Draft, found: Found | None) -> None:
+        """Set members, visibility and protection, and remove the mark."""
+
+    def mend(self, draft: Draft, found: Found) -> None:
+        """Finish an image whose making was interrupted, and see to its metadata."""
+        self.finish(draft, found)
+
+    @abc.abstractmethod
+    def delete(self, image_id: str) -> None:
+        """Delete an image."""
+
+    def settled(
+        self, draft: Draft, patience: Patience, waited_for: Collection[State] = _PASSING
+    ) -> Found | None:
+        """Wait while an image is in a passing state; return what comes of it."""
+
+        def state(found: Found | None) -> str | None:
+            if found is None or judged(draft, found).state not in waited_for:
+                return None
+            return f"Image {printable(found.image_id)} is {printable(str(found.status))} there"
+
+        return patience.wait_while(
+            lambda: self.look(draft.image_id), state, patience.with_data(draft.image.size)
+        )
