@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.compute_metadata import check_metadata
+from osc_image_v1.api.fields import check_metadata
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.models import ComputeImage

@@ -10,13 +10,13 @@ import requests
 
 from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.models import Image, ImageDetail
+from osc_image_v1.api.records import as_md5
 from osc_image_v1.exceptions import BadAnswer
 
 #: Bytes. Larger pieces were slower: they leave the processor's cache.
 CHUNK_SIZE = 256 * 2**10
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
-_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class ImageData:
@@ -74,12 +74,6 @@ def body_size(headers: Mapping[str, str]) -> int | None:
     length = headers.get("Content-Length", "")
     plain = headers.get("Content-Encoding", "identity") == "identity"
     return int(length) if plain and length.isdecimal() and len(length) < 20 else None
-
-
-def as_md5(text: str | None) -> str | None:
-    """Return the text in lower case where it is an MD5, else None."""
-    lower = (text or "").strip(' "').lower()
-    return lower if _MD5.fullmatch(lower) else None
 
 
 def check_rest(image: Image, start: int, headers: Mapping[str, str], action: str) -> int | None:

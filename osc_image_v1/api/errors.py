@@ -1,14 +1,27 @@
-"""What a service says in the body of an error, as one line of text."""
+"""What a service, or what stands in front of it, says in an error, as one line of text.
+
+A service's own answers have a request ID. A front end's have none, but a page that names it: so it
+is said who speaks, and where its operator is to look. The releases of services that had no request
+IDs yet wrote pages of another make.
+"""
 
 from __future__ import annotations
 
 import html
 import json
 import re
+from collections.abc import Mapping
+from http import HTTPStatus
 from http.client import responses
 from typing import Any
 
 from osc_image_v1.text import printable, without_secrets
+
+#: What a service means that answers with 401, after a new token too where there is one.
+NOT_ACCEPTED = (
+    "the token is not accepted: it may have run out, or be another cloud's; get a new one with "
+    "'openstack token issue', or log in anew"
+)
 
 _LONGEST = 400
 # What is left of webob's markup when it was escaped.
@@ -101,3 +114,138 @@ def _one_line(text: str, status: int) -> str:
     shorter = " ".join(_PHRASES.sub(" ", line).split())
     line = printable(shorter or line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def said_of(body: bytes, status: int, headers: Mapping[str, str], request_id: str | None) -> str:
+    """Return who said what in an error, and what to do about it.
+
+    :param body: the body of the answer, or the beginning of it
+    :param status: its HTTP status
+    :param headers: its headers
+    :param request_id: the service's, None where the answer has none
+    """
+    kind = headers.get("Content-Type", "")
+    if request_id is None and status >= HTTPStatus.BAD_REQUEST:
+        in_front = told_by_front_end(body, kind, status, headers)
+        if in_front is not None:
+            return in_front
+    said = explanation(body, kind, status)
+    if status < HTTPStatus.BAD_REQUEST:
+        return said or "this status is not part of the API"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return f"{said}; {NOT_ACCEPTED}" if said else NOT_ACCEPTED
+    return said
+
+
+# Front ends
+
+# How nginx and what was made of it or after it end a page, Apache, Squid and Varnish.
+_SIGNATURES = (
+    re.compile(r"<hr\s*/?><center>([^<>]{1,60})</center>", re.IGNORECASE),
+    re.compile(r"<address>([^<>]{1,80}?)(?: Server)? at [^<>]{1,200}</address>", re.IGNORECASE),
+    re.compile(r"\((squid/[\w.-]{1,40})\)", re.IGNORECASE),
+    re.compile(r"<p>(Varnish) cache server</p>", re.IGNORECASE),
+)
+# All that HAProxy says is a heading and a sentence.
+_HAPROXY = re.compile(r"\s*<html><body><h1>\d{3} [^<]*</h1>\s*[^<]*</body></html>\s*")
+_FAMILIES = ("nginx", "openresty", "apache", "haproxy", "squid", "varnish")
+
+_HEADERS = {
+    "nginx": "large_client_header_buffers",
+    "haproxy": "tune.bufsize and tune.http.maxhdr",
+    "apache": "LimitRequestFields and LimitRequestFieldSize",
+}
+_TOO_MANY_HEADERS = (
+    "where a request changes very many or long properties, it takes fewer or shorter headers"
+)
+# status -> what is the matter, and the setting of each that is to be looked at
+_HINTS: Mapping[int, tuple[str, Mapping[str, str]]] = {
+    400: (_TOO_MANY_HEADERS, _HEADERS),
+    401: (
+        "it wants a log-in of its own, which an endpoint override can have: "
+        "https://<user>:<password>@<host>",
+        {},
+    ),
+    403: ("it does not let this request through", {}),
+    404: ("the URL does not lead to the service", {}),
+    405: ("it does not let this request through", {}),
+    407: (
+        "the proxy wants a log-in: http://<user>:<password>@<proxy> in http_proxy or https_proxy",
+        {},
+    ),
+    413: (
+        "it takes no body of that size",
+        {"nginx": "client_max_body_size", "apache": "LimitRequestBody"},
+    ),
+    414: (_TOO_MANY_HEADERS, _HEADERS),
+    431: (_TOO_MANY_HEADERS, _HEADERS),
+    502: (
+        "the service does not answer it or, where it is this image alone, sends more metadata than "
+        "its buffers for headers take",
+        {
+            "nginx": "proxy_buffer_size and proxy_buffers",
+            "haproxy": "tune.bufsize and tune.http.maxhdr",
+            "apache": "responsefieldsize",
+        },
+    ),
+    503: ("it has no service to ask, or takes fewer requests at a time", {"nginx": "limit_req"}),
+    504: (
+        "it waits less long than the service takes",
+        {"nginx": "proxy_read_timeout", "haproxy": "timeout server", "apache": "ProxyTimeout"},
+    ),
+}
+_NO_GATEWAY = (502, 504)
+
+
+def told_by_front_end(
+    body: bytes, content_type: str, status: int, headers: Mapping[str, str]
+) -> str | None:
+    """Return what a front end said and what to look at, None where the service itself spoke.
+
+    :param body: the body of an answer without a request ID, or the beginning of it
+    :param content_type: the answer's Content-Type
+    :param status: the HTTP status
+    :param headers: the answer's headers
+    """
+    text = body.decode("utf-8", "replace")
+    name = _name(text, headers)
+    if name is None and status not in _NO_GATEWAY:
+        return None
+    words = explanation(body, content_type, status)
+    if name:
+        words = _without_name(words, name)
+    words = words.rstrip("( .")
+    who = f"{name}, no request ID" if name else "no request ID"
+    said = f"something in front of the service answered, not the service itself ({who})"
+    hint = _hint(words, status, name or "")
+    return f"{said}{f': {words}' if words else ''}{f'; {hint}' if hint else ''}"
+
+
+def _name(text: str, headers: Mapping[str, str]) -> str | None:
+    for signature in _SIGNATURES:
+        if found := signature.search(text):
+            return printable(without_secrets(" ".join(found[1].split())))
+    if _HAPROXY.fullmatch(text):
+        return "HAProxy, by its page"
+    return "Squid" if "X-Squid-Error" in headers else None
+
+
+def _without_name(words: str, name: str) -> str:
+    """Return a page's words without the line at its end that names who made it."""
+    return words.partition(name)[0].strip() if name in words else words
+
+
+def _hint(words: str, status: int, name: str) -> str:
+    if "HTTPS port" in words or "SSL-enabled server port" in words:
+        return "the service's URL begins with https://, give it so with an endpoint override"
+    if "SSL certificate" in words:
+        return "it wants a certificate of the client: give it with --os-cert and --os-key"
+    hint, settings = _HINTS.get(status, ("", {}))
+    family = next((one for one in _FAMILIES if one in name.lower()), "")
+    setting = settings.get("nginx" if family == "openresty" else family)
+    if setting:
+        return f"{hint}: look at {setting} there"
+    if family or not settings:
+        return hint
+    every = ", ".join(f"{other}'s {setting}" for other, setting in settings.items())
+    return f"{hint}: look at its settings, as {every}"

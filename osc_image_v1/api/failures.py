@@ -37,11 +37,6 @@ _FILES = "give the right one with --os-cacert, or --os-cert and --os-key, or in 
 # What keystoneauth1 adds to a message, in some plugins twice.
 _STATUS = re.compile(r" \(HTTP \d+\)| \(Request-ID: [^)]*\)")
 
-#: What a service means that answers with 401, after a new token too where there is one.
-NOT_ACCEPTED = (
-    "the token is not accepted: it may have run out, or be another cloud's; get a new one with "
-    "'openstack token issue', or log in anew"
-)
 _RAN_OUT = (
     "the token has run out or is not valid any more, and nothing is there to renew it with: get a "
     "new one with 'openstack token issue', or log in with a password or an application credential"

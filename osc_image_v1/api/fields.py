@@ -1,18 +1,26 @@
-"""What may be written of an image: checked values.
+"""What may be written of an image: checked values, and the headers that carry them.
 
 The service stores some values otherwise than they were sent, in silence: it strips white space,
 lower-cases names of properties, makes an empty text null. What would not be stored as it is, is
 refused here; an empty text is allowed and means null.
+
+In the Image API v1 one image's metadata are ``x-image-meta-*`` headers. Header text is raw UTF-8,
+which Python's HTTP layer shows as Latin-1. Header names carry no case, and ``-`` and ``_`` mean the
+same in them; only hyphens are sent, since some front ends drop names with underscores.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.records import Record, as_md5, bool_or_none, int_or_none, text_or_none
+from osc_image_v1.exceptions import InvalidInput, NotStored
 from osc_image_v1.text import printable, without_secrets
 
 #: Formats of the Amazon kind: container and disk format must be the same one.
@@ -33,7 +41,6 @@ _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 # What a header's name may hold and keep: upper case becomes lower case, a hyphen an underscore.
 _PROPERTY_NAME = frozenset(string.ascii_lowercase + string.digits + "!#$%&'*+.^_`|~")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
-_MD5 = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class ImageFields:
         _check_number("min_disk", self.min_disk, _LARGEST_INT)
         _check_number("min_ram", self.min_ram, _LARGEST_INT)
         _check_number("size", self.size, _LARGEST_SIZE)
-        if self.checksum is not None and not _MD5.fullmatch(self.checksum):
+        if self.checksum is not None and as_md5(self.checksum) != self.checksum:
             raise InvalidInput(
                 f"the checksum '{printable(self.checksum)}' is no MD5 (32 hexadecimal digits)"
             )
@@ -231,3 +238,225 @@ def _check_text(label: str, text: str | None) -> None:
 def _check_number(label: str, number: int | None, most: int) -> None:
     if number is not None and not 0 <= number <= most:
         raise InvalidInput(f"{label} is {number}, must be from 0 to {most}")
+
+
+# Headers of the Image API v1
+
+_PREFIX = "x-image-meta-"
+_PROPERTY = "property-"
+_NUMBERS = frozenset(("size", "min_disk", "min_ram", "virtual_size"))
+_BOOLEANS = frozenset(("is_public", "protected", "deleted"))
+
+
+def _decode(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _value(name: str, text: str) -> Any:
+    if name in _NUMBERS:
+        return int_or_none(text)
+    if name in _BOOLEANS:
+        return bool_or_none(text)
+    # Some services send an empty header for a null; an image's name may be empty.
+    return text if text or name == "name" else None
+
+
+def record_from_headers(headers: Iterable[tuple[str, str]]) -> Record:
+    """Return the record of an image from an answer's headers.
+
+    :param headers: name and value of each header line, as Python's HTTP layer shows them
+    :returns: a record as a detailed list has it. Null fields and null properties are absent, the
+        service does not send them, and property names are in lower case
+    """
+    record: Record = {}
+    properties: dict[str, str] = {}
+    for name, text in headers:
+        field = _decode(name).lower()
+        if not field.startswith(_PREFIX):
+            continue
+        field = field[len(_PREFIX) :]
+        if field.startswith(_PROPERTY):
+            properties[field[len(_PROPERTY) :]] = _decode(text)
+        else:
+            field = field.replace("-", "_")
+            record[field] = _value(field, _decode(text))
+    return {**record, "properties": properties}
+
+
+def headers_from_fields(fields: ImageFields) -> dict[str, str]:
+    """Return the headers that carry fields to be written.
+
+    :param fields: what is to be written; they are checked already
+    :returns: headers as Python's HTTP layer takes them
+    """
+    headers = {
+        _PREFIX + name.replace("_", "-"): _encode(value)
+        for name in _WRITTEN
+        if (value := getattr(fields, name)) is not None
+    }
+    if fields.copy_from is not None:
+        headers["x-glance-api-copy-from"] = _encode(fields.copy_from)
+    for name, text in fields.properties.items():
+        headers[_PREFIX + _PROPERTY + name.replace("_", "-")] = _encode(text or "")
+    return headers
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return a field of a record as a model has it; an empty text is what null is."""
+    if name in _NUMBERS:
+        return int_or_none(value)
+    if name in _BOOLEANS:
+        return bool_or_none(value)
+    text = text_or_none(value) or None
+    return text.lower() if text and name == "checksum" else text
+
+
+def not_stored(fields: ImageFields, record: Record) -> list[str]:
+    """Return what a service has not stored as it was asked to.
+
+    :param fields: what was to be written
+    :param record: the service's record after that; fields that it does not have are not looked at
+    """
+    wrong = [
+        name
+        for name in _STORED
+        if (asked := getattr(fields, name)) is not None
+        and name in record
+        and _read(name, record[name]) != _read(name, asked)
+    ]
+    stored = record.get("properties")
+    if isinstance(stored, dict):
+        wrong += [
+            f"property {name}"
+            for name, asked in fields.properties.items()
+            if text_or_none(stored.get(name)) != (asked or None)
+        ]
+    return wrong
+
+
+def stored_image(fields: ImageFields, record: Record, action: str) -> ImageDetail:
+    """Return the image of an answer, if it has what it was to get.
+
+    :param fields: what was to be written
+    :param record: the service's record after that
+    :param action: what was being done, as the beginning of an error's sentence
+    :raises NotStored: if the service has stored something else
+    """
+    wrong = not_stored(fields, record)
+    if wrong:
+        hint = " (only an admin chooses the owner)" if "owner" in wrong else ""
+        raise NotStored(
+            f"{action} as asked: the service has not stored {printable(', '.join(wrong))}{hint}"
+        )
+    return ImageDetail.from_record(record)
+
+
+_STORED = (
+    "name",
+    "disk_format",
+    "container_format",
+    "min_disk",
+    "min_ram",
+    "size",
+    "checksum",
+    "owner",
+    "is_public",
+    "protected",
+)
+_WRITTEN = (*_STORED, "store", "location")
+
+
+def _encode(value: str | int | bool) -> str:
+    return str(value).encode().decode("latin-1")
+
+
+# Metadata through the Compute service's proxy
+
+_KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}", re.ASCII)
+_LONGEST_VALUE = 255
+_MOST_KEYS = 128
+
+# Nova hands metadata to the image service as fields of the image. Those that it sets itself win,
+# without a word (seen with Nova 34).
+_DROPPED = frozenset(
+    "id image_id name owner visibility checksum container_format disk_format min_disk min_ram "
+    "remove_props".split()
+)
+# These the image service refuses: Nova answers 403 or 500, for location only after it has changed
+# the image.
+_REFUSED = frozenset(
+    "status size virtual_size location locations created_at updated_at deleted deleted_at "
+    "protected tags file self schema direct_url".split()
+)
+# Nova leaves these as they are when they are to be one of these values.
+_BOOT_IMAGES = frozenset(("kernel_id", "ramdisk_id"))
+_NO_BOOT_IMAGE = frozenset(("", "none"))
+# These it decodes each time that it reads the image, and fails with all else than JSON.
+_JSON = frozenset(("block_device_mapping", "mappings"))
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Refuse metadata that the Compute service would refuse, or drop in silence.
+
+    :param metadata: keys and values
+    :raises InvalidInput: if there is too much, or a key or value cannot be written
+    """
+    if len(metadata) > _MOST_KEYS:
+        raise InvalidInput(f"an image has {_MOST_KEYS} properties at most, not {len(metadata)}")
+    for key, value in metadata.items():
+        _check_key(key)
+        _check_value(key, value)
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        _refuse(
+            key, "is no key of metadata: use 1 to 255 of a-z, A-Z, 0-9, '-', '_', ':', '.', ' '"
+        )
+    if key != key.strip():
+        _refuse(key, "begins or ends with a blank, which would be cut off")
+    if key in (".", ".."):
+        _refuse(key, "could never be removed again: no URL can name it")
+    if key in _DROPPED:
+        _refuse(
+            key,
+            "is a field of the image, and the Compute service would drop it without a word: use "
+            "'openstack image set' or 'openstack image v1 set'",
+        )
+    if key in _REFUSED:
+        _refuse(key, "is a field of the image, which the Compute service cannot change")
+
+
+def _check_value(key: str, value: str) -> None:
+    if len(value) > _LONGEST_VALUE:
+        _refuse(key, f"has {len(value)} characters, {_LONGEST_VALUE} is the most here")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        _refuse(key, "is no valid text")
+    if "\0" in value or _FOUR_BYTES.search(value):
+        _refuse(key, "has a character that the image service does not take: NUL or above U+FFFF")
+    if key in _JSON and not _is_json(value):
+        _refuse(key, "must be JSON, else the Compute service can no longer read the image")
+    if key in _BOOT_IMAGES and value.strip().lower() in _NO_BOOT_IMAGE:
+        _refuse(
+            key,
+            f"cannot be '{printable(value)}', which the Compute service would drop without a "
+            "word: remove it with 'openstack compute image unset'",
+        )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(key: str, why: str) -> NoReturn:
+    shown = printable(key) if len(key) <= _LONGEST_VALUE else printable(key[:40]) + "..."
+    raise InvalidInput(f"property '{shown}' {why}")

@@ -20,11 +20,11 @@ import requests
 import urllib3
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import exceptions as ksa_exceptions
+from keystoneauth1 import session as ksa_session
 
 from osc_image_v1.api.bodies import NOT_ENCODED, pieces_of
-from osc_image_v1.api.errors import explanation
-from osc_image_v1.api.failures import NOT_ACCEPTED, translated
-from osc_image_v1.api.front_ends import told_by_front_end
+from osc_image_v1.api.errors import said_of
+from osc_image_v1.api.failures import translated
 from osc_image_v1.api.urls import Address, parse
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -39,11 +39,6 @@ from osc_image_v1.exceptions import (
 from osc_image_v1.text import is_text, printable, without_secrets
 
 LOG = logging.getLogger(__name__)
-
-# An image may have 128 properties and each is a header line; Python reads 100 lines of headers
-# and fails at the next.
-_headers_read = getattr(http.client, "_MAXHEADERS", 100)
-setattr(http.client, "_MAXHEADERS", max(_headers_read, 1000))  # noqa: B010 (no public setting)
 
 #: Seconds without a byte after which a request is given up.
 DEFAULT_TIMEOUT = 60.0
@@ -129,6 +124,19 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(urllib3.Retry().parse_retry_after(retry_after))
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None
+
+
+def _read_more_header_lines() -> None:
+    """Let Python read 1000 lines of headers, of whatever service.
+
+    An image may have 128 properties and each is a header line; Python reads 100 lines and fails at
+    the next. It has no setting for one connection. Nothing is sent otherwise, so it can stay.
+    """
+    now = getattr(http.client, "_MAXHEADERS", 100)
+    setattr(http.client, "_MAXHEADERS", max(now, 1000))  # noqa: B010 (no public setting)
+
+
+_read_more_header_lines()
 
 
 class ServiceClient:
@@ -456,7 +464,7 @@ class ServiceClient:
         request_id = headers.get("X-Openstack-Request-Id") or headers.get("X-Compute-Request-Id")
         if request_id:
             request_id = _without_token(response, request_id)
-        said = _said(body, status, headers, request_id)
+        said = said_of(body, status, headers, request_id)
         error = http_error(action, status, said, request_id)
         error.retry_after = headers.get("Retry-After")
         raise error
@@ -479,21 +487,6 @@ class ServiceClient:
             f"The service at {where} has no API {self._version}, it offers {offered}: use "
             "'openstack image' for the Image API v2"
         )
-
-
-def _said(body: bytes, status: int, headers: Mapping[str, str], request_id: str | None) -> str:
-    """Return who said what in an error, and what to do about it."""
-    kind = headers.get("Content-Type", "")
-    if request_id is None and status >= HTTPStatus.BAD_REQUEST:
-        in_front = told_by_front_end(body, kind, status, headers)
-        if in_front is not None:
-            return in_front
-    said = explanation(body, kind, status)
-    if status < HTTPStatus.BAD_REQUEST:
-        return said or "this status is not part of the API"
-    if status == HTTPStatus.UNAUTHORIZED:
-        return f"{said}; {NOT_ACCEPTED}" if said else NOT_ACCEPTED
-    return said
 
 
 def _proxy_of(session: requests.Session, url: str) -> str | None:
@@ -560,3 +553,27 @@ def path_of(*segments: str) -> str:
         if not is_text(segment):
             raise InvalidInput(f"'{printable(segment)}' is no valid text")
     return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def keep_connections(session: ksa_session.Session, number: int) -> None:
+    """Make a session keep more idle connections to each service, for work done at a time.
+
+    A session keeps ten by default; what is over that is closed after each request, and urllib3
+    warns of it. Adapters that others have mounted stay, with all that they do, and a pool that is
+    large enough or waits for its turn is left alone.
+
+    The commands do this to the shell's session. Whoever brings a session of their own decides.
+
+    :param session: the session; before it is used by several threads
+    :param number: how many connections are to be kept
+    """
+    for adapter in {id(one): one for one in session.session.adapters.values()}.values():
+        if not isinstance(adapter, requests.adapters.HTTPAdapter):
+            continue
+        settings = adapter.poolmanager.connection_pool_kw
+        if settings.get("block") or settings.get("maxsize", 0) >= number:
+            continue
+        # Its pools have the size that they were made with.
+        adapter.close()
+        adapter.proxy_manager.clear()
+        adapter.init_poolmanager(requests.adapters.DEFAULT_POOLSIZE, number)

@@ -17,8 +17,9 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.bodies import are_headers_whole, header_lines
 from osc_image_v1.api.data import ImageData, body_size
-from osc_image_v1.api.fields import ImageFields, check_formats
-from osc_image_v1.api.headers import (
+from osc_image_v1.api.fields import (
+    ImageFields,
+    check_formats,
     headers_from_fields,
     not_stored,
     record_from_headers,
@@ -575,9 +576,7 @@ class ImageClient:
         lacking = "the service says that it has, but its answer has no image metadata"
         return take_json(self.http, response, action, _image_in, lacking)
 
-    def _changed(
-        self, image_id: str, fields: ImageFields, purged: bool = False
-    ) -> Verdict[ImageDetail]:
+    def _changed(self, image_id: str, fields: ImageFields, purged: bool) -> Verdict[ImageDetail]:
         """Look what has become of a change."""
         try:
             image = self.exact(self.get(image_id))

@@ -71,6 +71,12 @@ def as_checksum(text: str | None) -> str | None:
     return lower if known else None
 
 
+def as_md5(text: str | None) -> str | None:
+    """Return the text in lower case where it is an MD5, else None."""
+    checksum = as_checksum(text)
+    return checksum if checksum is not None and _ALGORITHMS[len(checksum)] == "md5" else None
+
+
 def checksum_algorithm(text: str | None) -> str | None:
     """Return the name that :mod:`hashlib` has for a checksum's algorithm, None if it is unknown.
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.http import DEFAULT_TIMEOUT
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, keep_connections
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.pools import keep_connections
 from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from osc_image_v1.i18n import _
 from osc_image_v1.text import printable, without_secrets

@@ -200,7 +200,7 @@ class SetComputeImage(base.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Set the properties."""
-        from osc_image_v1.api.compute_metadata import check_metadata
+        from osc_image_v1.api.fields import check_metadata
         from osc_image_v1.cli.clients import compute_image_client
         from osc_image_v1.exceptions import InvalidInput
 

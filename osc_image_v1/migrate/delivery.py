@@ -10,8 +10,8 @@ import contextlib
 import hashlib
 import logging
 
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
+from osc_image_v1.api.records import as_md5
 from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,

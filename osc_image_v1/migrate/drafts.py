@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from osc_image_v1.api.data import as_md5
 from osc_image_v1.api.models import ImageDetail, Member
-from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
+from osc_image_v1.api.records import Record, as_checksum, as_md5, checksum_algorithm
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from osc_image_v1.api.failures import NOT_ACCEPTED
+from osc_image_v1.api.errors import NOT_ACCEPTED
 from osc_image_v1.transfer.part import part_of
 from tests.faults import server
 from tests.faults.server import Answer, FakeImage, Fault, Service, cut

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from osc_image_v1.api.failures import NOT_ACCEPTED
+from osc_image_v1.api.errors import NOT_ACCEPTED
 from tests.faults import server
 from tests.faults.rows import DATA
 from tests.faults.server import (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from osc_image_v1.api.headers import record_from_headers
+from osc_image_v1.api.fields import record_from_headers
 from osc_image_v1.api.models import ImageDetail
 from tests.unit import captures
 from tests.unit.fuzz import thorough

@@ -22,7 +22,7 @@ from keystoneauth1.identity import generic, v3
 from osc_image_v1 import exceptions
 from osc_image_v1.api import http as api_http
 from osc_image_v1.api.compute_images import ComputeImageClient
-from osc_image_v1.api.failures import NOT_ACCEPTED
+from osc_image_v1.api.errors import NOT_ACCEPTED
 from osc_image_v1.api.http import RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client

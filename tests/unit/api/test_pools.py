@@ -8,8 +8,7 @@ import requests
 from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
 
-from osc_image_v1.api.http import ServiceClient
-from osc_image_v1.api.pools import keep_connections
+from osc_image_v1.api.http import ServiceClient, keep_connections
 from osc_image_v1.cli import clients, options
 from tests.unit.conftest import IMAGE_URL, adapter_at, session_at
 

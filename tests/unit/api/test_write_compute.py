@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.api.compute_metadata import check_metadata
+from osc_image_v1.api.fields import check_metadata
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,

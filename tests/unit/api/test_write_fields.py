@@ -5,8 +5,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from osc_image_v1.api import ImageFields
-from osc_image_v1.api.fields import amazon_pair, check_formats, check_properties
-from osc_image_v1.api.headers import headers_from_fields, not_stored
+from osc_image_v1.api.fields import (
+    amazon_pair,
+    check_formats,
+    check_properties,
+    headers_from_fields,
+    not_stored,
+)
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
 from tests.unit import captures
