@@ -162,19 +162,13 @@ class CompareImage(base.Lister):
 
     def _cloud(self, parsed_args: argparse.Namespace, name: str) -> Any:
         from osc_image_v1.cli.clients import OtherCloud, image_target
-        from osc_image_v1.cli.projects import project_map
+        from osc_image_v1.cli.projects import mapped
         from osc_image_v1.migrate.drafts import Plan
         from osc_image_v1.report.peers import CloudPeer
 
         manager = self.app.client_manager
         cloud = OtherCloud(name, manager)
-        projects = (
-            project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
-        )
-        plan = Plan(
-            visibility=parsed_args.new_visibility,
-            projects=projects,
-            keep_projects=parsed_args.keep_project_ids or cloud.shares_projects(manager),
-        )
+        projects, keep = mapped(parsed_args, manager, cloud)
+        plan = Plan(visibility=parsed_args.new_visibility, projects=projects, keep_projects=keep)
         target: Any = image_target(cloud, parsed_args.target)
         return CloudPeer(target, target.client, plan, manager.image_v1)

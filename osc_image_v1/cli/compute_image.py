@@ -44,18 +44,14 @@ class ListComputeImage(base.Lister):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options."""
+        from osc_image_v1.api.queries import COMPUTE_STATUSES
+
         parser.add_argument(
             "--long", action="store_true", help=_("Show all fields that the service lists")
         )
         options.add_human_readable(parser)
         parser.add_argument("--name", metavar="<name>", help=_("Only images of exactly this name"))
-        parser.add_argument(
-            "--status",
-            metavar="<status>",
-            type=str.upper,
-            choices=("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN"),
-            help=_("Only images in this state: ACTIVE, SAVING, DELETED, ERROR or UNKNOWN"),
-        )
+        options.add_status(parser, COMPUTE_STATUSES, str.upper)
         parser.add_argument(
             "--server",
             metavar="<server>",

@@ -6,7 +6,7 @@ import argparse
 import gc
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.cli import base, columns, image, options
@@ -22,8 +22,8 @@ _COLUMNS = (
     ("Notes", "notes", "; ".join),
 )
 
-#: What chooses the owners of many images.
-MAPPED = "--project-map or --keep-project-ids"
+# What chooses the owners of many images.
+_MAPPED = "--project-map or --keep-project-ids"
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +92,35 @@ def add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
     options.add_human_readable(parser)
 
 
+def plan_of(
+    parsed_args: argparse.Namespace,
+    manager: Any,
+    projects: Mapping[str, str],
+    keep: bool,
+    cloud: str | None = None,
+) -> Any:
+    """Return how images are to be written.
+
+    :param parsed_args: what :func:`add_plan` took
+    :param manager: a client manager of the cloud that they go to
+    :param projects: IDs of projects, there by the ID that they have here
+    :param keep: whether projects that are not among these have the same IDs there
+    :param cloud: the name of the cloud, if it is not the shell's own
+    :raises InvalidInput: if images would belong to nobody
+    """
+    from osc_image_v1.cli import identity
+    from osc_image_v1.migrate.drafts import Plan
+
+    identity.check_owner(manager, bool(projects) or keep, _MAPPED, cloud)
+    return Plan(
+        new_ids=parsed_args.new_ids,
+        visibility=parsed_args.new_visibility,
+        accept_members=parsed_args.accept_members,
+        projects=projects,
+        keep_projects=keep,
+    )
+
+
 class OutcomeLister(base.Lister):
     """A command that does the same with many images, and lists what came of each."""
 
@@ -99,17 +128,24 @@ class OutcomeLister(base.Lister):
     failure = ""
 
     def rows(
-        self, job: Any, records: Any, parsed_args: argparse.Namespace
+        self, source: Any, target: Any, plan: Any, records: Any, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows.
 
-        :param job: has ``run`` and ``preview``, which yield outcomes
-        :param records: what they are given
-        :param parsed_args: ``dry_run``, and the options of the output
+        :param source: what images are read from
+        :param target: what they are written into
+        :param plan: how they are written
+        :param records: those of the images
+        :param parsed_args: what :func:`add_how` took
         """
+        from osc_image_v1.migrate.job import Job
+
         self._count: Counter[str] = Counter()
-        self._job = job
-        outcomes = job.preview(records) if parsed_args.dry_run else job.run(records)
+        self._job = Job(
+            source, target, plan, shard=parsed_args.shard, parallel=parsed_args.parallel
+        )
+        work = self._job.preview if parsed_args.dry_run else self._job.run
+        outcomes = work(records)
         return columns.tabled(self._counted(outcomes), _COLUMNS, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
@@ -171,43 +207,12 @@ class CopyImage(OutcomeLister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
         """Return column names and rows."""
         from osc_image_v1.cli.clients import OtherCloud, image_target
-        from osc_image_v1.migrate.job import Job
+        from osc_image_v1.cli.projects import mapped
         from osc_image_v1.migrate.sources import ServiceSource
 
         manager = self.app.client_manager
         records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
-        plan = plan_of(parsed_args, manager, cloud)
-        copy = Job(
-            ServiceSource(manager.image_v1),
-            image_target(cloud, parsed_args.target),
-            plan,
-            shard=parsed_args.shard,
-            parallel=parsed_args.parallel,
-        )
-        return self.rows(copy, records, parsed_args)
-
-
-def plan_of(parsed_args: argparse.Namespace, manager: Any, cloud: Any) -> Any:
-    """Return how images are to be written.
-
-    :param parsed_args: what :func:`add_plan` took
-    :param manager: the shell's client manager
-    :param cloud: the cloud that they go to
-    """
-    from osc_image_v1.cli import identity
-    from osc_image_v1.cli.projects import project_map
-    from osc_image_v1.migrate.drafts import Plan
-
-    projects = (
-        project_map(parsed_args.project_map, manager, cloud) if parsed_args.project_map else {}
-    )
-    keep = parsed_args.keep_project_ids or cloud.shares_projects(manager)
-    identity.check_owner(cloud, bool(projects) or keep, MAPPED, cloud.name)
-    return Plan(
-        new_ids=parsed_args.new_ids,
-        visibility=parsed_args.new_visibility,
-        accept_members=parsed_args.accept_members,
-        projects=projects,
-        keep_projects=keep,
-    )
+        plan = plan_of(parsed_args, cloud, *mapped(parsed_args, manager, cloud), cloud.name)
+        target = image_target(cloud, parsed_args.target)
+        return self.rows(ServiceSource(manager.image_v1), target, plan, records, parsed_args)

@@ -98,25 +98,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_text_filters(parser: argparse.ArgumentParser) -> None:
+    from osc_image_v1.api.queries import STATUSES
+
     parser.add_argument("--name", metavar="<name>", help=_("Only images of exactly this name"))
-    parser.add_argument(
-        "--status",
-        metavar="<status>",
-        type=str.lower,
-        choices=(
-            "queued",
-            "saving",
-            "active",
-            "killed",
-            "deleted",
-            "pending_delete",
-            "deactivated",
-        ),
-        help=_(
-            "Only images in this state: queued, saving, active, killed, deleted, pending_delete "
-            "or deactivated"
-        ),
-    )
+    options.add_status(parser, STATUSES, str.lower)
     parser.add_argument(
         "--container-format",
         metavar="<container-format>",

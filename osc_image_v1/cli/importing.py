@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.cli import base, options
-from osc_image_v1.cli.copy import MAPPED, OutcomeLister, add_how, add_plan
+from osc_image_v1.cli.copy import OutcomeLister, add_how, add_plan, plan_of
 from osc_image_v1.i18n import _
 
 
@@ -36,34 +36,17 @@ class ImportImage(OutcomeLister):
         from pathlib import Path
 
         from osc_image_v1.archive.archive import Archive
-        from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import image_target
-        from osc_image_v1.migrate.drafts import Plan
-        from osc_image_v1.migrate.job import Job
         from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
         archive.check_not_empty()
         projects = _projects(parsed_args, manager, archive)
-        keep = parsed_args.keep_project_ids
-        identity.check_owner(manager, bool(projects) or keep, MAPPED)
-        plan = Plan(
-            new_ids=parsed_args.new_ids,
-            visibility=parsed_args.new_visibility,
-            accept_members=parsed_args.accept_members,
-            projects=projects,
-            keep_projects=keep,
-        )
-        importing = Job(
-            ArchiveSource(archive),
-            image_target(manager, parsed_args.target),
-            plan,
-            shard=parsed_args.shard,
-            parallel=parsed_args.parallel,
-        )
+        plan = plan_of(parsed_args, manager, projects, parsed_args.keep_project_ids)
+        target = image_target(manager, parsed_args.target)
         records = exported_records(archive, parsed_args.images)
-        return self.rows(importing, records, parsed_args)
+        return self.rows(ArchiveSource(archive), target, plan, records, parsed_args)
 
 
 def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ A type refuses a wrong value with argparse's own usage and a line that says what
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -203,6 +203,25 @@ def add_purge_properties(parser: argparse.ArgumentParser) -> None:
         "--purge-properties",
         action="store_true",
         help=_("Remove all properties but those that are set here"),
+    )
+
+
+def add_status(
+    parser: argparse.ArgumentParser, words: Sequence[str], read: Callable[[str], str]
+) -> None:
+    """Add ``--status`` as a filter.
+
+    :param parser: the command's parser
+    :param words: the states that images have
+    :param read: makes one of them of what is written in another case
+    """
+    named = _("%(some)s or %(last)s") % {"some": ", ".join(words[:-1]), "last": words[-1]}
+    parser.add_argument(
+        "--status",
+        metavar="<status>",
+        type=read,
+        choices=tuple(words),
+        help=_("Only images in this state: %s") % named,
     )
 
 

@@ -200,6 +200,21 @@ def all_projects(manager: Any, whole: bool = True) -> dict[str, str] | None:
     return {project.id: project.name for project in found}
 
 
+def mapped(
+    parsed_args: argparse.Namespace, here: Any, there: Any
+) -> tuple[Mapping[str, str], bool]:
+    """Return the IDs of projects, here -> there, and whether all others are the same there.
+
+    :param parsed_args: ``project_map``, and ``keep_project_ids``
+    :param here: the shell's client manager
+    :param there: the other cloud's
+    :raises InvalidInput: if the file is wrong, or the other cloud has no such project
+    """
+    path = parsed_args.project_map
+    projects = project_map(path, here, there) if path else {}
+    return projects, parsed_args.keep_project_ids or there.shares_projects(here)
+
+
 def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
     """Return the IDs of projects, here -> there, from a file of names or IDs.
 

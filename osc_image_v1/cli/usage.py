@@ -116,8 +116,10 @@ class UsageOfImages(base.Lister):
         return titles, base.started(rows)
 
     def _exists(self, image_id: str) -> bool:
+        from osc_image_v1.api.models import HIDDEN
+
         found = self.app.client_manager.image_v1.by_id(image_id)
-        return found is not None and found.status not in ("killed", "deleted", "pending_delete")
+        return found is not None and found.status not in HIDDEN
 
 
 def _bar(part: int, whole: int) -> str:
