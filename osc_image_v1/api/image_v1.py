@@ -28,7 +28,7 @@ from osc_image_v1.api.fields import (
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.members import NO_CONTENT, ImageMembers
-from osc_image_v1.api.models import Image, ImageDetail, Member
+from osc_image_v1.api.models import HIDDEN, QUEUED, Image, ImageDetail, Member
 from osc_image_v1.api.outcomes import (
     SHORT_PATIENCE,
     Deletion,
@@ -312,7 +312,7 @@ class ImageClient:
 
         :param image: the image as :meth:`get` or a list had it
         """
-        hidden = image.status in ("killed", "deleted", "pending_delete")
+        hidden = image.status in HIDDEN
         query = ImageQuery(
             name=image.name or None,
             status=image.status if hidden else None,
@@ -585,7 +585,7 @@ class ImageClient:
         too_many = purged and len(image.properties) != len(fields.properties)
         if not_stored(fields, vars(image)) or too_many:
             return NotDone()
-        if fields.has_source and image.status == "queued":
+        if fields.has_source and image.status == QUEUED:
             return Passing(f"image {printable(image_id)} is queued", SHORT_PATIENCE, NotDone())
         return Done(image)
 

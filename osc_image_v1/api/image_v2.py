@@ -18,7 +18,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.data import ImageData, body_size, check_rest
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
-from osc_image_v1.api.models import Image
+from osc_image_v1.api.models import DEACTIVATED, Image
 from osc_image_v1.api.outcomes import (
     Deletion,
     Done,
@@ -336,7 +336,7 @@ class ImageV2Client:
         path = path_of("images", image_id, "actions", "deactivate")
         carry_out(
             lambda: self._emptily("POST", path, action),
-            lambda: _nothing(self._look(image_id, [("add", "status", "deactivated")])),
+            lambda: _nothing(self._look(image_id, [("add", "status", DEACTIVATED)])),
             unknown=_look_at(image_id),
         )
 

@@ -20,12 +20,27 @@ from osc_image_v1.api.records import (
     text_or_none,
 )
 
-#: Statuses of images that are gone, or about to go.
-GONE = frozenset(("deleted", "pending_delete"))
-#: Statuses of images that lists leave out unless they are asked for.
-HIDDEN = GONE | {"killed"}
-#: Statuses of images that have no data: there is nothing to fetch, and nothing is missing.
-WITHOUT_DATA = HIDDEN | {"queued", "saving"}
+# The states of an image in the Image API v1.
+QUEUED = "queued"
+SAVING = "saving"
+ACTIVE = "active"
+KILLED = "killed"
+DELETED = "deleted"
+PENDING_DELETE = "pending_delete"
+DEACTIVATED = "deactivated"
+
+#: States of images that are gone, or about to go.
+GONE = frozenset((DELETED, PENDING_DELETE))
+#: States of images that lists leave out unless they are asked for.
+HIDDEN = GONE | {KILLED}
+#: States of images whose data is still to come.
+PASSING = frozenset((QUEUED, SAVING))
+#: States of images that have no data: there is nothing to fetch, and nothing is missing.
+WITHOUT_DATA = HIDDEN | PASSING
+#: States of images that have their data.
+WITH_DATA = frozenset((ACTIVE, DEACTIVATED))
+#: States in which a service is at work on an image's data; the last two are of the Image API v2.
+BUSY = frozenset((SAVING, "uploading", "importing"))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ import requests
 import urllib3
 
 from osc_image_v1.api.http import ServiceClient
+from osc_image_v1.api.models import DELETED, PENDING_DELETE
 from osc_image_v1.exceptions import (
     ConnectionFailed,
     ForeignAnswer,
@@ -346,10 +347,10 @@ class Deletion:
             status, deleted = self._look()
         except (ImageNotFound, NotFound):
             return Done(None)
-        if deleted or status == "pending_delete":
+        if deleted or status == PENDING_DELETE:
             return Done(None)
         state = f"image {self._shown} is {printable(str(status))}"
-        if status == "deleted":
+        if status == DELETED:
             self._begun = True
             return Passing(f"image {self._shown} is being deleted")
         if self._begun:

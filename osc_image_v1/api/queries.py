@@ -13,6 +13,17 @@ from typing import Any, Literal
 
 from osc_image_v1.api import filters
 from osc_image_v1.api.filters import Check, Predicate
+from osc_image_v1.api.models import (
+    ACTIVE,
+    DEACTIVATED,
+    DELETED,
+    GONE,
+    HIDDEN,
+    KILLED,
+    PENDING_DELETE,
+    QUEUED,
+    SAVING,
+)
 from osc_image_v1.api.records import format_time
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import is_text, is_uuid, printable
@@ -33,21 +44,11 @@ SORT_KEYS = (
 )
 
 #: The states of an image in the Image API v1.
-STATUSES = (
-    "queued",
-    "saving",
-    "active",
-    "killed",
-    "deleted",
-    "pending_delete",
-    "deactivated",
-)
+STATUSES = (QUEUED, SAVING, ACTIVE, KILLED, DELETED, PENDING_DELETE, DEACTIVATED)
 
 #: The states of an image as the Compute service reports them.
 COMPUTE_STATUSES = ("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN")
 
-# Glance lists these only together with changes-since.
-_HIDDEN_STATUSES = frozenset(("killed", "deleted", "pending_delete"))
 # The most that the columns of Glance's tables hold: PostgreSQL fails on more.
 _MOST = 2**31 - 1
 _MOST_BYTES = 2**63 - 1
@@ -174,7 +175,7 @@ class ImageQuery:
             raise InvalidInput(
                 f"sort direction '{printable(self.sort_dir)}' is neither asc nor desc"
             )
-        if self.deleted and self.status not in (None, "deleted", "pending_delete"):
+        if self.deleted and self.status not in (None, *GONE):
             raise InvalidInput(f"no deleted image has the status {self.status}")
         if self.marker is not None and not ids_like(self.marker):
             raise InvalidInput(f"marker '{printable(self.marker)}' is no image ID (a UUID)")
@@ -214,7 +215,7 @@ class ImageQuery:
     def _changes_since(self) -> datetime | None:
         if self.changes_since is not None:
             return filters.since_before(self.changes_since)
-        return filters.EPOCH if self.deleted or self.status in _HIDDEN_STATUSES else None
+        return filters.EPOCH if self.deleted or self.status in HIDDEN else None
 
     def _is_public(self) -> str | None:
         # An admin who asks for neither gets public and own images only, not those of the project

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 
+from osc_image_v1.api.models import BUSY
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
 from osc_image_v1.api.records import as_md5
 from osc_image_v1.exceptions import (
@@ -33,7 +34,6 @@ LOG = logging.getLogger(__name__)
 
 # After its answer, whatever it was, a service is at its end with the data.
 _AFTER_AN_ERROR = 2.0
-_BUSY = frozenset(("saving", "uploading", "importing"))
 
 
 class Delivery:
@@ -86,7 +86,7 @@ class Delivery:
             seen[:] = [found]
             if found is None:
                 return NotDone()
-            if found.status in _BUSY:
+            if found.status in BUSY:
                 state = f"image {printable(found.image_id)} is {printable(str(found.status))} there"
                 if is_answer(error):
                     return Passing(state, min(self._service.patience, _AFTER_AN_ERROR), NotDone())
@@ -155,7 +155,7 @@ class Delivery:
             # After an answer the service is not at the data any more, whatever it says; and data
             # that is damaged here never becomes the image.
             all_sent = self._sending.md5 is not None
-            at_it = found.status in _BUSY and not is_answer(error)
+            at_it = found.status in BUSY and not is_answer(error)
             if at_it and (all_sent or may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
             if found.status == "queued" and not self._draft.new_id and may_go_on(error):

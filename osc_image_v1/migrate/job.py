@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import PASSING, ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error, TransferStopped
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, State
@@ -397,7 +397,7 @@ class _There:
         :param image_id: the ID that the image has here
         :param found: what there is, perhaps not the only one
         """
-        if found.status in ("queued", "saving"):
+        if found.status in PASSING:
             self.begun.add(image_id)
         if image_id in self._unclear:
             return

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.models import WITH_DATA, ImageDetail, Member
 from osc_image_v1.exceptions import (
     Conflict,
     ContentMismatch,
@@ -50,8 +50,6 @@ from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, Sending
 
 LOG = logging.getLogger(__name__)
-
-_USABLE = frozenset(("active", "deactivated"))
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class Target(TargetService):
         found = [
             one
             for one in self.copies(image_id, owner)
-            if one.owner == owner and one.status in _USABLE and not one.unfinished
+            if one.owner == owner and one.status in WITH_DATA and not one.unfinished
         ]
         # What it was is not known here: of several nobody can tell which is the copy.
         return found[0] if len(found) == 1 else None

@@ -10,7 +10,7 @@ from typing import Literal
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
-from osc_image_v1.api.models import HIDDEN, ComputeImage, ImageDetail
+from osc_image_v1.api.models import HIDDEN, QUEUED, WITH_DATA, ComputeImage, ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
@@ -35,7 +35,7 @@ _STATUS_IN_COMPUTE = {
     "deleted": "DELETED",
     "pending_delete": "DELETED",
 }
-_COPIED = frozenset(("active", "deactivated", "queued"))
+_COPIED = WITH_DATA | {QUEUED}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from osc_image_v1.api.models import HIDDEN, ImageDetail
+from osc_image_v1.api.models import HIDDEN, KILLED, PASSING, WITH_DATA, ImageDetail
 from osc_image_v1.api.records import (
     Record,
     as_checksum,
@@ -167,12 +167,12 @@ def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
     changed = parse_server_time(record.get("updated_at")) or parse_server_time(
         record.get("created_at")
     )
-    if status in ("queued", "saving") and changed is not None and now - changed > _PATIENCE:
+    if status in PASSING and changed is not None and now - changed > _PATIENCE:
         days = (now - changed).days
         yield f"{status} for over a day", f"for {days} {'day' if days == 1 else 'days'}"
-    if status == "killed":
+    if status == KILLED:
         yield "killed", "storing its data failed"
-    if status not in ("active", "deactivated"):
+    if status not in WITH_DATA:
         return
     if _size(record) == 0:
         # A snapshot of a server that boots from a volume has its data in another volume.

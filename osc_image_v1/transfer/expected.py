@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import WITH_DATA, ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.text import printable
 
@@ -103,4 +103,4 @@ def is_in_a_volume(size: int | None, properties: Mapping[str, object]) -> bool:
 
 def has_data(image: ImageDetail) -> bool:
     """Tell whether an image has data that its service hands out, at least to an admin."""
-    return image.status in ("active", "deactivated")
+    return image.status in WITH_DATA

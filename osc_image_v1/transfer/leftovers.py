@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import PASSING, ImageDetail
 from osc_image_v1.api.outcomes import is_lost
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -134,7 +134,7 @@ class Leftovers:
         if self._data is not None:
             # What was not sent to its end never becomes the image.
             return self._data.md5 is not None and image.status == "saving"
-        return self._fields.copy_from is not None and image.status in ("queued", "saving")
+        return self._fields.copy_from is not None and image.status in PASSING
 
     def _may_be_removed(self, image: ImageDetail) -> bool:
         """Tell whether the image is certain not to be what it was to be."""

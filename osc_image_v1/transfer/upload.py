@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields, amazon_pair, check_formats
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import PASSING, ImageDetail
 from osc_image_v1.api.outcomes import (
     PATIENCE,
     SHORT_PATIENCE,
@@ -36,7 +36,6 @@ from osc_image_v1.transfer.sending import Sending, is_as_sent
 LOG = logging.getLogger(__name__)
 
 _FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
-_WAITED_FOR = frozenset(("queued", "saving"))
 # Bytes that even a slow store takes in a second, and the seconds that it gets at most.
 _STORED_A_SECOND = 10 * 2**20
 _LONGEST_PATIENCE = 7200.0
@@ -220,7 +219,7 @@ def wait_until_active(client: ImageClient, image_id: str, timeout: float) -> Ima
         if image.status == "active":
             return image
         status = printable(str(image.status))
-        if image.status not in _WAITED_FOR:
+        if image.status not in PASSING:
             raise ImageV1Error(
                 f"The service could not copy the data of image {printable(image_id)}: it is "
                 f"{status}"
