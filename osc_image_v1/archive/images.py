@@ -223,9 +223,7 @@ class Images:
         return StoredData(hashes.size, str(hashes.md5), hashes.sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
-        download = Download(
-            self._client, image, sha256=True, advance=advance, stop=self.stop, deactivated=True
-        )
+        download = Download(self._client, image, sha256=True, advance=advance, stop=self.stop)
         got = download.to_file(self._path(image), keep_interrupted=True)
         if not got.verified:
             doubt = expected_of(image).doubt(f"image {_shown(image)}")

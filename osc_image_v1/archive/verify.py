@@ -213,7 +213,7 @@ class Verification:
 
     def _repair(self, client: ImageClient, exported: ExportedImage, data: StoredData) -> None:
         """Fetch the data of an image again, as it was when it was exported."""
-        download = Download(client, exported.image, sha256=True, stop=self._stop, deactivated=True)
+        download = Download(client, exported.image, sha256=True, stop=self._stop)
         got = download.to_file(self._directory / exported.file, keep_interrupted=True)
         if got.sha256 != data.sha256:
             raise ContentMismatch(

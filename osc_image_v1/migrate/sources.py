@@ -177,7 +177,7 @@ def from_service(
         return None
 
     def read() -> Iterator[bytes]:
-        return Download(client, image, stop=stop, deactivated=True).chunks()
+        return Download(client, image, stop=stop).chunks()
 
     expected = expected_of(image)
     other = None if expected.md5 else expected.checksum

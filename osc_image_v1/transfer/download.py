@@ -80,15 +80,14 @@ class Download:
     service where that and its store can do it; else all of it is sent again and what is there is
     left out. The client's :class:`~osc_image_v1.api.RetryPolicy` says how often and after how
     long; an interruption after another MiB of data counts as the first. Data that ends at the
-    same byte three times is damaged in the service.
+    same byte three times is damaged in the service. The data of a deactivated image is asked for
+    through the Image API v2 of the same service, where an admin gets it.
 
     :param client: the service
     :param image: the image's record; its size and checksum decide
     :param sha256: whether SHA-256 is computed too; it always is where the service has no checksum
     :param advance: is told how many more bytes are there, less than 0 where some are dropped
     :param stop: ends the download when it is set
-    :param deactivated: whether the data of a deactivated image is asked for through the Image API
-        v2 of the same service, where an admin gets it
     """
 
     def __init__(
@@ -99,7 +98,6 @@ class Download:
         sha256: bool = False,
         advance: Advance = lambda _count: None,
         stop: threading.Event | None = None,
-        deactivated: bool = False,
     ) -> None:
         self._client = client
         self._image = image
@@ -108,7 +106,7 @@ class Download:
         self._advance = advance
         self._stop = stop or threading.Event()
         self._name = printable(image.id)
-        self._by_v2 = deactivated and image.status == "deactivated"
+        self._by_v2 = image.status == "deactivated"
 
     def to_file(
         self,

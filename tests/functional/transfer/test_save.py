@@ -116,11 +116,22 @@ _REFUSED = {
     "saving": "is saving: its data is still being stored, try again later",
     "killed": "is killed: storing its data failed",
     "deleted": "is deleted: its data is gone",
-    "deactivated": "is deactivated: its data is not handed out until an administrator reactivates",
     "data-missing": r"Cannot download image .* \(HTTP 404, request req-",
     "data-truncated": r"is damaged, .*: the service sends \d+ bytes, but its size is 8192$",
     "data-corrupt": r"is damaged, .*: the data's MD5 is [0-9a-f]{32}, but its checksum is",
 }
+
+
+def test_an_admin_has_a_deactivated_image(openstack: Openstack, tmp_path: Path) -> None:
+    seed = BY_KEY["deactivated"]
+    result = openstack("image", "v1", "save", "--file", str(tmp_path / "x"), seed.id)
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "x").read_bytes() == seed.data
+    refused = openstack("image", "v1", "save", "--file", str(tmp_path / "y"), seed.id, cloud="demo")
+    assert refused.status == 1
+    assert "its data is not handed out until an administrator reactivates it" in refused.err
+    assert "HTTP 403, request req-" in refused.err
+    assert not (tmp_path / "y").exists()
 
 
 @pytest.mark.parametrize("key", _REFUSED)

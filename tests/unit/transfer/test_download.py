@@ -171,7 +171,7 @@ class TestFile:
         saved = save(Client(Answer(size=None)), target, record(size=None))
         assert (saved.size, saved.verified) == (len(DATA), True)
 
-    @pytest.mark.parametrize("status", ["queued", "saving", "killed", "deleted", "deactivated"])
+    @pytest.mark.parametrize("status", ["queued", "saving", "killed", "deleted"])
     def test_no_data(self, target, tmp_path, status):
         client = Client()
         with pytest.raises(ImageHasNoData, match=f"is {status}: "):
@@ -315,7 +315,7 @@ class TestInterruption:
 
 class TestDeactivated:
     def save(self, client, target):
-        return save(client, target, record(status="deactivated"), deactivated=True)
+        return save(client, target, record(status="deactivated"))
 
     def test_all_of_it(self, target):
         client = Client(Answer())
