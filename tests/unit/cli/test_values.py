@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.api.records import format_time
-from osc_image_v1.cli.values import parse_server, parse_size, parse_sort, parse_time
+from osc_image_v1.cli.values import parse_server, parse_shard, parse_size, parse_sort, parse_time
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.fuzz import thorough
 
@@ -178,3 +178,19 @@ def test_any_text_is_parsed_or_refused(text):
         else:
             reason = "right"
         assert len(reason.splitlines()) == 1
+
+
+# Parts of the images
+
+
+@pytest.mark.parametrize("text", ["1/1", " 2/3 ", "7/7"])
+def test_shards(text: str) -> None:
+    assert str(parse_shard(text)) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/3", "1/3/5", "1/9999999"]
+)
+def test_wrong_shards(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_shard(text)

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.cli.values import parse_shard
-from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.transfer.shards import Shard
 
 
@@ -32,16 +29,3 @@ FOUND = [3, 1, 1, 3, 3, 2, 1, 3, 3, 1, 2, 2, 1, 3, 1, 3]
 def test_shares_are_about_equal() -> None:
     counts = [sum(f"image-{n}" in Shard(index, 4) for n in range(4000)) for index in range(1, 5)]
     assert min(counts) > 900
-
-
-@pytest.mark.parametrize("text", ["1/1", " 2/3 ", "7/7"])
-def test_parse(text: str) -> None:
-    assert str(parse_shard(text)) == text.strip()
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/3", "1/3/5", "1/9999999"]
-)
-def test_parse_refuses(text: str) -> None:
-    with pytest.raises(InvalidInput):
-        parse_shard(text)

@@ -1,0 +1,220 @@
+"""The command that copies, and the other clouds that it copies to."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack import exceptions as sdk_exceptions
+
+from osc_image_v1.cli.clients import OtherCloud, image_client, image_target
+from osc_image_v1.cli.copy import CopyImage
+from osc_image_v1.exceptions import (
+    ImageV1Error,
+    InvalidInput,
+)
+from osc_image_v1.migrate.target_v1 import V1Target
+from tests.unit.conftest import IMAGE_URL, Shell, image_id, session_at
+from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
+from tests.unit.keystone import Keystone
+from tests.unit.store import Store
+
+
+@pytest.fixture
+def glance(requests_mock: rm.Mocker) -> GlanceV2:
+    return GlanceV2(requests_mock)
+
+
+CLOUDS = f"""
+clouds:
+  other:
+    auth_type: admin_token
+    auth: {{endpoint: "{TARGET_URL}", token: secret-token}}
+  v1:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+  slow:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_endpoint_override: http://v2.example/glance
+    image_v1_endpoint_override: http://v1.example/v1.0
+    image_v1_timeout: 300
+  never:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_v1_timeout: 0
+  ever:
+    auth_type: none
+    endpoint: {IMAGE_URL}
+    image_v1_timeout: soon
+  wrong:
+    auth_type: no-such-thing
+"""
+
+
+@pytest.fixture
+def clouds_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "clouds.yaml"
+    path.write_text(CLOUDS)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+
+
+def run(shell: Shell, *argv: str) -> list[dict[str, str]]:
+    command = CopyImage(shell, None)
+    try:
+        command.run(command.get_parser("openstack").parse_args([*argv, "-f", "csv"]))
+    finally:
+        rows = list(csv.DictReader(io.StringIO(shell.stdout.getvalue())))
+        shell.stdout.seek(0)
+        shell.stdout.truncate()
+    return rows
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_the_command(
+    shell: Shell, store: Store, glance: GlanceV2, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(0, name="one")
+    plan = run(shell, "--to-cloud", "other", "--dry-run")
+    assert plan == [
+        {"ID": image_id(0), "Name": "one", "Size": "6", "Action": "copy", "Notes": PLAN_NOTE}
+    ]
+    assert run(shell, "--to-cloud", "other", "one")[0]["Action"] == "copied"
+    assert caplog.messages[-1] == "Images: 1 (1 copied)"
+    assert run(shell, "--to-cloud", "other", "--name", "nothing") == []
+    assert caplog.messages[-1] == "Images: 0"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_memory_is_collected_while_images_are_copied(
+    shell: Shell, store: Store, glance: GlanceV2
+) -> None:
+    store.add(0)
+    seen: list[bool] = []
+    glance.before["POST /images"] = [lambda: seen.append(gc.isenabled())]
+    run(shell, "--to-cloud", "other")
+    assert seen == [True]
+
+
+PLAN_NOTE = "project p1 here, your own there"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_the_command_fails_after_its_output(shell: Shell, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    store.data[image_id(0)] = b"data !"
+    with pytest.raises(ImageV1Error, match="1 of 1 images could not be copied"):
+        run(shell, "--to-cloud", "other")
+    glance.before["PATCH "] = [failing(403)]
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize(
+    ("name", "error", "match"),
+    [
+        ("none-such", InvalidInput, "Cloud 'none-such'"),
+        ("wrong", ImageV1Error, "wrong"),
+    ],
+)
+def test_clouds_that_are_none(name: str, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        OtherCloud(name)
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_clients_of_other_clouds(requests_mock: rm.Mocker) -> None:
+    assert image_client(OtherCloud("v1")).http.endpoint == f"{IMAGE_URL}/v1"
+    assert isinstance(image_target(OtherCloud("v1"), "v1"), V1Target)
+    assert OtherCloud("other").sdk_connection.config.name == "other"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_settings_of_other_clouds(shell: Shell) -> None:
+    old, new = (image_target(OtherCloud("slow", shell.client_manager), v) for v in ("v1", "v2"))
+    assert old.client.http.endpoint.startswith("http://v1.example/")
+    assert new.client.http.endpoint == "http://v2.example/glance/v2"
+    assert old.client.http.timeout == new.client.http.timeout == 300
+    assert old.client.http.adapter.session.timeout == 300
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize(("setting", "seconds"), [(None, 60), ("5", 5)])
+def test_the_time_out_of_the_command_counts_where_the_other_cloud_has_none(
+    setting: str | None, seconds: float
+) -> None:
+    here = Shell(session_at(IMAGE_URL), image_v1_timeout=setting).client_manager
+    assert image_target(OtherCloud("v1", here), "v2").client.http.timeout == seconds
+    assert image_target(OtherCloud("slow", here), "v2").client.http.timeout == 300
+    assert image_target(OtherCloud("slow"), "v2").client.http.timeout == 300
+    assert image_target(OtherCloud("v1"), "v2").client.http.timeout == 60
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize("name", ["never", "ever"])
+def test_a_wrong_time_out_of_another_cloud(shell: Shell, name: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^Cloud '{name}': .*(0|soon)"):
+        OtherCloud(name, shell.client_manager)
+
+
+class _Identity:
+    """An Identity service, or none."""
+
+    def __init__(self, url: str | None, auth_url: str | None) -> None:
+        self.url = url
+        self.session = self
+        settings = {"auth": {"auth_url": auth_url}}
+        self.config = SimpleNamespace(config=settings)
+        self.sdk_connection = self
+
+    def get_endpoint(self, **_options: Any) -> str | None:
+        if self.url is None:
+            raise ksa_exceptions.EndpointNotFound
+        return self.url
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "same"),
+    [
+        (("http://k/v3", None), ("http://k/v3/", None), True),
+        (("http://k", "http://x:5000/v2.0"), (None, "http://x:5000/v3"), True),
+        (("http://k", None), ("http://l", None), False),
+        ((None, None), (None, None), False),
+    ],
+)
+def test_whether_two_clouds_have_the_same_projects(here: Any, there: Any, same: bool) -> None:
+    cloud = object.__new__(OtherCloud)
+    other = _Identity(*there)
+    cloud.config, cloud.session = other.config, other.session
+    assert cloud.shares_projects(_Identity(*here)) is same
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_the_command_with_a_map(
+    shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def there(cloud: OtherCloud) -> Any:
+        return SimpleNamespace(config=cloud.config, identity=Keystone({"p2": "new"}))
+
+    monkeypatch.setattr(OtherCloud, "sdk_connection", property(there))
+    shell.client_manager.sdk_connection.identity = Keystone({"p1": "old"})
+    store.add(0)
+    (tmp_path / "map2.csv").write_text("old,new\nold,new\n")
+    run(shell, "--to-cloud", "other", "--project-map", str(tmp_path / "map2.csv"))
+    assert glance.records[image_id(0)]["owner"] == "p2"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_clouds_that_let_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self: Any) -> None:
+        raise sdk_exceptions.SDKException("no entry\n")
+
+    monkeypatch.setattr("openstack.config.cloud_region.CloudRegion.get_session", fail)
+    with pytest.raises(ImageV1Error, match="Cannot log in to cloud 'other': no entry"):
+        OtherCloud("other")
