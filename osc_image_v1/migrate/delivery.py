@@ -23,7 +23,7 @@ from osc_image_v1.exceptions import (
     TransferStopped,
     Unauthorized,
 )
-from osc_image_v1.migrate.drafts import Draft, Found
+from osc_image_v1.migrate.drafts import Draft, TargetImage
 from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
@@ -51,7 +51,7 @@ class Delivery:
         self._service, self._draft = service, draft
         self._sending, self._patience = sending, patience
 
-    def carry_out(self) -> Found:
+    def carry_out(self) -> TargetImage:
         """Send the data, again where it broke off, and compare what has been stored.
 
         :raises ContentMismatch: if the data is damaged, here or on the way or there
@@ -79,7 +79,7 @@ class Delivery:
 
         :raises ImageV1Error: if neither is so
         """
-        seen: list[Found | None] = []
+        seen: list[TargetImage | None] = []
 
         def look() -> Verdict[bool]:
             found = self._service.look(self._draft.image_id)
@@ -102,7 +102,7 @@ class Delivery:
                 return False
             raise
 
-    def _compare(self) -> Found:
+    def _compare(self) -> TargetImage:
         """Compare size and checksum of what the target has stored with what was sent."""
         sending = self._sending
         found = self._service.settled(self._draft, self._patience)
@@ -171,7 +171,7 @@ class Delivery:
         return "; what was made of it in the target is removed"
 
 
-def _is_whole(found: Found, sending: Sending) -> bool:
+def _is_whole(found: TargetImage, sending: Sending) -> bool:
     """Tell whether an image has all that was sent."""
     return (
         found.status == "active"

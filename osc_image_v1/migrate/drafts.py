@@ -74,7 +74,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Found:
+class TargetImage:
     """An image that the target has.
 
     :ivar owner: ID of the project that it belongs to
@@ -117,7 +117,7 @@ def md5_of(image: ImageDetail) -> str | None:
     return as_md5(image.checksum)
 
 
-def state_of(image: ImageDetail, found: Found | None) -> State:
+def state_of(image: ImageDetail, found: TargetImage | None) -> State:
     """Tell what a target has of an image, going by its data and mark alone.
 
     Whether it is the copy at all, :mod:`osc_image_v1.migrate.ours` tells.
@@ -135,7 +135,7 @@ def state_of(image: ImageDetail, found: Found | None) -> State:
     return "busy" if found.status in BUSY else "dead"
 
 
-def _same_data(image: ImageDetail, found: Found) -> bool:
+def _same_data(image: ImageDetail, found: TargetImage) -> bool:
     here = expected_of(image)
     there = as_checksum(found.checksum)
     if here.size not in (None, found.size):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from osc_image_v1.api.models import PASSING, ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error, TransferStopped
-from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, State
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, State, TargetImage
 from osc_image_v1.migrate.ours import judged, refusal
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
@@ -317,7 +317,7 @@ class Job:
             original.check()
         return _outcome(original, action, None if found is None else found.image_id, notes)
 
-    def _draft_and_there(self, image: ImageDetail) -> tuple[Draft, Found | None]:
+    def _draft_and_there(self, image: ImageDetail) -> tuple[Draft, TargetImage | None]:
         """Return an image as it is to be there, and what the list of the target has of it."""
         record = None if self._there is None else self._there.record(image.id)
         if record is not None:
@@ -329,7 +329,7 @@ class Job:
             return draft, None
         return draft, found
 
-    def _keep_id(self, image: ImageDetail, found: Found) -> None:
+    def _keep_id(self, image: ImageDetail, found: TargetImage) -> None:
         if found.image_id != image.id:
             self._plan.image_ids[image.id] = found.image_id
 
@@ -391,7 +391,7 @@ class _There:
         self._unclear: set[str] = set()
         self.begun: set[str] = set()
 
-    def add(self, image_id: str, found: Found) -> None:
+    def add(self, image_id: str, found: TargetImage) -> None:
         """Put aside what there is of an image.
 
         :param image_id: the ID that the image has here

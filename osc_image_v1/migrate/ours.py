@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from osc_image_v1.migrate.drafts import Draft, Found, State, state_of
+from osc_image_v1.migrate.drafts import Draft, State, TargetImage, state_of
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
@@ -49,7 +49,7 @@ class Judgement:
         return (f"{told}, and {more} more" if more > 0 else told,)
 
 
-def judged(draft: Draft, found: Found | None) -> Judgement:
+def judged(draft: Draft, found: TargetImage | None) -> Judgement:
     """Tell what the target has of an image.
 
     :param draft: the image as a copy would be
@@ -72,7 +72,7 @@ def judged(draft: Draft, found: Found | None) -> Judgement:
     return Judgement(state, differences)
 
 
-def best_of(draft: Draft, candidates: Iterable[Found]) -> Found | None:
+def best_of(draft: Draft, candidates: Iterable[TargetImage]) -> TargetImage | None:
     """Return the image that is the copy, None where there is none.
 
     :param draft: the image as a copy would be
@@ -80,7 +80,7 @@ def best_of(draft: Draft, candidates: Iterable[Found]) -> Found | None:
     """
     here = expected_of(draft.image)
     unknown = has_data(draft.image) and here.size is None and here.checksum is None
-    found: list[tuple[tuple[int, int], Found]] = []
+    found: list[tuple[tuple[int, int], TargetImage]] = []
     for one in candidates:
         judgement = judged(draft, one)
         differences = len(judgement.differences)
@@ -92,7 +92,7 @@ def best_of(draft: Draft, candidates: Iterable[Found]) -> Found | None:
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def refusal(draft: Draft, found: Found, judgement: Judgement) -> str:
+def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
     """Return why an image of the target cannot become, or be, the copy; "" where it can.
 
     :param draft: the image as a copy would be
@@ -152,7 +152,7 @@ def _expected(draft: Draft) -> str:
     return _project(draft.owner)
 
 
-def _differences(draft: Draft, found: Found) -> Iterator[str]:
+def _differences(draft: Draft, found: TargetImage) -> Iterator[str]:
     image = draft.image
     for name, here, there in (
         ("name", image.name, found.name),

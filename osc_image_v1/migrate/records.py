@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from osc_image_v1.api.outcomes import Done, NotDone, Verdict, is_lost, settle
 from osc_image_v1.exceptions import Conflict, ImageV1Error, ServerError, TargetOccupied
-from osc_image_v1.migrate.drafts import Action, Draft, Found
+from osc_image_v1.migrate.drafts import Action, Draft, TargetImage
 from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
@@ -32,7 +32,7 @@ class Taken(Exception):
 
 
 def make_record(
-    service: TargetService, draft: Draft, found: Found | None, patience: Patience
+    service: TargetService, draft: Draft, found: TargetImage | None, patience: Patience
 ) -> Draft:
     """Make the record, or make of an empty one what it is to be; return what it came to.
 
@@ -69,7 +69,7 @@ def make_record(
     )
 
 
-def _owned(service: TargetService, draft: Draft, made: Found) -> Draft:
+def _owned(service: TargetService, draft: Draft, made: TargetImage) -> Draft:
     """Return the draft with the owner that the service has given the image."""
     if not draft.owned and service.own_project is None:
         service.own_project = made.owner
@@ -80,10 +80,10 @@ def _owned(service: TargetService, draft: Draft, made: Found) -> Draft:
     return replace(draft, owner=made.owner)
 
 
-def _create_once(service: TargetService, draft: Draft, patience: Patience) -> Found:
+def _create_once(service: TargetService, draft: Draft, patience: Patience) -> TargetImage:
     """Make the record, and take it for made where only the answer went wrong."""
 
-    def look() -> Verdict[Found]:
+    def look() -> Verdict[TargetImage]:
         found = service.look(draft.image_id)
         # What is stored without the mark has been made by someone else.
         if found is None or not found.unfinished or judged(draft, found).state == "foreign":

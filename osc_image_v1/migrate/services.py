@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from osc_image_v1.api.records import Record
-from osc_image_v1.migrate.drafts import Draft, Found, State
+from osc_image_v1.migrate.drafts import Draft, State, TargetImage
 from osc_image_v1.migrate.ours import judged
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.text import printable
@@ -60,32 +60,32 @@ class TargetService(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
 
     @abc.abstractmethod
-    def everything(self) -> Iterator[Found]:
+    def everything(self) -> Iterator[TargetImage]:
         """Yield all images that the service has, as far as this user may see them."""
 
     @abc.abstractmethod
-    def found(self, record: Record) -> Found:
+    def found(self, record: Record) -> TargetImage:
         """Return the image of a record.
 
-        :param record: what :attr:`~osc_image_v1.migrate.drafts.Found.record` has
+        :param record: what :attr:`~osc_image_v1.migrate.drafts.TargetImage.record` has
         """
 
     @abc.abstractmethod
     def copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
-    ) -> Iterable[Found]:
+    ) -> Iterable[TargetImage]:
         """Yield images that say that they had this ID, at least those that belong to the owner."""
 
     @abc.abstractmethod
-    def create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
 
     @abc.abstractmethod
-    def renew(self, draft: Draft, found: Found) -> None:
+    def renew(self, draft: Draft, found: TargetImage) -> None:
         """Make of an empty record what the draft says."""
 
     @abc.abstractmethod
@@ -97,10 +97,10 @@ class TargetService(abc.ABC):
         """Yield the data of an image."""
 
     @abc.abstractmethod
-    def finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: TargetImage | None) -> None:
         """Set members, visibility and protection, and remove the mark."""
 
-    def mend(self, draft: Draft, found: Found) -> None:
+    def mend(self, draft: Draft, found: TargetImage) -> None:
         """Finish an image whose making was interrupted, and see to its metadata."""
         self.finish(draft, found)
 
@@ -110,10 +110,10 @@ class TargetService(abc.ABC):
 
     def settled(
         self, draft: Draft, patience: Patience, waited_for: Collection[State] = _PASSING
-    ) -> Found | None:
+    ) -> TargetImage | None:
         """Wait while an image is in a passing state; return what comes of it."""
 
-        def state(found: Found | None) -> str | None:
+        def state(found: TargetImage | None) -> str | None:
             if found is None or judged(draft, found).state not in waited_for:
                 return None
             return f"Image {printable(found.image_id)} is {printable(str(found.status))} there"

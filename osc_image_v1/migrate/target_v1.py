@@ -13,7 +13,7 @@ from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found, Plan
+from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Plan, TargetImage
 from osc_image_v1.migrate.services import MOST_PROPERTIES
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
@@ -65,18 +65,18 @@ class V1Target(Target):
         notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
         return written
 
-    def look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
         try:
             return _found_in_v1(self.client.get(image_id))
         except ImageNotFound:
             return None
 
-    def everything(self) -> Iterator[Found]:
+    def everything(self) -> Iterator[TargetImage]:
         """Yield all images that the target has, as far as this user may see them."""
         return self._matching(ImageQuery(visibility="all"))
 
-    def found(self, record: Record) -> Found:
+    def found(self, record: Record) -> TargetImage:
         """Return the image of a record."""
         return replace(_found_in_v1(ImageDetail.from_record(record)), record=record)
 
@@ -85,21 +85,21 @@ class V1Target(Target):
         image_id: str,
         owner: str | None,  # noqa: ARG002 (a list of v1 costs as much with it)
         source_tag: str | None = None,  # noqa: ARG002 (v1 has none)
-    ) -> Iterable[Found]:
+    ) -> Iterable[TargetImage]:
         """Yield images that say that they had this ID."""
         return self._matching(
             ImageQuery(properties={renames.SOURCE_ID: image_id}, visibility="all")
         )
 
-    def _matching(self, query: ImageQuery) -> Iterator[Found]:
+    def _matching(self, query: ImageQuery) -> Iterator[TargetImage]:
         for page in self.client.pages(query, detail=True):
             yield from map(self.found, page)
 
-    def create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
         return _found_in_v1(self.client.create(_v1_fields(draft, unfinished=True), draft.image_id))
 
-    def renew(self, draft: Draft, found: Found) -> None:  # noqa: ARG002
+    def renew(self, draft: Draft, found: TargetImage) -> None:  # noqa: ARG002
         """Make of an empty record what the draft says."""
         self.client.update(draft.image_id, _v1_fields(draft, unfinished=True), True)
 
@@ -113,7 +113,7 @@ class V1Target(Target):
         with self.client.data(image_id) as data:
             yield from data.chunks()
 
-    def finish(self, draft: Draft, found: Found | None) -> None:  # noqa: ARG002
+    def finish(self, draft: Draft, found: TargetImage | None) -> None:  # noqa: ARG002
         """Set members, visibility and protection, and remove the mark."""
         if draft.members:
             members = [Member(project, on) for project, on in draft.members.items()]
@@ -149,9 +149,9 @@ def _v1_fields(draft: Draft, unfinished: bool) -> ImageFields:
     )
 
 
-def _found_in_v1(image: ImageDetail) -> Found:
+def _found_in_v1(image: ImageDetail) -> TargetImage:
     properties = {name: text for name, text in image.properties.items() if name != UNFINISHED}
-    return Found(
+    return TargetImage(
         image_id=image.id,
         status=image.status,
         size=image.size,

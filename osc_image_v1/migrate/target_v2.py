@@ -10,7 +10,7 @@ from osc_image_v1.api.image_v2 import ImageV2Client, path_to, properties_of
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Found
+from osc_image_v1.migrate.drafts import UNFINISHED, Draft, TargetImage
 from osc_image_v1.migrate.services import MOST_PROPERTIES
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
@@ -53,21 +53,21 @@ class V2Target(Target):
         notes.append(f"it has {MOST_PROPERTIES} properties already: {printable(tag)} is a tag")
         return tag
 
-    def look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
         try:
             return self.found(self.client.get(image_id))
         except ImageNotFound:
             return None
 
-    def everything(self) -> Iterator[Found]:
+    def everything(self) -> Iterator[TargetImage]:
         """Yield all images that the target has, as far as this user may see them."""
         return self._matching({})
 
-    def found(self, record: Record) -> Found:
+    def found(self, record: Record) -> TargetImage:
         """Return the image of a record."""
         properties = {name: text_or_none(value) for name, value in properties_of(record).items()}
-        return Found(
+        return TargetImage(
             image_id=str(record.get("id")),
             status=text_or_none(record.get("status")),
             size=int_or_none(record.get("size")),
@@ -90,22 +90,22 @@ class V2Target(Target):
 
     def copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
-    ) -> Iterable[Found]:
+    ) -> Iterable[TargetImage]:
         """Yield images that say that they had this ID."""
         named = {"tag": source_tag} if source_tag else {renames.SOURCE_ID: image_id}
         # Strangers may have made any number of images that say so.
         return self._matching({**named, **({"owner": owner} if owner else {})})
 
-    def _matching(self, filters: Mapping[str, str]) -> Iterator[Found]:
+    def _matching(self, filters: Mapping[str, str]) -> Iterator[TargetImage]:
         for visibility in ({}, {"visibility": "community"}):
             for page in self.client.pages({**filters, **visibility}):
                 yield from map(self.found, page)
 
-    def create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
         return self.found(self.client.create({"id": draft.image_id, **_v2_record(draft)}))
 
-    def renew(self, draft: Draft, found: Found) -> None:
+    def renew(self, draft: Draft, found: TargetImage) -> None:
         """Make of an empty record what the draft says."""
         changes = _changes(found.record, _v2_record(draft))
         if changes:
@@ -120,7 +120,7 @@ class V2Target(Target):
         with self.client.data(image_id) as data:
             yield from data.chunks()
 
-    def finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: TargetImage | None) -> None:
         """Set members, visibility and protection, and remove the mark."""
         record = _v2_record(draft) if found is None else found.record
         if draft.members:
@@ -135,7 +135,7 @@ class V2Target(Target):
         }
         self.client.change(draft.image_id, [_replaced(*item) for item in wanted.items()])
 
-    def mend(self, draft: Draft, found: Found) -> None:
+    def mend(self, draft: Draft, found: TargetImage) -> None:
         """Finish an image whose making was interrupted, and see to its metadata."""
         metadata = {
             name: value

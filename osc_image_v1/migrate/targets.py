@@ -33,8 +33,8 @@ from osc_image_v1.migrate.drafts import (
     IMAGE_REFERENCES,
     Action,
     Draft,
-    Found,
     Plan,
+    TargetImage,
     Visibility,
     members_of,
     owner_of,
@@ -130,7 +130,7 @@ class Target(TargetService):
             notes.append(f"{own} here, {visibility} there")
         return visibility
 
-    def find(self, draft: Draft) -> Found | None:
+    def find(self, draft: Draft) -> TargetImage | None:
         """Return what the target has of an image.
 
         With its own ID that may be anybody's image; with a new ID it is the copy.
@@ -149,7 +149,7 @@ class Target(TargetService):
                 return found
         return None
 
-    def copy_of(self, image_id: str, owner: str | None) -> Found | None:
+    def copy_of(self, image_id: str, owner: str | None) -> TargetImage | None:
         """Return the image that is the copy, with a new ID, of one that is not here any more.
 
         :param image_id: the ID that it had here
@@ -232,7 +232,7 @@ class Target(TargetService):
         return Written(draft.image_id, action, draft.notes, verified)
 
     def _make(
-        self, draft: Draft, found: Found | None, sending: Sending | None, patience: Patience
+        self, draft: Draft, found: TargetImage | None, sending: Sending | None, patience: Patience
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
         if sending is not None:
@@ -257,7 +257,7 @@ class Target(TargetService):
         return "copied", draft
 
 
-def _check(draft: Draft, found: Found) -> None:
+def _check(draft: Draft, found: TargetImage) -> None:
     """Refuse an image whose ID has gone to something else."""
     reason = refusal(draft, found, judged(draft, found))
     if reason:

@@ -15,7 +15,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import Forbidden, ImageNotFound
-from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Found, Plan, state_of
+from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, TargetImage, state_of
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.report.fields import (
     Fields,
@@ -303,7 +303,7 @@ class CloudPeer(Peer):
 def _is_copy(image: ImageDetail, owner: str | None, other: PeerImage) -> bool:
     """Tell whether an image has the data and the project of a copy, which strangers cannot give."""
     fields = other.fields
-    found = Found(
+    found = TargetImage(
         other.image_id, fields["status"], fields["size"], fields["checksum"], unfinished=False
     )
     return bool(fields["owner"] == owner) and state_of(image, found) in ("complete", "empty")

@@ -24,7 +24,7 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
 )
-from osc_image_v1.migrate.drafts import Draft, Found, Plan
+from osc_image_v1.migrate.drafts import Draft, Plan, TargetImage
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.sources import ArchiveSource, exported_projects, exported_records
 from osc_image_v1.migrate.target_v1 import V1Target
@@ -44,7 +44,7 @@ class Memory(Target):
 
     def __init__(self) -> None:
         super().__init__()
-        self.images: dict[str, Found] = {}
+        self.images: dict[str, TargetImage] = {}
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
 
@@ -53,24 +53,24 @@ class Memory(Target):
     ) -> Mapping[str, str | None]:
         return properties
 
-    def everything(self) -> Iterator[Found]:
+    def everything(self) -> Iterator[TargetImage]:
         for found in list(self.images.values()):
             yield replace(found, record={"id": found.image_id})
 
-    def found(self, record: Record) -> Found:
+    def found(self, record: Record) -> TargetImage:
         return self.images[str(record["id"])]
 
-    def look(self, image_id: str) -> Found | None:
+    def look(self, image_id: str) -> TargetImage | None:
         return self.images.get(image_id)
 
     def copies(
         self, image_id: str, owner: str | None, source_tag: str | None = None
-    ) -> Iterable[Found]:
+    ) -> Iterable[TargetImage]:
         return [found for found in self.images.values() if found.source_id == image_id]
 
-    def create(self, draft: Draft) -> Found:
+    def create(self, draft: Draft) -> TargetImage:
         image = draft.image
-        self.images[draft.image_id] = Found(
+        self.images[draft.image_id] = TargetImage(
             draft.image_id,
             "queued",
             None,
@@ -87,7 +87,7 @@ class Memory(Target):
         )
         return self.images[draft.image_id]
 
-    def renew(self, draft: Draft, found: Found) -> None:
+    def renew(self, draft: Draft, found: TargetImage) -> None:
         raise AssertionError("nothing is left empty here")
 
     def send(self, draft: Draft, sending: Sending) -> None:
@@ -103,7 +103,7 @@ class Memory(Target):
     def data(self, image_id: str) -> Iterator[bytes]:
         yield self.bodies[image_id]
 
-    def finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: TargetImage | None) -> None:
         self.drafts[draft.image_id] = draft
         self.images[draft.image_id] = replace(self.images[draft.image_id], unfinished=False)
 
@@ -146,7 +146,7 @@ def test_all_is_brought(directory: Path, store: Store) -> None:
 class Forgetful(Memory):
     """A target that is no part of what is measured."""
 
-    def finish(self, draft: Draft, found: Found | None) -> None:
+    def finish(self, draft: Draft, found: TargetImage | None) -> None:
         super().finish(draft, found)
         self.drafts.clear()
         self.images[draft.image_id] = replace(self.images[draft.image_id], properties={})

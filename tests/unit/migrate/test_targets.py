@@ -25,7 +25,7 @@ from osc_image_v1.exceptions import (
     TransferStopped,
 )
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import UNFINISHED, Found, Plan, state_of
+from osc_image_v1.migrate.drafts import UNFINISHED, Plan, TargetImage, state_of
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.transfer.sending import ImageSource, Sending
 from tests.unit.conftest import detail, image_id
@@ -345,8 +345,8 @@ def test_what_the_service_is_busy_with_is_waited_for(glance: GlanceV2, naps: lis
     assert naps
 
 
-def found(**fields: Any) -> Found:
-    return Found(
+def found(**fields: Any) -> TargetImage:
+    return TargetImage(
         **{
             "image_id": ID,
             "status": "active",
@@ -374,7 +374,7 @@ def found(**fields: Any) -> Found:
         (an_image(), found(status=None), "dead"),
     ],
 )
-def test_states(image: ImageDetail, there: Found | None, state: str) -> None:
+def test_states(image: ImageDetail, there: TargetImage | None, state: str) -> None:
     assert state_of(image, there) == state
 
 
