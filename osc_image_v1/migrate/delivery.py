@@ -6,6 +6,7 @@ and waited for. What may still be stored, or is whole, is never removed.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 import contextlib
 import hashlib
 import logging
@@ -158,7 +159,8 @@ class Delivery:
             at_it = found.status in BUSY and not is_answer(error)
             if at_it and (all_sent or may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
-            if found.status == "queued" and not self._draft.new_id and may_go_on(error):
+            fillable = may_go_on(error) or _can_be_filled(found, error)
+            if found.status == "queued" and not self._draft.new_id and fillable:
                 return f"; the target's record {shown}, {status}, is left for another run"
             if _is_whole(found, self._sending):
                 return f"; image {shown} has its data in the target, another run finishes it"
@@ -180,6 +182,16 @@ def _is_whole(found: TargetImage, sending: Sending) -> bool:
         and as_md5(found.checksum) in (None, sending.md5)
         and (None in (sending.digest, found.hash_value) or found.hash_value == sending.digest)
     )
+
+
+def _can_be_filled(found: Found, error: BaseException) -> bool:
+    """Tell whether a record that got no data takes it later.
+
+    Room, quotas and limits change. Data that was refused for what it is leaves its checksum in
+    the record, which takes no other data then; and what is damaged here stays damaged.
+    """
+    refused = isinstance(error, HttpError) and error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return found.checksum is None and not refused and not isinstance(error, ContentMismatch)
 
 
 def may_go_on(error: BaseException) -> bool:

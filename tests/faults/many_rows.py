@@ -218,10 +218,10 @@ TARGETS = (
         target_faults={"change2": [None, Undone(instead(503))]},
     ),
     ManyRow(
-        "Target: no room for the data (413)",
+        "Target: no room for the data (413): an empty record is left, which the next run fills",
         (
-            "Cannot upload the data of image <image>: Over your quota (HTTP 413, request "
-            f"req-1){_REMOVED}",
+            "Cannot upload the data of image <image>: Over your quota (HTTP 413, request req-1); the "
+            "target's record <image>, queued, is left for another run",
         ),
         target_faults={"upload2": [None, midway(instead(413, "Over your quota"), 2**17)]},
     ),
@@ -251,7 +251,8 @@ TARGETS = (
         (
             "Cannot upload the data of image <image>: the service redirects to "
             "http://192.0.2.1/, which is not followed; if that is the service, give its URL with "
-            f"image_endpoint_override in clouds.yaml{_REMOVED}",
+            "image_endpoint_override in clouds.yaml; the target's record <image>, queued, is left "
+            "for another run",
         ),
         target_faults={
             "upload2": [None, Undone(instead(307, "", ("Location", "http://192.0.2.1/")))]

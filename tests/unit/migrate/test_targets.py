@@ -414,6 +414,18 @@ def test_what_the_target_refuses_leaves_nothing(glance: GlanceV2) -> None:
     assert glance.records == {}
 
 
+@pytest.mark.parametrize("status", [400, 403, 409, 413])
+def test_a_record_whose_data_was_refused_is_filled_later(glance: GlanceV2, status: int) -> None:
+    """Its ID would be used up with it; a 409 means that someone else may be at it."""
+    glance.before["PUT /file"] = [failing(status, "no room")]
+    with pytest.raises(ImageV1Error, match=r"is left for another run|is being written"):
+        glance.target().write(an_image(), [], a_source(), Plan())
+    assert glance.records[ID]["status"] == "queued"
+    assert glance.deleted == set()
+    written = glance.target().write(an_image(), [], a_source(), Plan())
+    assert (written.image_id, written.action) == (ID, "copied")
+
+
 def test_what_the_target_stores_otherwise_leaves_nothing(glance: GlanceV2) -> None:
     def spoil() -> None:
         glance.records[ID]["checksum"] = "0" * 32
@@ -442,7 +454,7 @@ def test_gone_after_the_data(glance: GlanceV2) -> None:
 
 
 def test_what_cannot_be_removed_is_said(glance: GlanceV2) -> None:
-    glance.before["PUT /file"] = [failing(400)]
+    glance.before["PUT /file"] = [failing(415)]
     glance.before["DELETE "] = [failing(403, "protected by someone")]
     with pytest.raises(ImageV1Error, match=r"look for what is left of image.*protected by someone"):
         glance.target().write(an_image(), [], a_source(), Plan())
