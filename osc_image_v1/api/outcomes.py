@@ -53,7 +53,6 @@ _FIRST_POLL, _LONGEST_POLL = 0.5, 10.0
 
 # The beginning of a body that should not be there.
 _PEEK = 4096
-_JSON = (b"{", b"[")
 # What a service answers that has nothing at a path.
 _NO_PATH = re.compile("resource could not be found|404 Not Found", re.IGNORECASE)
 _GONE_IN_PART = "its data may be gone in part now: delete it again"
@@ -259,8 +258,14 @@ def take_empty(http: ServiceClient, response: requests.Response, action: str) ->
     """
     with response:
         beginning = next(http.iter_body(response, action, _PEEK), b"")
-    if beginning.strip() and beginning.lstrip()[:1] not in _JSON and not is_own(response):
+    if has_request_id(response):
+        return
+    if beginning.strip():
         raise foreign_answer(response, action)
+    raise ForeignAnswer(
+        f"{action}: the answer has no request ID, so it may not be the service's (HTTP "
+        f"{response.status_code})"
+    )
 
 
 def take_json(
@@ -300,9 +305,16 @@ def is_own(response: requests.Response) -> bool:
 
     :param response: the answer
     """
+    return has_request_id(response) or "json" in response.headers.get("Content-Type", "")
+
+
+def has_request_id(response: requests.Response) -> bool:
+    """Tell whether an answer has the service's ID of the request, which no front end gives.
+
+    :param response: the answer
+    """
     headers = response.headers
-    own = "X-Openstack-Request-Id" in headers or "X-Compute-Request-Id" in headers
-    return own or "json" in headers.get("Content-Type", "")
+    return "X-Openstack-Request-Id" in headers or "X-Compute-Request-Id" in headers
 
 
 def foreign_answer(response: requests.Response, action: str) -> ForeignAnswer:

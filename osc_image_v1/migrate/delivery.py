@@ -6,10 +6,10 @@ and waited for. What may still be stored, or is whole, is never removed.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 import contextlib
 import hashlib
 import logging
+from http import HTTPStatus
 
 from osc_image_v1.api.models import BUSY
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
@@ -184,7 +184,7 @@ def _is_whole(found: TargetImage, sending: Sending) -> bool:
     )
 
 
-def _can_be_filled(found: Found, error: BaseException) -> bool:
+def _can_be_filled(found: TargetImage, error: BaseException) -> bool:
     """Tell whether a record that got no data takes it later.
 
     Room, quotas and limits change. Data that was refused for what it is leaves its checksum in

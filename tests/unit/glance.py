@@ -77,13 +77,13 @@ class Glance:
         path = unquote(request.path_url.partition("?")[0])
         self.asked.append(f"{request.method} {path}")
         self.headers.append(dict(request.headers))
+        context.headers["X-Openstack-Request-Id"] = "req-1"
         try:
             self.before.pop(request.method, lambda: None)()
             answer = self._do(request, context, path.strip("/").split("/"))
             self.after.pop(request.method, lambda: None)()
         except Refusal as refusal:
             context.status_code = refusal.status
-            context.headers["X-Openstack-Request-Id"] = "req-1"
             return f"{refusal.status} No\n\n{refusal}\n".encode()
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 

@@ -102,14 +102,18 @@ class GlanceV2:
     def _answer(self, request: Any, context: Any) -> bytes:
         path = unquote(request.path_url.partition("?")[0]).removeprefix("/v2")
         self.asked.append(f"{request.method} {path}")
+        context.headers["X-Openstack-Request-Id"] = "req-1"
         try:
             self._hook(self.before, request.method, path)
             answer = self._do(request, context, path.strip("/").split("/"))
             self._hook(self.after, request.method, path)
         except Refusal as refusal:
             context.status_code = refusal.status
+            # Tests that refuse with 502 to 504 mean something in front of the service.
+            del context.headers["X-Openstack-Request-Id"]
             return str(refusal).encode()
         except Page:
+            del context.headers["X-Openstack-Request-Id"]
             context.headers["Content-Type"] = "text/html"
             return b"<html>Log in here</html>"
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()

@@ -163,15 +163,23 @@ class TestTakeEmpty:
     @pytest.mark.parametrize(
         "answer",
         [
-            {"status_code": 204},
-            {"headers": {"Content-Type": "text/html"}},
-            {"headers": {"Content-Type": "text/html"}, "text": "\r\n"},
-            {"text": "{}", "headers": {"Content-Type": "application/json"}},
+            {"status_code": 204, "headers": {"X-Compute-Request-Id": "req-1"}},
+            {"headers": {"X-Openstack-Request-Id": "req-1", "Content-Type": "text/html"}},
             {"text": "fine", "headers": {"X-Openstack-Request-Id": "req-1"}},
         ],
     )
     def test_an_answer_of_the_service(self, answer):
         self.taken(**answer)
+
+    @pytest.mark.parametrize("status", [200, 204])
+    def test_nothing_at_all_from_nobody(self, status):
+        with pytest.raises(ForeignAnswer, match=rf"no request ID, so .* \(HTTP {status}\)"):
+            self.taken(status_code=status, headers={"Content-Type": "text/html"})
+
+    @pytest.mark.parametrize("text", ["{}", '{"ok": true}', " [1]"])
+    def test_json_from_nobody(self, text):
+        with pytest.raises(ForeignAnswer, match="not the service's"):
+            self.taken(text=text, headers={"Content-Type": "application/json"})
 
     def test_a_page(self):
         page = {"text": "<html>Log in", "headers": {"Content-Type": "text/\x1b[2Jhtml"}}

@@ -141,7 +141,11 @@ class TestRecorded:
             client.add_member(ID, "t3")
 
     def test_remove_member(self, client, requests_mock):
-        requests_mock.delete(f"{IMAGES}/{ID}/members/t2", status_code=204)
+        requests_mock.delete(
+            f"{IMAGES}/{ID}/members/t2",
+            status_code=204,
+            headers={"X-Openstack-Request-Id": "req-1"},
+        )
         client.remove_member(ID, "t2")
         requests_mock.delete(f"{IMAGES}/{ID}/members/t2", status_code=404)
         with pytest.raises(NotFound, match="is shared with project t2"):

@@ -50,7 +50,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def do_delete(self, _head):
         self.server.deleted = self.server.image
-        self.answer(200)
+        self.answer(200, headers="X-Openstack-Request-Id: req-1\r\n")
 
     def do_put(self, _head):
         self.request.recv(65536)

@@ -73,7 +73,7 @@ def test_flags_exclude_each_other(capsys):
 
 def test_properties_may_be_repeated():
     parser = argparse.ArgumentParser()
-    options.add_property_filter(parser, "x")
+    options.add_property(parser, "x")
     assert parser.parse_args([]).properties == {}
     assert parser.parse_args(["--property", "a=1", "--property", "b=c=d"]).properties == {
         "a": "1",

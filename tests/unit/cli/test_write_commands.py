@@ -300,7 +300,11 @@ class TestMembers:
         [((), None), (("--can-share",), True), (("--no-can-share",), False)],
     )
     def test_add(self, shell, requests_mock, argv, body):
-        added = requests_mock.put(f"{self.URL}/{PROJECTS['demo']}", status_code=204)
+        added = requests_mock.put(
+            f"{self.URL}/{PROJECTS['demo']}",
+            status_code=204,
+            headers={"X-Openstack-Request-Id": "req-1"},
+        )
         shell.run(member.AddProjectToImage, ID, "demo", *argv)
         sent = added.last_request.json()["member"]["can_share"] if body is not None else None
         assert sent == body
@@ -311,18 +315,26 @@ class TestMembers:
         assert not glance.asked
 
     def test_remove(self, shell, requests_mock):
-        removed = requests_mock.delete(f"{self.URL}/{PROJECTS['demo']}", status_code=204)
+        removed = requests_mock.delete(
+            f"{self.URL}/{PROJECTS['demo']}",
+            status_code=204,
+            headers={"X-Openstack-Request-Id": "req-1"},
+        )
         shell.run(member.RemoveProjectFromImage, ID, "demo")
         assert removed.called
 
     def test_remove_a_project_that_is_gone(self, shell, requests_mock):
-        removed = requests_mock.delete(f"{self.URL}/t2", status_code=204)
+        removed = requests_mock.delete(
+            f"{self.URL}/t2", status_code=204, headers={"X-Openstack-Request-Id": "req-1"}
+        )
         shell.run(member.RemoveProjectFromImage, ID, "t2")
         assert removed.called
 
     @pytest.mark.parametrize("can_share", [True, False])
     def test_set(self, shell, requests_mock, can_share):
-        replaced = requests_mock.put(self.URL, status_code=204)
+        replaced = requests_mock.put(
+            self.URL, status_code=204, headers={"X-Openstack-Request-Id": "req-1"}
+        )
         flag = ["--can-share"] if can_share else []
         shell.run(member.SetMember, ID, "demo", PROJECTS["demo"], "other", *flag)
         assert replaced.last_request.json() == {
@@ -333,7 +345,9 @@ class TestMembers:
         }
 
     def test_set_none(self, shell, requests_mock):
-        replaced = requests_mock.put(self.URL, status_code=204)
+        replaced = requests_mock.put(
+            self.URL, status_code=204, headers={"X-Openstack-Request-Id": "req-1"}
+        )
         shell.run(member.SetMember, ID)
         assert replaced.last_request.json() == {"memberships": []}
 
@@ -369,7 +383,9 @@ class TestCompute:
         assert not requests_mock.called
 
     def test_unset(self, compute_shell, requests_mock):
-        removed = requests_mock.delete(f"{self.URL}/metadata/a", status_code=204)
+        removed = requests_mock.delete(
+            f"{self.URL}/metadata/a", status_code=204, headers={"X-Openstack-Request-Id": "req-1"}
+        )
         compute_shell.run(compute_image.UnsetComputeImage, ID, "--property", "a")
         assert removed.call_count == 1
 

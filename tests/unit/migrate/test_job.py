@@ -323,7 +323,11 @@ def an_image(**fields: Any) -> ImageDetail:
 
 def test_into_v1(old: tuple[Glance, V1Target], requests_mock: rm.Mocker) -> None:
     glance, target = old
-    requests_mock.put(f"{IMAGE_URL}/v1/images/{image_id(0)}/members", status_code=204)
+    requests_mock.put(
+        f"{IMAGE_URL}/v1/images/{image_id(0)}/members",
+        status_code=204,
+        headers={"X-Openstack-Request-Id": "req-1"},
+    )
     image = an_image(is_public=False, protected=True, properties={"a": "b"})
     written = target.write(image, [Member("p2", True)], source(), Plan())
     assert written.action == "copied"
@@ -372,9 +376,24 @@ def test_into_v1_fills_an_empty_record(old: tuple[Glance, V1Target]) -> None:
     assert glance.records[image_id(0)]["properties"] == {}
 
 
-def test_into_v1_a_refusal_leaves_nothing(old: tuple[Glance, V1Target]) -> None:
+def test_into_v1_a_refusal_leaves_a_record_that_takes_data(old: tuple[Glance, V1Target]) -> None:
     glance, target = old
     glance.before["PUT"] = refuse(400, "Wrong data")
+    with pytest.raises(ImageV1Error, match=r"Wrong data.*queued, is left for another run"):
+        target.write(an_image(), [], source(), Plan())
+    assert target.write(an_image(), [], source(), Plan()).action == "copied"
+
+
+def test_into_v1_a_refusal_that_kills_the_image_leaves_nothing(
+    old: tuple[Glance, V1Target],
+) -> None:
+    glance, target = old
+
+    def kill() -> None:
+        glance.records[image_id(0)]["status"] = "killed"
+        refuse(400, "Wrong data")()
+
+    glance.before["PUT"] = kill
     with pytest.raises(ImageV1Error, match=r"Wrong data.*is removed"):
         target.write(an_image(), [], source(), Plan())
     assert glance.records == {}
