@@ -220,8 +220,8 @@ TARGETS = (
     ManyRow(
         "Target: no room for the data (413): an empty record is left, which the next run fills",
         (
-            "Cannot upload the data of image <image>: Over your quota (HTTP 413, request req-1); the "
-            "target's record <image>, queued, is left for another run",
+            "Cannot upload the data of image <image>: Over your quota (HTTP 413, request req-1); "
+            "the target's record <image>, queued, is left for another run",
         ),
         target_faults={"upload2": [None, midway(instead(413, "Over your quota"), 2**17)]},
     ),
