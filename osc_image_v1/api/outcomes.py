@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar, Union
 
 import requests
@@ -128,6 +129,8 @@ def carry_out(
     except ImageV1Error as error:
         if not is_lost(error):
             raise
+        if _may_be_under_way(error):
+            look = _patient(look, error, unknown)
         return settle(error, look, unknown=unknown, stop=stop)
 
 
@@ -196,6 +199,28 @@ def _pause(seconds: float, stop: threading.Event | None) -> bool:
         return stop.wait(seconds)
     time.sleep(seconds)
     return False
+
+
+def _may_be_under_way(error: ImageV1Error) -> bool:
+    """Tell whether a request may not have come to the service yet: nobody waited for its end."""
+    if isinstance(error, GatewayError):
+        return error.status == HTTPStatus.GATEWAY_TIMEOUT
+    return any(isinstance(cause, TimeoutError) for cause in _causes(error))
+
+
+def _patient(
+    look: Callable[[], Verdict[_T]], error: ImageV1Error, unknown: str
+) -> Callable[[], Verdict[_T]]:
+    """Return a look that does not take for refused what may only be late."""
+    later = f"it was not done {SHORT_PATIENCE:g} seconds later, and may be done yet"
+    words = "; ".join(filter(None, (str(error), later, unknown)))
+    late = Passing("it is not done yet", SHORT_PATIENCE, NotDone(UnknownOutcome(words)))
+
+    def look_again() -> Verdict[_T]:
+        verdict = look()
+        return late if verdict == NotDone() else verdict
+
+    return look_again
 
 
 def _unknown(

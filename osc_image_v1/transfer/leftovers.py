@@ -85,7 +85,8 @@ class Leftovers:
             return self._not_known()
         image = self.image
         if image is None:
-            return "" if self._recorded or self._other else "; no image was made"
+            told = self._recorded or self._other or isinstance(self._error, UnknownOutcome)
+            return "" if told else "; no image was made"
         shown, status = printable(image.id), printable(str(image.status))
         if self._may_be_stored(image):
             return (
@@ -133,7 +134,9 @@ class Leftovers:
             return False
         if self._data is not None:
             # What was not sent to its end never becomes the image.
-            return self._data.md5 is not None and image.status == "saving"
+            # Whoever interrupts the waiting has not seen whether it begins to be stored.
+            passing = ("saving",) if isinstance(self._error, ImageV1Error) else PASSING
+            return self._data.md5 is not None and image.status in passing
         return self._fields.copy_from is not None and image.status in PASSING
 
     def _may_be_removed(self, image: ImageDetail) -> bool:

@@ -88,10 +88,11 @@ CHANGES = (
         {"change": [front_end(504)]},
     ),
     WriteRow(
-        "504 of a front end, and nothing was changed",
+        "504 of a front end, and nothing was changed, some seconds later either",
         _RENAME,
         {"change": [Undone(front_end(504))]},
-        f"Cannot change image <image>: {IN_FRONT} (HTTP 504)",
+        f"Cannot change image <image>: {IN_FRONT} (HTTP 504); it was not done 10 seconds "
+        f"later, and may be done yet; {_SHOW}",
         1,
         False,
     ),

@@ -80,11 +80,46 @@ def test_what_was_done_is_done(error, naps, caplog):
     assert (naps, caplog.text) == ([], "")
 
 
-@pytest.mark.parametrize("error", LOST, ids=repr)
+def timed_out():
+    error = ConnectionFailed("it took too long")
+    error.__cause__ = TimeoutError()
+    return error
+
+
+LATE = [http_error("No", 504, "Gateway Time-out"), timed_out()]
+
+
+@pytest.mark.parametrize("error", [error for error in LOST if "504" not in str(error)], ids=repr)
 def test_what_was_not_done_is_the_lack_of_an_answer(error, naps):
     with pytest.raises(type(error)) as failure:
         carry_out(failing(error), NotDone)
     assert (failure.value, naps) == (error, [])
+
+
+@pytest.mark.parametrize("error", LATE, ids=repr)
+def test_what_may_be_late_is_waited_for(error, naps, caplog):
+    verdicts = in_turn(NotDone(), NotDone(), Done("made"))
+    assert carry_out(failing(error), verdicts) == "made"
+    assert len(naps) == 2
+    assert caplog.text.count("it is not done yet: waiting for that, 10 seconds at most") == 1
+
+
+@pytest.mark.parametrize("error", LATE, ids=repr)
+def test_what_may_be_late_is_never_called_undone(error, naps):
+    with pytest.raises(UnknownOutcome) as failure:
+        carry_out(failing(error), NotDone, unknown="look there")
+    assert str(failure.value) == (
+        f"{error}; it was not done 10 seconds later, and may be done yet; look there"
+    )
+    assert sum(naps) >= outcomes.SHORT_PATIENCE
+
+
+@pytest.mark.parametrize("error", LATE, ids=repr)
+def test_what_the_look_knows_is_not_waited_for(error, naps):
+    wrong = BadAnswer("it has another name")
+    with pytest.raises(BadAnswer, match="another name"):
+        carry_out(failing(error), lambda: NotDone(wrong))
+    assert naps == []
 
 
 def test_what_the_look_shows_comes_first():

@@ -381,6 +381,17 @@ class TestCreate:
         assert "may still get its data, it is saving" in caplog.text
         assert len(glance.records) == 1
 
+    def test_an_interruption_before_it_is_stored(self, client, glance, caplog, monkeypatch):
+        def interrupt(*_args):
+            raise KeyboardInterrupt
+
+        storing(glance, "queued")
+        monkeypatch.setattr("time.sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])), clean_up=True)
+        assert "may still get its data, it is queued: look with" in caplog.text
+        assert len(glance.records) == 1
+
     def test_an_interruption_when_all_is_done(self, client, glance, caplog):
         def interrupt():
             raise KeyboardInterrupt
