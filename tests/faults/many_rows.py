@@ -247,7 +247,7 @@ TARGETS = (
         target_faults={"create2": [None, Undone(instead(403, "You may not"))]},
     ),
     ManyRow(
-        "Target: a redirect to another host: no token and no data goes there",
+        "Target: a redirect elsewhere: no token and no data goes there, an empty record is left",
         (
             "Cannot upload the data of image <image>: the service redirects to "
             "http://192.0.2.1/, which is not followed; if that is the service, give its URL with "
