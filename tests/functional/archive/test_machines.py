@@ -82,8 +82,8 @@ def test_a_slurm_task_and_a_kubernetes_index(
     machine: Callable[..., Any], openstack: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Two machines at once, with a directory each, do all of it, and nothing twice."""
-    # Of the first two tokens that it validates at once after a start Keystone can refuse one; Glance
-    # then takes its user for nobody, and lists public images alone.
+    # Of the first two tokens that it validates at once after a start Keystone can refuse one;
+    # Glance then takes its user for nobody, and lists public images alone.
     assert openstack("image", "v1", "list", "--limit", "1").status == 0
     one, two, both = (tmp_path / name for name in ("one", "two", "both"))
     script = tmp_path / "export.sbatch"
