@@ -36,7 +36,7 @@
                                 answer is lost (also a ConnectionFailed)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from osc_lib import exceptions
 
@@ -237,3 +237,23 @@ def http_error(
             "another cloud's; log in anew"
         )
     return kind(action, status, explanation, request_id)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came of, from the outside in.
+
+    :param error: what was raised
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+
+
+def timed_out(error: BaseException) -> bool:
+    """Tell whether an error came of waiting for too long.
+
+    :param error: what was raised
+    """
+    return any(isinstance(cause, TimeoutError) for cause in causes(error))

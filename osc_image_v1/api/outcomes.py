@@ -38,6 +38,8 @@ from osc_image_v1.exceptions import (
     ServerError,
     TransferStopped,
     UnknownOutcome,
+    causes,
+    timed_out,
 )
 from osc_image_v1.text import printable
 
@@ -205,7 +207,7 @@ def _may_be_under_way(error: ImageV1Error) -> bool:
     """Tell whether a request may not have come to the service yet: nobody waited for its end."""
     if isinstance(error, GatewayError):
         return error.status == HTTPStatus.GATEWAY_TIMEOUT
-    return any(isinstance(cause, TimeoutError) for cause in _causes(error))
+    return timed_out(error)
 
 
 def _patient(
@@ -243,16 +245,7 @@ def is_lost(error: BaseException | None) -> bool:
     """
     if not isinstance(error, (ConnectionFailed, ForeignAnswer)):
         return False
-    return not any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        yield cause
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
+    return not any(isinstance(cause, _NEVER_SENT) for cause in causes(error))
 
 
 def may_be_no_path(error: NotFound) -> bool:

@@ -20,6 +20,8 @@ from osc_image_v1.exceptions import (
     HttpError,
     ImageHasNoData,
     TransferStopped,
+    causes,
+    timed_out,
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
@@ -254,7 +256,7 @@ class Download:
                 if received - mark >= _PROGRESS:
                     attempt, mark = 0, received
                 attempt += 1
-                ends.add(max(received, data.start + _sent(error)), _timed_out(error))
+                ends.add(max(received, data.start + _sent(error)), timed_out(error))
                 self._check_ends(ends, policy.attempts)
                 if not policy.allows("GET", attempt, error):
                     raise AnswerBrokeOff(str(error)) from error
@@ -319,21 +321,9 @@ class _Ends:
         self.times += end == self.furthest and not waiting
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        yield error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-
-
-def _timed_out(error: BaseException) -> bool:
-    return any(isinstance(cause, TimeoutError) for cause in _causes(error))
-
-
 def _sent(error: BaseException) -> int:
     """Return how many bytes of the answer came, where urllib3 tells: it drops the last of them."""
-    counts = (getattr(cause, "partial", None) for cause in _causes(error))
+    counts = (getattr(cause, "partial", None) for cause in causes(error))
     return next((count for count in counts if isinstance(count, int)), 0)
 
 
