@@ -15,32 +15,45 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from osc_image_v1.text import printable
 
 #: Turns a record's value into a cell.
 Render = Callable[[Any], Any]
 
-#: A column of a list: its title, the name of the field, and what makes a reader's value of it.
-Column = tuple[str, str, Render | None]
-
 #: Reads the cells of a column.
 Reader = Callable[[Sequence[Any]], Sequence[Any]]
+
+#: What a field holds, where a service may write it otherwise, or people may want it otherwise.
+Kind = Literal["any", "text", "number", "size", "flag", "object", "properties"]
+
+#: Titles and cells of a list; names and values of one thing.
+Table = tuple[tuple[str, ...], Iterator[Sequence[Any]]]
+Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
 #: Formats whose values are types, and formats whose values are exact text.
 TYPED = frozenset(("json", "yaml"))
 EXACT = frozenset(("csv", "value", "shell"))
 
-# What fields hold, by the name that a record of either service has for them.
-_SIZES = frozenset(("size", "virtual_size", "OS-EXT-IMG-SIZE:size"))
-_NUMBERS = (*_SIZES, *"min_disk min_ram minDisk minRam progress".split())
-_BOOLEANS = ("protected", "deleted")
-_TEXTS = "name disk_format container_format checksum status owner".split()
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-_NESTED = frozenset(("properties", "metadata"))
-# One name for the same thing, whichever service it comes from.
-_SHOWN_AS = {"metadata": "properties"}
+
+
+class Column(NamedTuple):
+    """A field of an image, or of what this package has found out itself.
+
+    :ivar title: of the column in a list
+    :ivar field: the name that a record has for it
+    :ivar render: makes a reader's value of it
+    :ivar kind: what it holds
+    :ivar shown: what it is called where one image is shown, by default as in the record
+    """
+
+    title: str
+    field: str
+    render: Render | None = None
+    kind: Kind = "any"
+    shown: str = ""
 
 
 def human_size(size: Any) -> Any:
@@ -87,6 +100,60 @@ def visibility(is_public: Any) -> Any:
     return None if public is None else "public" if public else "private"
 
 
+def _server_id(server: Any) -> Any:
+    from osc_image_v1.api.records import mapping, text_or_none
+
+    return text_or_none(mapping(server).get("id"))
+
+
+#: Images of the Image API v1 in lists; :func:`fields_of` shows one.
+IMAGE_BRIEF = (
+    Column("ID", "id"),
+    Column("Name", "name", kind="text"),
+    Column("Disk Format", "disk_format", kind="text"),
+    Column("Container Format", "container_format", kind="text"),
+    Column("Size", "size", kind="size"),
+    Column("Checksum", "checksum", kind="text"),
+)
+IMAGE = (
+    *IMAGE_BRIEF,
+    Column("Status", "status", kind="text"),
+    Column("Visibility", "is_public", visibility),
+    Column("Protected", "protected", kind="flag"),
+    Column("Project", "owner", kind="text"),
+    Column("Min Disk", "min_disk", kind="number"),
+    Column("Min RAM", "min_ram", kind="number"),
+    Column("Created At", "created_at", utc),
+    Column("Updated At", "updated_at", utc),
+    Column("Deleted At", "deleted_at", utc),
+    Column("Virtual Size", "virtual_size", kind="size"),
+    Column("Properties", "properties", kind="properties"),
+)
+#: The same of the Compute service's image proxy.
+COMPUTE_IMAGE_BRIEF = (
+    Column("ID", "id"),
+    Column("Name", "name", kind="text"),
+    Column("Status", "status", kind="text"),
+    Column("Server", "server", _server_id, shown="server_id"),
+)
+COMPUTE_IMAGE = (
+    *COMPUTE_IMAGE_BRIEF,
+    Column("Progress", "progress", kind="number"),
+    Column("Size", "OS-EXT-IMG-SIZE:size", kind="size", shown="size"),
+    Column("Min Disk", "minDisk", kind="number", shown="min_disk"),
+    Column("Min RAM", "minRam", kind="number", shown="min_ram"),
+    Column("Created At", "created", utc, shown="created_at"),
+    Column("Updated At", "updated", utc, shown="updated_at"),
+    Column("Properties", "metadata", kind="object", shown="properties"),
+)
+#: Titles of columns of IDs: in two lines they cannot be copied.
+IDS = frozenset(("ID", "Server", "Project"))
+
+# One name for the same thing, whichever service it comes from.
+_SHOWN_AS = {column.field: column.shown for column in COMPUTE_IMAGE if column.shown}
+_SIZES = frozenset(column.field for column in IMAGE if column.kind == "size")
+
+
 def as_json(value: Any) -> Any:
     """Return mappings and lists as JSON text, anything else as it is."""
     if isinstance(value, dict):
@@ -121,10 +188,10 @@ def _quoted(value: Any) -> str:
 
 
 def _render(
-    name: str, render: Render | None, output_format: str, human_readable: bool
+    render: Render | None, is_size: bool, output_format: str, human_readable: bool
 ) -> Render | None:
     """Return how a field becomes a cell of an output format, None where it is one already."""
-    first = human_size if human_readable and name in _SIZES else render
+    first = human_size if human_readable and is_size else render
     if output_format in TYPED:
         return first
     if output_format in EXACT:
@@ -132,47 +199,29 @@ def _render(
     return for_table if first is None else lambda value: for_table(first(value))
 
 
-def rows(
-    records: Iterable[Mapping[str, Any]],
-    fields: Sequence[tuple[str, Render | None]],
-    output_format: str,
-    human_readable: bool = False,
-) -> Iterator[Sequence[Any]]:
-    """Yield a row for each record.
-
-    :param records: records as the service sent them; a missing field is None
-    :param fields: name of the field, and what makes a reader's value of it
-    :param output_format: the name of cliff's formatter
-    :param human_readable: whether sizes have units
-    """
-    return page_rows(([record] for record in records), fields, output_format, human_readable)
-
-
-def page_rows(
+def _rows(
     pages: Iterable[Sequence[Mapping[str, Any]]],
-    fields: Sequence[tuple[str, Render | None]],
+    table: Sequence[Column],
     output_format: str,
-    human_readable: bool = False,
-    read_by: Mapping[str, Reader] | None = None,
+    human_readable: bool,
+    read_by: Mapping[str, Reader],
 ) -> Iterator[Sequence[Any]]:
-    """Return a row for each record of each page; quicker than :func:`rows` for long lists.
+    """Return a row for each record of each page; a field that a record lacks is None.
 
-    :param pages: pages of records as the service sent them; a missing field is None
-    :param fields: name of the field, and what makes a reader's value of it
-    :param output_format: the name of cliff's formatter
-    :param human_readable: whether sizes have units
-    :param read_by: what gives the cells of a field their types, by the field's name
+    :param read_by: what gives cells their types, by what they hold
     """
-    names = [name for name, _ in fields]
-    read = [(i, read_by[name]) for i, name in enumerate(names) if read_by and name in read_by]
+    names = [column.field for column in table]
+    read = [(i, read_by[column.kind]) for i, column in enumerate(table) if column.kind in read_by]
     renders = [
-        (i, _render(*field, output_format, human_readable)) for i, field in enumerate(fields)
+        (i, _render(column.render, column.kind == "size", output_format, human_readable))
+        for i, column in enumerate(table)
     ]
     changed = [
         (index, render)
         for index, render in renders
         # Of the fields that go out as they are, these alone hold more than text and numbers.
-        if render is not None and (render is not as_json or names[index] in _NESTED)
+        if render is not None
+        and (render is not as_json or table[index].kind in ("object", "properties"))
     ]
     pick = itemgetter(*names)
 
@@ -200,36 +249,36 @@ def listed(
     pages: Iterable[Sequence[Mapping[str, Any]]],
     table: Sequence[Column],
     parsed_args: argparse.Namespace,
-) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
+) -> Table:
     """Return the titles and rows of a list command, values read as the models do it.
 
     :param pages: pages of records as the service sent them
     :param table: the columns
     :param parsed_args: with the name of cliff's formatter, and whether sizes have units
     """
-    fields = [(field, render) for _title, field, render in table]
-    rows = page_rows(pages, fields, parsed_args.formatter, parsed_args.human_readable, readers())
-    return tuple(title for title, _field, _render in table), rows
+    human_readable = parsed_args.human_readable
+    rows = _rows(pages, table, parsed_args.formatter, human_readable, _readers())
+    return tuple(column.title for column in table), rows
 
 
 def tabled(
     records: Iterable[Mapping[str, Any]], table: Sequence[Column], parsed_args: argparse.Namespace
-) -> tuple[tuple[str, ...], Iterator[Sequence[Any]]]:
+) -> Table:
     """Return the titles and rows of what this package found out itself.
 
     :param records: what was found; a missing field is None
     :param table: the columns
     :param parsed_args: with the name of cliff's formatter, and maybe whether sizes have units
     """
-    fields = [(field, render) for _title, field, render in table]
     human_readable = getattr(parsed_args, "human_readable", False)
-    titles = tuple(title for title, _field, _render in table)
-    return titles, rows(records, fields, parsed_args.formatter, human_readable)
+    pages = ([record] for record in records)
+    rows = _rows(pages, table, parsed_args.formatter, human_readable, {})
+    return tuple(column.title for column in table), rows
 
 
 @functools.cache
-def readers() -> dict[str, Reader]:
-    """Return what gives columns the types that the models have, by the name of the field.
+def _readers() -> dict[str, Reader]:
+    """Return what gives columns the types that the models have, by what they hold.
 
     Services write numbers and booleans as text too, and ``"False"`` is true in a script. To read
     each cell would take longer than all the rest of a long list: a column whose types are right is
@@ -251,18 +300,18 @@ def readers() -> dict[str, Reader]:
             return read
         return [{name: text_or_none(value) for name, value in one.items()} for one in read]
 
+    number = of_type(int, int_or_none)
     return {
-        **dict.fromkeys(_NUMBERS, of_type(int, int_or_none)),
-        **dict.fromkeys(_BOOLEANS, of_type(bool, bool_or_none)),
-        **dict.fromkeys(_TEXTS, of_type(str, text_or_none)),
-        "metadata": objects,
+        "number": number,
+        "size": number,
+        "flag": of_type(bool, bool_or_none),
+        "text": of_type(str, text_or_none),
+        "object": objects,
         "properties": properties,
     }
 
 
-def shown(
-    values: Mapping[str, Any], output_format: str, human_readable: bool = False
-) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+def shown(values: Mapping[str, Any], output_format: str, human_readable: bool = False) -> Shown:
     """Return column names and cells of one image.
 
     :param values: what is shown, in order
@@ -271,7 +320,7 @@ def shown(
     """
     cells = []
     for name, value in values.items():
-        render = _render(name, None, output_format, human_readable)
+        render = _render(None, name in _SIZES, output_format, human_readable)
         cells.append(value if render is None else render(value))
     # Fields that are not known here have the names that the service gives them.
     names = tuple(values) if output_format != "table" else tuple(map(printable, values))

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from osc_image_v1.cli import base, columns, image, options
+from osc_image_v1.cli.columns import Column
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
 
 _COLUMNS = (
-    ("ID", "image_id", None),
-    ("Name", "name", None),
-    ("Difference", "difference", None),
-    ("Here", "here", None),
-    ("There", "there", None),
+    Column("ID", "image_id"),
+    Column("Name", "name"),
+    Column("Difference", "difference"),
+    Column("Here", "here"),
+    Column("There", "there"),
 )
 _PEERS = _("compute, v2, cloud:<name> or directory:<path>")
 
@@ -96,7 +97,7 @@ class CompareImage(base.Lister):
         )
         image.add_filters(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.report.compare import Comparison

@@ -3,35 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
 
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
-
-
-def _server_id(server: Any) -> Any:
-    from osc_image_v1.api.records import mapping, text_or_none
-
-    return text_or_none(mapping(server).get("id"))
-
-
-_BRIEF = (
-    ("ID", "id", None),
-    ("Name", "name", None),
-    ("Status", "status", None),
-    ("Server", "server", _server_id),
-)
-_LONG = (
-    *_BRIEF,
-    ("Progress", "progress", None),
-    ("Size", "OS-EXT-IMG-SIZE:size", None),
-    ("Min Disk", "minDisk", None),
-    ("Min RAM", "minRam", None),
-    ("Created At", "created", columns.utc),
-    ("Updated At", "updated", columns.utc),
-    ("Properties", "metadata", None),
-)
 
 
 class ListComputeImage(base.Lister):
@@ -84,7 +58,7 @@ class ListComputeImage(base.Lister):
         )
         options.add_paging(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ComputeImageQuery
         from osc_image_v1.cli import identity
@@ -106,7 +80,8 @@ class ListComputeImage(base.Lister):
         identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
-        return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
+        table = columns.COMPUTE_IMAGE if parsed_args.long else columns.COMPUTE_IMAGE_BRIEF
+        return columns.listed(pages, table, parsed_args)
 
 
 class ShowComputeImage(base.ShowOne):
@@ -120,9 +95,7 @@ class ShowComputeImage(base.ShowOne):
         options.add_human_readable(parser)
         options.add_image(parser, _("Image to show (name or ID)"))
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values."""
         from osc_image_v1.cli.clients import compute_image_client
 

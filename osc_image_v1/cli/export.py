@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from osc_image_v1.cli import base, columns, image, options
+from osc_image_v1.cli.columns import Column
 from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -45,9 +46,7 @@ class ExportImage(base.ShowOne):
         )
         options.add_human_readable(parser)
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values of the summary."""
         from pathlib import Path
 
@@ -96,12 +95,12 @@ class ExportImage(base.ShowOne):
 
 
 _FINDING = (
-    ("Problem", "problem", None),
-    ("File", "file", None),
-    ("ID", "image_id", None),
-    ("Name", "name", None),
-    ("Detail", "detail", None),
-    ("Repaired", "repaired", None),
+    Column("Problem", "problem"),
+    Column("File", "file"),
+    Column("ID", "image_id"),
+    Column("Name", "name"),
+    Column("Detail", "detail"),
+    Column("Repaired", "repaired"),
 )
 
 
@@ -138,7 +137,7 @@ class VerifyExport(base.Lister):
             default=None,
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from pathlib import Path
 

@@ -9,29 +9,6 @@ from typing import Any
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
-_BRIEF = (
-    ("ID", "id", None),
-    ("Name", "name", None),
-    ("Disk Format", "disk_format", None),
-    ("Container Format", "container_format", None),
-    ("Size", "size", None),
-    ("Checksum", "checksum", None),
-)
-_LONG = (
-    *_BRIEF,
-    ("Status", "status", None),
-    ("Visibility", "is_public", columns.visibility),
-    ("Protected", "protected", None),
-    ("Project", "owner", None),
-    ("Min Disk", "min_disk", None),
-    ("Min RAM", "min_ram", None),
-    ("Created At", "created_at", columns.utc),
-    ("Updated At", "updated_at", columns.utc),
-    ("Deleted At", "deleted_at", columns.utc),
-    ("Virtual Size", "virtual_size", None),
-    ("Properties", "properties", None),
-)
-
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose images.
@@ -223,7 +200,7 @@ class ListImage(base.Lister):
         )
         options.add_paging(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         manager = self.app.client_manager
         sort_key, sort_dir = parsed_args.sort or (None, None)
@@ -237,7 +214,8 @@ class ListImage(base.Lister):
             page_size=parsed_args.page_size,
         )
         pages = base.started(manager.image_v1.pages(query, detail=parsed_args.long))
-        return columns.listed(pages, _LONG if parsed_args.long else _BRIEF, parsed_args)
+        table = columns.IMAGE if parsed_args.long else columns.IMAGE_BRIEF
+        return columns.listed(pages, table, parsed_args)
 
 
 class ShowImage(base.ShowOne):
@@ -255,9 +233,7 @@ class ShowImage(base.ShowOne):
         options.add_human_readable(parser)
         options.add_image(parser, _("Image to show (name or ID)"))
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values."""
         image = self.app.client_manager.image_v1.find(parsed_args.image)
         fields = columns.fields_of(image)

@@ -266,9 +266,7 @@ class CreateImage(base.ShowOne):
         )
         options.add_human_readable(parser)
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values of the new image."""
         from osc_image_v1.api.fields import check_formats
         from osc_image_v1.cli import identity

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
 
 from osc_image_v1.cli import base, columns, options
+from osc_image_v1.cli.columns import Column
 from osc_image_v1.i18n import _
 
-_MEMBER = (("Project", "member_id", None), ("Can Share", "can_share", None))
+_MEMBER = (Column("Project", "member_id"), Column("Can Share", "can_share"))
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +28,11 @@ class ListMember(base.Lister):
         """Add the command's arguments and options."""
         options.add_image(parser, _("Image (name or ID)"))
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         client = self.app.client_manager.image_v1
         members = client.members(client.find(parsed_args.image).id)
-        found = [
-            {"member_id": member.member_id, "can_share": member.can_share} for member in members
-        ]
-        return columns.tabled(found, _MEMBER, parsed_args)
+        return columns.tabled(map(vars, members), _MEMBER, parsed_args)
 
 
 class AddProjectToImage(base.Command):

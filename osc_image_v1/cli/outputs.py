@@ -25,6 +25,8 @@ import prettytable
 from cliff.formatters import base, commaseparated
 from cliff.formatters import table as cliff_table
 
+from osc_image_v1.cli.columns import IDS
+
 # As many as a page of a list has, mostly.
 _BLOCK = 1000
 _BUFFER = 64 * 2**10
@@ -35,9 +37,6 @@ _NOT_IN_NAMES = re.compile("[^0-9A-Za-z_]")
 # that ends in the byte of one.
 _PLAIN = re.compile("""[\t\n -~]*""")
 _ACTIVE = re.compile(r"""[!"$`\\]""")
-
-#: Columns of IDs: in two lines they cannot be copied.
-_WHOLE = frozenset(("ID", "Server", "Project"))
 
 #: No text column is made narrower.
 _LEAST = 8
@@ -201,7 +200,7 @@ def fitted(widths: Mapping[str, int], columns: int) -> dict[str, int]:
     :param columns: of the terminal
     """
     broken = {
-        title: width for title, width in widths.items() if title not in _WHOLE and width > _LEAST
+        title: width for title, width in widths.items() if title not in IDS and width > _LEAST
     }
     room = columns - _between(widths) - sum(widths.values()) + sum(broken.values())
     fits: dict[str, int] = {}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from typing import Any
 
 from osc_image_v1.cli import base, columns, image, options
+from osc_image_v1.cli.columns import Column
 from osc_image_v1.i18n import _
 
-_GROUPS = ("project", "status", "disk-format", "container-format", "visibility", "year")
 _PROBLEM = (
-    ("Problem", "kind", None),
-    ("ID", "image_id", None),
-    ("Name", "name", None),
-    ("Project", "project", None),
-    ("Detail", "detail", None),
+    Column("Problem", "kind"),
+    Column("ID", "image_id"),
+    Column("Name", "name"),
+    Column("Project", "project"),
+    Column("Detail", "detail"),
 )
 _BAR = 30
 
@@ -32,13 +31,15 @@ class UsageOfImages(base.Lister):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options."""
+        from osc_image_v1.report.usage import GROUPS
+
         group = parser.add_mutually_exclusive_group()
         group.add_argument(
             "--by",
             metavar="<field>",
-            choices=_GROUPS,
+            choices=tuple(GROUPS),
             default="project",
-            help=_("What to count by: %s (default: project)") % ", ".join(_GROUPS),
+            help=_("What to count by: %s (default: project)") % ", ".join(GROUPS),
         )
         group.add_argument(
             "--problems",
@@ -53,7 +54,7 @@ class UsageOfImages(base.Lister):
         options.add_human_readable(parser)
         image.add_filters(parser)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
 
@@ -67,9 +68,7 @@ class UsageOfImages(base.Lister):
             return self._problems(parsed_args, records)
         return self._usage(parsed_args, records)
 
-    def _usage(
-        self, parsed_args: argparse.Namespace, records: Any
-    ) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def _usage(self, parsed_args: argparse.Namespace, records: Any) -> columns.Table:
         from osc_image_v1.cli.projects import all_projects
         from osc_image_v1.report.usage import count, share
 
@@ -81,6 +80,7 @@ class UsageOfImages(base.Lister):
         title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
         rows = [
             {
+                "id": group.key,
                 "key": names.get(group.key or "", group.key),
                 "images": group.images,
                 "size": group.size,
@@ -89,24 +89,20 @@ class UsageOfImages(base.Lister):
             }
             for group in groups
         ]
-        shown: list[columns.Column] = [
-            (title, "key", None),
-            ("Images", "images", None),
-            ("Size", "size", None),
-            ("Share", "share", _percent if person else None),
+        shown = [
+            Column(title, "key"),
+            Column("Images", "images"),
+            Column("Size", "size", kind="size"),
+            Column("Share", "share", _percent if person else None),
         ]
-        if by_project and not person:
-            # Names need not be unique.
-            for row, group in zip(rows, groups, strict=True):
-                row["id"] = group.key
-            shown.insert(0, ("Project", "id", None))
         if person:
-            shown.append(("Bar", "bar", None))
+            shown.append(Column("Bar", "bar"))
+        elif by_project:
+            # Names need not be unique.
+            shown.insert(0, Column("Project", "id"))
         return columns.tabled(rows, shown, parsed_args)
 
-    def _problems(
-        self, parsed_args: argparse.Namespace, records: Any
-    ) -> tuple[tuple[str, ...], Iterator[Any]]:
+    def _problems(self, parsed_args: argparse.Namespace, records: Any) -> columns.Table:
         from osc_image_v1.cli.projects import all_projects
         from osc_image_v1.report.usage import problems
 

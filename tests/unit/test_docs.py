@@ -17,7 +17,7 @@ import pytest
 
 from osc_image_v1 import plugin
 from osc_image_v1.api.models import ComputeImage, ImageDetail
-from osc_image_v1.cli import compute_image, image
+from osc_image_v1.cli import columns
 from tests import demo, examples
 from tests.walk import clients
 
@@ -205,10 +205,14 @@ def table_of(title: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("title", "module"), [("``image v1 list``", image), ("``compute image list``", compute_image)]
+    ("title", "table"),
+    [
+        ("``image v1 list``", columns.IMAGE),
+        ("``compute image list``", columns.COMPUTE_IMAGE),
+    ],
 )
-def test_the_columns_of_lists_are_told_of(title: str, module: Any) -> None:
-    assert table_of(title) == [header for header, _field, _render in module._LONG]
+def test_the_columns_of_lists_are_told_of(title: str, table: list[columns.Column]) -> None:
+    assert table_of(title) == [column.title for column in table]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What may import what, and what the shell's start may load."""
 
 import ast
+import configparser
 import importlib
 import json
 import re
@@ -132,6 +133,15 @@ def test_a_folder_is_seen_at_a_glance(layer):
 
 
 # The shell's start
+
+
+def test_what_is_installed_is_what_is_declared():
+    declared = configparser.ConfigParser()
+    declared.read(ROOT.parent / "setup.cfg")
+    group = "openstack.image_v1.v1"
+    lines = declared["entry_points"][group].strip().splitlines()
+    installed = [f"{point.name} = {point.value}" for point in metadata.entry_points(group=group)]
+    assert sorted(installed) == sorted(lines), "install the package again: pip install -e ."
 
 
 START = """

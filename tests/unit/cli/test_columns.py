@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import json
 
@@ -7,12 +8,17 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.models import ComputeImage, Image, ImageDetail
 from osc_image_v1.cli import columns
+from osc_image_v1.cli.columns import IMAGE_BRIEF, Column
 from tests.unit.api.test_models import JSON
 from tests.unit.conftest import brief, detail
 from tests.unit.fuzz import thorough
 
 FORMATS = ["table", "csv", "value", "json", "yaml"]
-BRIEF = [(name, None) for name in brief(1)]
+
+
+def rows(records, table, output_format, human_readable=False):
+    args = argparse.Namespace(formatter=output_format, human_readable=human_readable)
+    return columns.tabled(records, table, args)[1]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_no_value_drives_a_terminal(value):
 
 def test_rows_of_a_table():
     record = brief(1, name="\x1b[2J")
-    assert list(map(list, columns.rows([record], BRIEF, "table"))) == [
+    assert list(map(list, rows([record], IMAGE_BRIEF, "table"))) == [
         [record["id"], "\\x1b[2J", "raw", "bare", 1001, record["checksum"]]
     ]
 
@@ -133,7 +139,7 @@ def test_rows_of_a_table():
 @pytest.mark.parametrize("output_format", ["csv", "value", "json", "yaml"])
 def test_rows_of_programs_are_exact(output_format):
     record = brief(1, name="\x1b[2J\u202e", checksum=None)
-    assert [tuple(row) for row in columns.rows([record], BRIEF, output_format)] == [
+    assert [tuple(row) for row in rows([record], IMAGE_BRIEF, output_format)] == [
         tuple(record.values())
     ]
 
@@ -141,14 +147,14 @@ def test_rows_of_programs_are_exact(output_format):
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_missing_fields_are_none(output_format):
     records = [brief(1), {"id": "a"}, brief(2)]
-    middle = list(columns.rows(records, BRIEF, output_format))[1]
+    middle = list(rows(records, IMAGE_BRIEF, output_format))[1]
     assert list(middle) == ["a", None, None, None, None, None]
 
 
 def test_properties_are_types_or_json_or_text():
-    fields = [("id", None), ("properties", None)]
+    table = [Column("ID", "id"), columns.IMAGE[-1]]
     records = [{"id": "a", "properties": {"k": "é", "a": None}}]
-    assert [next(columns.rows(records, fields, form))[1] for form in FORMATS] == [
+    assert [next(rows(records, table, form))[1] for form in FORMATS] == [
         "a=null, k='é'",
         '{"a": null, "k": "é"}',
         '{"a": null, "k": "é"}',
@@ -159,14 +165,15 @@ def test_properties_are_types_or_json_or_text():
 
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_sizes_have_units_on_request(output_format):
-    fields = [("id", None), ("size", None), ("virtual_size", None), ("min_disk", None)]
+    names = ("id", "size", "virtual_size", "min_disk")
+    table = [column for column in columns.IMAGE if column.field in names]
     record = {"id": "a", "size": 2048, "virtual_size": None, "min_disk": 2048}
-    (row,) = columns.rows([record], fields, output_format, human_readable=True)
-    assert list(row) == ["a", "2.0 KiB", None, 2048]
+    (row,) = rows([record], table, output_format, human_readable=True)
+    assert list(row) == ["a", "2.0 KiB", 2048, None]
 
 
 def test_times_of_rows():
-    (row,) = columns.rows([detail(1)], [("id", None), ("created_at", columns.utc)], "csv")
+    (row,) = rows([detail(1)], [Column("ID", "id"), Column("At", "created_at", columns.utc)], "csv")
     assert row[1] == "2026-11-22T13:32:06.003166Z"
 
 
@@ -175,15 +182,9 @@ def test_times_of_rows():
     st.dictionaries(st.sampled_from([*detail(1)]), JSON), st.sampled_from(FORMATS), st.booleans()
 )
 def test_no_record_breaks_a_row(record, output_format, human_readable):
-    fields = [
-        ("id", None),
-        ("name", None),
-        ("size", None),
-        ("is_public", columns.visibility),
-        ("created_at", columns.utc),
-        ("properties", None),
-    ]
-    (row,) = columns.rows([record], fields, output_format, human_readable)
+    names = ("id", "name", "size", "is_public", "created_at", "properties")
+    table = [column for column in columns.IMAGE if column.field in names]
+    (row,) = rows([record], table, output_format, human_readable)
     assert len(row) == 6
     if output_format != "table":
         assert row[1] is record.get("name")
@@ -217,6 +218,19 @@ def test_the_same_things_have_the_same_names():
         "updated_at",
     }
     assert columns.fields_of(Image("a")).keys() == brief(1).keys()
+
+
+@pytest.mark.parametrize(
+    ("table", "model", "unlisted"),
+    [
+        (columns.IMAGE, ImageDetail("a"), {"deleted"}),
+        (columns.COMPUTE_IMAGE, ComputeImage("a"), {"disk_config"}),
+    ],
+)
+def test_lists_and_show_are_of_one_table(table, model, unlisted):
+    assert {column.shown or column.field for column in table} | unlisted == {
+        *columns.fields_of(model)
+    }
 
 
 def test_an_unknown_field_does_not_hide_a_known_one():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from osc_image_v1.api.models import ComputeImage, ImageDetail
 from osc_image_v1.api.paging import records_of
-from osc_image_v1.cli import columns, compute_image, image, outputs
+from osc_image_v1.cli import columns, outputs
 from osc_image_v1.cli.compute_image import ListComputeImage, ShowComputeImage
 from osc_image_v1.cli.image import ListImage, ShowImage
 from tests.unit.api.test_models import JSON
@@ -108,8 +108,8 @@ def test_types_of_compute_images(compute_shell: Shell, requests_mock: Any) -> No
     assert (shown["size"], shown["server_id"]) == (1000, "3")
 
 
-_NAMES = sorted({field for _header, field, _render in image._LONG})
-_NOVA = sorted({field for _header, field, _render in compute_image._LONG})
+_NAMES = sorted({column.field for column in columns.IMAGE})
+_NOVA = sorted({column.field for column in columns.COMPUTE_IMAGE})
 _VALUES = JSON | st.sampled_from(["64", "True", "no", "", " 1 ", "9" * 50, 17, 1e19, "2026-01-01"])
 
 
@@ -126,9 +126,9 @@ _VALUES = JSON | st.sampled_from(["64", "True", "no", "", " 1 ", "9" * 50, 17, 1
 )
 def test_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None:
     records = records_of({"images": records}, "x")
-    rows = listed(fmt, image._LONG, records)
+    rows = listed(fmt, columns.IMAGE, records)
     assert len(rows) == len(records)
-    at = {field: index for index, (_h, field, _r) in enumerate(image._LONG)}
+    at = {column.field: index for index, column in enumerate(columns.IMAGE)}
     for row, record in zip(rows, records, strict=True):
         model = ImageDetail.from_record(record)
         for name in ("size", "virtual_size", "min_disk", "min_ram", "protected"):
@@ -152,7 +152,7 @@ def test_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None
 )
 def test_compute_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None:
     records = records_of({"images": records}, "x")
-    rows = listed(fmt, compute_image._LONG, records)
+    rows = listed(fmt, columns.COMPUTE_IMAGE, records)
     for row, record in zip(rows, records, strict=True):
         model = ComputeImage.from_record(record)
         numbers = (model.progress, model.size, model.min_disk, model.min_ram)
@@ -176,7 +176,7 @@ def test_any_record_is_written_in_any_format(record: dict[str, Any]) -> None:
             fit_width=False,
             print_empty=False,
         )
-        names, rows = columns.listed(iter([[record]]), image._LONG, args)
+        names, rows = columns.listed(iter([[record]]), columns.IMAGE, args)
         formatter().emit_list(names, rows, stdout, args)
         assert stdout.getvalue()
     for fmt in (*FORMATS, "shell"):

@@ -16,7 +16,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.export import Export
 from osc_image_v1.cli import clients
-from osc_image_v1.cli.importing import ImportImage
+from osc_image_v1.cli.copy import ImportImage
 from osc_image_v1.exceptions import (
     AmbiguousName,
     BadManifest,
