@@ -41,6 +41,15 @@ WITHOUT_DATA = HIDDEN | PASSING
 WITH_DATA = frozenset((ACTIVE, DEACTIVATED))
 #: States in which a service is at work on an image's data; the last two are of the Image API v2.
 BUSY = frozenset((SAVING, "uploading", "importing"))
+#: What the Compute service makes of a state; of any other one, UNKNOWN.
+IN_COMPUTE = {
+    ACTIVE: "ACTIVE",
+    QUEUED: "SAVING",
+    SAVING: "SAVING",
+    KILLED: "ERROR",
+    DELETED: "DELETED",
+    PENDING_DELETE: "DELETED",
+}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 import logging
 from http import HTTPStatus
 
-from osc_image_v1.api.models import BUSY
+from osc_image_v1.api.models import ACTIVE, BUSY, QUEUED
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
 from osc_image_v1.api.records import as_md5
 from osc_image_v1.exceptions import (
@@ -93,13 +93,13 @@ class Delivery:
                     return Passing(state, min(self._service.patience, _AFTER_AN_ERROR), NotDone())
                 return Passing(state, self._patience.with_data(self._draft.image.size))
             # What was not sent to its end is not the image's data, whatever the service says.
-            all_sent = found.status == "active" and self._sending.md5 is not None
+            all_sent = found.status == ACTIVE and self._sending.md5 is not None
             return Done(True) if all_sent else NotDone()
 
         try:
             return settle(error, look, stop=self._patience.stop)
         except ImageV1Error as failure:
-            if failure is error and seen and seen[0] is not None and seen[0].status == "queued":
+            if failure is error and seen and seen[0] is not None and seen[0].status == QUEUED:
                 return False
             raise
 
@@ -108,7 +108,7 @@ class Delivery:
         sending = self._sending
         found = self._service.settled(self._draft, self._patience)
         shown = printable(self._draft.image_id)
-        if found is None or found.status != "active":
+        if found is None or found.status != ACTIVE:
             status = "gone" if found is None else printable(str(found.status))
             raise ContentMismatch(
                 f"The target has taken the data of image {shown}, but the image is {status}"
@@ -160,7 +160,7 @@ class Delivery:
             if at_it and (all_sent or may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
             fillable = may_go_on(error) or _can_be_filled(found, error)
-            if found.status == "queued" and not self._draft.new_id and fillable:
+            if found.status == QUEUED and not self._draft.new_id and fillable:
                 return f"; the target's record {shown}, {status}, is left for another run"
             if _is_whole(found, self._sending):
                 return f"; image {shown} has its data in the target, another run finishes it"
@@ -176,7 +176,7 @@ class Delivery:
 def _is_whole(found: TargetImage, sending: Sending) -> bool:
     """Tell whether an image has all that was sent."""
     return (
-        found.status == "active"
+        found.status == ACTIVE
         and sending.md5 is not None
         and found.size == sending.sent
         and as_md5(found.checksum) in (None, sending.md5)

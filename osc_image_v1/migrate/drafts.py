@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from osc_image_v1.api.models import BUSY, WITH_DATA, ImageDetail, Member
+from osc_image_v1.api.models import BUSY, QUEUED, WITH_DATA, ImageDetail, Member
 from osc_image_v1.api.records import Record, as_checksum, as_md5, checksum_algorithm
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
@@ -130,7 +130,7 @@ def state_of(image: ImageDetail, found: TargetImage | None) -> State:
     done: State = "unfinished" if found.unfinished else "complete"
     if found.status in WITH_DATA:
         return done if not has_data(image) or _same_data(image, found) else "other"
-    if found.status == "queued":
+    if found.status == QUEUED:
         return "empty" if has_data(image) else done
     return "busy" if found.status in BUSY else "dead"
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from osc_image_v1.api.models import PASSING, ImageDetail
+from osc_image_v1.api import models
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error, TransferStopped
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, State, TargetImage
@@ -47,10 +48,10 @@ _SINCE: dict[Why, str] = {
 }
 
 _SKIPPED = {
-    "saving": "its data is still being stored here: run the command again later",
-    "killed": "killed: storing its data failed, there is nothing to copy",
-    "deleted": "deleted",
-    "pending_delete": "deleted",
+    models.SAVING: "its data is still being stored here: run the command again later",
+    models.KILLED: "killed: storing its data failed, there is nothing to copy",
+    models.DELETED: "deleted",
+    models.PENDING_DELETE: "deleted",
 }
 _PLANNED: dict[State, str] = {
     "missing": "copy",
@@ -397,7 +398,7 @@ class _There:
         :param image_id: the ID that the image has here
         :param found: what there is, perhaps not the only one
         """
-        if found.status in PASSING:
+        if found.status in models.PASSING:
             self.begun.add(image_id)
         if image_id in self._unclear:
             return
@@ -427,7 +428,7 @@ def _outcome(
 
 
 def _reason_to_skip(image: ImageDetail) -> str | None:
-    if image.status == "queued" or has_data(image):
+    if image.status == models.QUEUED or has_data(image):
         return None
     if is_being_deleted(image):
         return "it is being deleted just now"

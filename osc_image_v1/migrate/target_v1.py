@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.models import ACTIVE, DEACTIVATED, ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
@@ -47,8 +47,8 @@ class V1Target(Target):
         if strict:
             _v1_fields(draft, unfinished=True)
         notes = draft.notes
-        if image.status == "deactivated":
-            draft = replace(draft, status="active")
+        if image.status == DEACTIVATED:
+            draft = replace(draft, status=ACTIVE)
             notes += ("deactivated here, active there",)
         if image.name == "":
             notes += ("its name is empty, there it has none",)

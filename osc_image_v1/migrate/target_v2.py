@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.api.image_v2 import ImageV2Client, path_to, properties_of
+from osc_image_v1.api.models import ACTIVE, DEACTIVATED
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
 from osc_image_v1.migrate import renames
@@ -125,7 +126,7 @@ class V2Target(Target):
         record = _v2_record(draft) if found is None else found.record
         if draft.members:
             self._share(draft, record)
-        if draft.image.status == "deactivated" and record.get("status") == "active":
+        if draft.image.status == DEACTIVATED and record.get("status") == ACTIVE:
             self.client.deactivate(draft.image_id)
         # One request, and the last: what is protected has no mark any more.
         wanted = {

@@ -10,7 +10,14 @@ from typing import Literal
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
-from osc_image_v1.api.models import HIDDEN, QUEUED, WITH_DATA, ComputeImage, ImageDetail
+from osc_image_v1.api.models import (
+    HIDDEN,
+    IN_COMPUTE,
+    QUEUED,
+    WITH_DATA,
+    ComputeImage,
+    ImageDetail,
+)
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
@@ -27,14 +34,6 @@ from osc_image_v1.report.fields import (
 )
 from osc_image_v1.transfer.expected import expected_of, has_data
 
-_STATUS_IN_COMPUTE = {
-    "active": "ACTIVE",
-    "queued": "SAVING",
-    "saving": "SAVING",
-    "killed": "ERROR",
-    "deleted": "DELETED",
-    "pending_delete": "DELETED",
-}
 _COPIED = WITH_DATA | {QUEUED}
 
 
@@ -103,7 +102,7 @@ class ComputePeer(Peer):
         if image.status in HIDDEN:
             return None
         fields = fields_of_v1(image)
-        fields["status"] = _STATUS_IN_COMPUTE.get(str(image.status), "UNKNOWN")
+        fields["status"] = IN_COMPUTE.get(str(image.status), "UNKNOWN")
         return without_hidden(fields)
 
     def all(self) -> Iterator[PeerImage]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from osc_image_v1.api import models
 from osc_image_v1.api.data import ImageData
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
@@ -38,12 +39,12 @@ _PROGRESS = 2**20
 _ENDS = 3
 
 _NO_DATA = {
-    "queued": "it has no data yet",
-    "saving": "its data is still being stored, try again later",
-    "killed": "storing its data failed",
-    "deleted": "its data is gone",
-    "pending_delete": "its data is about to go",
-    "deactivated": "its data is not handed out until an administrator reactivates it",
+    models.QUEUED: "it has no data yet",
+    models.SAVING: "its data is still being stored, try again later",
+    models.KILLED: "storing its data failed",
+    models.DELETED: "its data is gone",
+    models.PENDING_DELETE: "its data is about to go",
+    models.DEACTIVATED: "its data is not handed out until an administrator reactivates it",
 }
 
 
@@ -108,7 +109,7 @@ class Download:
         self._advance = advance
         self._stop = stop or threading.Event()
         self._name = printable(image.id)
-        self._by_v2 = image.status == "deactivated"
+        self._by_v2 = image.status == models.DEACTIVATED
 
     def to_file(
         self,

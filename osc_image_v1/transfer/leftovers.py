@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import PASSING, ImageDetail
+from osc_image_v1.api.models import ACTIVE, PASSING, QUEUED, SAVING, ImageDetail
 from osc_image_v1.api.outcomes import is_lost
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -94,7 +94,7 @@ class Leftovers:
                 f"'openstack image v1 show {shown}'"
             )
         fill = ""
-        if image.status == "queued":
+        if image.status == QUEUED:
             fill = f"give it its data with 'openstack image v1 set --file <file> {shown}', or "
         left = (
             f"image {shown} is left, {status}: {fill}remove it with 'openstack image v1 delete "
@@ -135,7 +135,7 @@ class Leftovers:
         if self._data is not None:
             # What was not sent to its end never becomes the image.
             # Whoever interrupts the waiting has not seen whether it begins to be stored.
-            passing = ("saving",) if isinstance(self._error, ImageV1Error) else PASSING
+            passing = (SAVING,) if isinstance(self._error, ImageV1Error) else PASSING
             return self._data.md5 is not None and image.status in passing
         return self._fields.copy_from is not None and image.status in PASSING
 
@@ -147,4 +147,4 @@ class Leftovers:
         if self.is_whole:
             return False
         answered = isinstance(self._error, ImageV1Error) and not is_lost(self._error)
-        return answered or self._data is not None or image.status != "active"
+        return answered or self._data is not None or image.status != ACTIVE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import ACTIVE, ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, FileFailed, InvalidInput, TransferStopped
 from osc_image_v1.text import printable
@@ -265,6 +265,6 @@ def is_as_sent(image: ImageDetail, data: Sending) -> bool:
     :param image: the image
     :param data: what was sent
     """
-    if image.status != "active" or data.md5 is None or image.size != data.sent:
+    if image.status != ACTIVE or data.md5 is None or image.size != data.sent:
         return False
     return image.checksum is None or image.checksum.lower() == data.md5

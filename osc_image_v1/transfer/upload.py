@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields, amazon_pair, check_formats
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import PASSING, ImageDetail
+from osc_image_v1.api.models import ACTIVE, KILLED, PASSING, QUEUED, SAVING, ImageDetail
 from osc_image_v1.api.outcomes import (
     PATIENCE,
     SHORT_PATIENCE,
@@ -164,7 +164,7 @@ def upload_data(
         image = settle(error, lambda: _stored(client, image_id, data))
     finally:
         data.close()
-    if image.status == "saving":
+    if image.status == SAVING:
         taken = ImageV1Error(f"The service has taken the data of image {printable(image_id)}")
         image = settle(taken, lambda: _stored(client, image_id, data))
     _compare(image, data)
@@ -178,15 +178,15 @@ def _stored(client: ImageClient, image_id: str, data: Sending) -> Verdict[ImageD
     except ImageNotFound as error:
         return NotDone(error)
     state = f"image {printable(image_id)} is {printable(str(image.status))}"
-    if image.status == "queued":
+    if image.status == QUEUED:
         return Passing(state, SHORT_PATIENCE, NotDone())
-    if image.status == "saving":
+    if image.status == SAVING:
         return Passing(state, min(PATIENCE + data.sent // _STORED_A_SECOND, _LONGEST_PATIENCE))
-    return Done(image) if image.status == "active" else NotDone()
+    return Done(image) if image.status == ACTIVE else NotDone()
 
 
 def _compare(image: ImageDetail, data: Sending) -> None:
-    if image.status != "active":
+    if image.status != ACTIVE:
         raise ContentMismatch(
             f"The service has the data of image {printable(image.id)}, but the image is "
             f"{printable(str(image.status))}, not active"
@@ -216,7 +216,7 @@ def wait_until_active(client: ImageClient, image_id: str, timeout: float) -> Ima
     pause = _FIRST_POLL
     while True:
         image = client.get(image_id)
-        if image.status == "active":
+        if image.status == ACTIVE:
             return image
         status = printable(str(image.status))
         if image.status not in PASSING:
@@ -253,7 +253,7 @@ def fill_image(
     :raises ContentMismatch: if the service has stored other data
     :raises ImageV1Error: what made it fail, with what has become of the image in its text
     """
-    if image.status != "queued":
+    if image.status != QUEUED:
         raise InvalidInput(
             f"Image {printable(image.id)} is {printable(str(image.status))}: only a queued image "
             "takes data; nothing was changed"
@@ -308,7 +308,7 @@ def check_pair(image: ImageDetail, fields: ImageFields) -> None:
 def _state(image: ImageDetail) -> str:
     """Say, as the end of a sentence, what has become of an image that was to get data."""
     shown, status = printable(image.id), printable(str(image.status))
-    if status == "killed":
+    if status == KILLED:
         return (
             f"; image {shown} is killed now and takes no more data: remove it with "
             f"'openstack image v1 delete {shown}' and create it anew"
