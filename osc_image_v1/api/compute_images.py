@@ -32,7 +32,7 @@ from osc_image_v1.api.outcomes import (
     take_empty,
     take_json,
 )
-from osc_image_v1.api.paging import PageGuard, found_on, one_of, records_of
+from osc_image_v1.api.paging import PageGuard, found_by_id, found_on, one_of, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, ids_like
 from osc_image_v1.api.records import Record, int_or_none, mapping
 from osc_image_v1.exceptions import (
@@ -164,10 +164,7 @@ class ComputeImageClient:
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         """
-        for image_id in ids_like(text):
-            with contextlib.suppress(ImageNotFound):
-                return self.get(image_id)
-        return None
+        return found_by_id(self.get, *ids_like(text))
 
     def find(self, name_or_id: str) -> ComputeImage:
         """Return an image by its ID or name.

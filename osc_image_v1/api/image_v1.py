@@ -5,7 +5,6 @@ https://docs.openstack.org/api-ref/image/v1/
 
 from __future__ import annotations
 
-import contextlib
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator
@@ -42,7 +41,7 @@ from osc_image_v1.api.outcomes import (
     take_empty,
     take_json,
 )
-from osc_image_v1.api.paging import ImageLists, found_on, one_of
+from osc_image_v1.api.paging import ImageLists, found_by_id, found_on, one_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
 from osc_image_v1.api.records import Record, mapping
 from osc_image_v1.api.unset import remove_by_v1, remove_by_v2, v2_shows
@@ -205,10 +204,7 @@ class ImageClient:
         :raises HttpError: for an error status
         :raises ConnectionFailed: if there is no answer
         """
-        for image_id in ids_like(text):
-            with contextlib.suppress(ImageNotFound):
-                return self.get(image_id)
-        return None
+        return found_by_id(self.get, *ids_like(text))
 
     def _listed(self, image_id: str, action: str) -> Record | None:
         """Return the record that lists have of an image."""

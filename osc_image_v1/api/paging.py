@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.models import ImageDetail
@@ -35,6 +35,8 @@ from osc_image_v1.exceptions import (
 from osc_image_v1.text import printable
 
 LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 # How many images of one name an error names.
 _MOST_CANDIDATES = 20
@@ -181,6 +183,18 @@ def found_on(pages: Iterable[list[Record]], guard: PageGuard, action: str) -> li
             "The service ignores the marker: only its first %d images were looked at", guard.seen
         )
     return found
+
+
+def found_by_id(get: Callable[[str], _T], *ids: str) -> _T | None:
+    """Return the first image that there is, None where there is none.
+
+    :param get: returns an image by its ID, or raises ImageNotFound
+    :param ids: the IDs that it may have
+    """
+    for image_id in ids:
+        with contextlib.suppress(ImageNotFound):
+            return get(image_id)
+    return None
 
 
 def one_of(name_or_id: str, found: list[Record]) -> Record:

@@ -13,7 +13,6 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.images import Images, Outcome, ProjectName, data_size
 from osc_image_v1.exceptions import FileFailed
-from osc_image_v1.transfer.deletions import record_of
 from osc_image_v1.transfer.files import file_errors, make_directory, shown
 from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
@@ -223,20 +222,3 @@ class Export:
 def _batches(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
     for start in range(0, len(entries), _ANNOUNCED_AT_ONCE):
         yield entries[start : start + _ANNOUNCED_AT_ONCE]
-
-
-def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:
-    """Yield the records of images by their names or IDs, as a list has them.
-
-    :param client: the service
-    :param names_or_ids: a UUID or number is looked up as an ID first
-    :raises ImageNotFound: if there is no such image, or this user may not see it
-    :raises AmbiguousName: if several images have the name
-    :raises ImageV1Error: if the service cannot be asked
-    """
-    for name_or_id in names_or_ids:
-        image = client.by_id(name_or_id)
-        if image is None:
-            yield client.record_by_name(name_or_id)
-        else:
-            yield record_of(client, image)

@@ -153,8 +153,8 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     :raises InvalidInput: if there are both names and filters
     """
     from osc_image_v1.api.queries import ImageQuery
-    from osc_image_v1.archive.export import named_records
     from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.transfer.listed import named_records
 
     query = query_of(parsed_args, manager)
     if parsed_args.images:

@@ -13,6 +13,7 @@ from pathlib import Path
 from osc_image_v1.api.data import CHUNK_SIZE
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
@@ -130,10 +131,7 @@ class ServiceSource(Source):
 
     def image(self, image_id: str) -> ImageDetail | None:
         """Return an image of the service."""
-        try:
-            return self._client.get(image_id)
-        except ImageNotFound:
-            return None
+        return found_by_id(self._client.get, image_id)
 
 
 class _InService(Original):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ACTIVE, DEACTIVATED, ImageDetail, Member
+from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
@@ -67,10 +68,8 @@ class V1Target(Target):
 
     def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
-        try:
-            return _found_in_v1(self.client.get(image_id))
-        except ImageNotFound:
-            return None
+        image = found_by_id(self.client.get, image_id)
+        return None if image is None else _found_in_v1(image)
 
     def everything(self) -> Iterator[TargetImage]:
         """Yield all images that the target has, as far as this user may see them."""

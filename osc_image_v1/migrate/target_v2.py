@@ -8,8 +8,9 @@ from typing import Any
 
 from osc_image_v1.api.image_v2 import ImageV2Client, path_to, properties_of
 from osc_image_v1.api.models import ACTIVE, DEACTIVATED
+from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
-from osc_image_v1.exceptions import Conflict, ImageNotFound, NotFound
+from osc_image_v1.exceptions import Conflict, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, TargetImage
 from osc_image_v1.migrate.services import MOST_PROPERTIES
@@ -56,10 +57,8 @@ class V2Target(Target):
 
     def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
-        try:
-            return self.found(self.client.get(image_id))
-        except ImageNotFound:
-            return None
+        record = found_by_id(self.client.get, image_id)
+        return None if record is None else self.found(record)
 
     def everything(self) -> Iterator[TargetImage]:
         """Yield all images that the target has, as far as this user may see them."""

@@ -18,6 +18,7 @@ from osc_image_v1.api.models import (
     ComputeImage,
     ImageDetail,
 )
+from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
@@ -111,10 +112,8 @@ class ComputePeer(Peer):
 
     def find(self, image: ImageDetail) -> PeerImage | None:
         """Return an image."""
-        try:
-            return _other_of_compute(self._client.get(image.id))
-        except ImageNotFound:
-            return None
+        found = found_by_id(self._client.get, image.id)
+        return None if found is None else _other_of_compute(found)
 
 
 def _other_of_compute(image: ComputeImage) -> PeerImage:
@@ -151,10 +150,8 @@ class V2Peer(Peer):
 
     def find(self, image: ImageDetail) -> PeerImage | None:
         """Return an image."""
-        try:
-            return _other_of_v2(self._client.get(image.id))
-        except ImageNotFound:
-            return None
+        found = found_by_id(self._client.get, image.id)
+        return None if found is None else _other_of_v2(found)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
         """Return whom an image is shared with."""
@@ -269,12 +266,11 @@ class CloudPeer(Peer):
         return same_id if found is None else self._get(found.image_id)
 
     def _get(self, image_id: str) -> PeerImage | None:
-        try:
-            if isinstance(self._client, ImageV2Client):
-                return _other_of_v2(self._client.get(image_id))
-            return _other_of_v1(self._client.get(image_id))
-        except ImageNotFound:
-            return None
+        if isinstance(self._client, ImageV2Client):
+            record = found_by_id(self._client.get, image_id)
+            return None if record is None else _other_of_v2(record)
+        image = found_by_id(self._client.get, image_id)
+        return None if image is None else _other_of_v1(image)
 
     def _other(self, record: Record) -> PeerImage:
         if isinstance(self._client, ImageV2Client):

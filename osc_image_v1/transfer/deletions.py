@@ -7,13 +7,13 @@ that fails. Until then nobody knows whether there will be data.
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import GONE, ImageDetail
-from osc_image_v1.api.records import Record, format_time
+from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageHasNoData, ImageNotFound, TransferStopped
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.listed import record_of
 
 # Seconds between looks at what becomes of an image.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -50,17 +50,3 @@ def settled(client: ImageClient, record: Record, stop: threading.Event) -> Recor
         f"Image {printable(image.id)} is being deleted just now, and its data may stay: run the "
         "same command again later"
     )
-
-
-def record_of(client: ImageClient, image: ImageDetail) -> Record:
-    """Return the record of an image, as a list has it unless none has it (community images)."""
-    try:
-        return client.exact_record(image)
-    except ImageNotFound:
-        fields = {name: getattr(image, name) for name in image.__dataclass_fields__}
-        extra = fields.pop("extra")
-        record: Record = {**fields, **extra}
-        for name, value in record.items():
-            if isinstance(value, datetime):
-                record[name] = format_time(value)
-        return {**record, "properties": dict(image.properties)}

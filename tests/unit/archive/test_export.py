@@ -21,16 +21,14 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import Member
 from osc_image_v1.archive import export as module
 from osc_image_v1.archive.archive import Archive, ManifestWriter
-from osc_image_v1.archive.export import Export, Summary, named_records
+from osc_image_v1.archive.export import Export, Summary
 from osc_image_v1.archive.images import Images
 from osc_image_v1.archive.manifest import StoredData, image_line
 from osc_image_v1.cli.export import ExportImage
 from osc_image_v1.cli.projects import ProjectNames
 from osc_image_v1.exceptions import (
-    AmbiguousName,
     BadManifest,
     FileFailed,
-    ImageNotFound,
     ImageV1Error,
     InvalidInput,
     TransferStopped,
@@ -692,32 +690,6 @@ def test_ids_never_become_paths(store: Store, tmp_path: Path, directory: Path, r
     files = sorted({path.name for path in directory.iterdir()} - {"manifest.jsonl"})
     assert len(files) == len(IDS)
     assert all(file.startswith("id-") for file in files)
-
-
-def test_named_images(store: Store, client: ImageClient) -> None:
-    one = store.add(1)
-    store.add(2, name="two")
-    # A name can look like an ID.
-    store.add(3, name=image_id(77))
-    records = named_records(client, [one, "two", image_id(77)])
-    assert [record["id"] for record in records] == [one, image_id(2), image_id(3)]
-    with pytest.raises(ImageNotFound):
-        list(named_records(client, ["nothing"]))
-    store.add(4, name="two")
-    with pytest.raises(AmbiguousName):
-        list(named_records(client, ["two"]))
-
-
-def test_a_named_image_that_no_list_has(store: Store, client: ImageClient) -> None:
-    one = store.add(1)
-    record = next(named_records(client, [one]))
-    assert record == store.records[one]
-    store.unlisted.add(one)
-    assert next(named_records(client, [one])) == {
-        **record,
-        "created_at": "2026-11-22T13:32:06.003166Z",
-        "updated_at": "2026-11-22T13:32:07Z",
-    }
 
 
 @pytest.fixture

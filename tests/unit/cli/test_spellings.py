@@ -10,10 +10,10 @@ import pytest
 import requests_mock as rm
 
 from osc_image_v1.api.queries import ids_like
-from osc_image_v1.archive.export import named_records
 from osc_image_v1.cli.compute_image import DeleteComputeImage, ListComputeImage, ShowComputeImage
 from osc_image_v1.cli.image import ListImage, ShowImage
 from osc_image_v1.cli.image_write import DeleteImage, SetImage
+from osc_image_v1.transfer.listed import named_records
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, ListService, Shell, detail, params_of
 
 LOWER = "9137e9cc-c0aa-4faf-a056-3df6f3245fdc"
