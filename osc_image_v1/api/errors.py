@@ -126,7 +126,7 @@ def said_of(body: bytes, status: int, headers: Mapping[str, str], request_id: st
     """
     kind = headers.get("Content-Type", "")
     if request_id is None and status >= HTTPStatus.BAD_REQUEST:
-        in_front = told_by_front_end(body, kind, status, headers)
+        in_front = _told_by_front_end(body, kind, status, headers)
         if in_front is not None:
             return in_front
     said = explanation(body, kind, status)
@@ -197,16 +197,10 @@ _HINTS: Mapping[int, tuple[str, Mapping[str, str]]] = {
 _NO_GATEWAY = (502, 504)
 
 
-def told_by_front_end(
+def _told_by_front_end(
     body: bytes, content_type: str, status: int, headers: Mapping[str, str]
 ) -> str | None:
-    """Return what a front end said and what to look at, None where the service itself spoke.
-
-    :param body: the body of an answer without a request ID, or the beginning of it
-    :param content_type: the answer's Content-Type
-    :param status: the HTTP status
-    :param headers: the answer's headers
-    """
+    """Return what a front end said and what to look at, None where the service itself spoke."""
     text = body.decode("utf-8", "replace")
     name = _name(text, headers)
     if name is None and status not in _NO_GATEWAY:

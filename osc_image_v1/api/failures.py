@@ -23,7 +23,7 @@ from osc_image_v1.exceptions import (
 from osc_image_v1.text import printable, without_secrets
 
 # The errors of a connection; requests' own are OSErrors.
-NETWORK = (
+_NETWORK = (
     OSError,
     http.client.HTTPException,
     urllib3.exceptions.HTTPError,
@@ -81,7 +81,7 @@ class translated:  # noqa: N801 (reads as a statement)
         if isinstance(error, OSError) and (file := _MISSING_FILE.search(str(error))):
             path = printable(file[1])
             raise InvalidInput(f"{self._action}: there is no file {path} of certificates; {_FILES}")
-        if isinstance(error, NETWORK):
+        if isinstance(error, _NETWORK):
             raise ConnectionFailed(f"{self._action}: {self._silence(error)}") from error
         if isinstance(error, ValueError):
             # requests reads a redirect's target even where it is not to follow it.
@@ -159,7 +159,7 @@ def reason(error: BaseException) -> str:
     for _ in range(10):
         below = inner.__cause__ or inner.__context__
         # The errors that lead on are the network's; urllib3 1 also tries what older Pythons lack.
-        if not isinstance(below, NETWORK) or below is inner:
+        if not isinstance(below, _NETWORK) or below is inner:
             break
         inner = below
     text = (isinstance(inner, OSError) and inner.strerror) or str(inner)

@@ -24,7 +24,7 @@ from osc_image_v1.exceptions import InvalidInput, NotStored
 from osc_image_v1.text import printable, without_secrets
 
 #: Formats of the Amazon kind: container and disk format must be the same one.
-AMAZON_FORMATS = ("ami", "aki", "ari")
+_AMAZON_FORMATS = ("ami", "aki", "ari")
 
 # As the service has them by default.
 _LONGEST_NAME = 255
@@ -132,7 +132,7 @@ def amazon_pair(disk: str | None, container: str | None) -> tuple[str | None, st
     :param container: the container format
     :raises InvalidInput: if they do not go together
     """
-    chosen = next((kind for kind in (disk, container) if kind in AMAZON_FORMATS), None)
+    chosen = next((kind for kind in (disk, container) if kind in _AMAZON_FORMATS), None)
     if chosen is None:
         return disk, container
     if disk not in (None, chosen) or container not in (None, chosen):

@@ -276,10 +276,10 @@ def take_empty(http: ServiceClient, response: requests.Response, action: str) ->
     """
     with response:
         beginning = next(http.iter_body(response, action, _PEEK), b"")
-    if has_request_id(response):
+    if _has_request_id(response):
         return
     if beginning.strip():
-        raise foreign_answer(response, action)
+        raise _foreign_answer(response, action)
     raise ForeignAnswer(
         f"{action}: the answer has no request ID, so it may not be the service's (HTTP "
         f"{response.status_code})"
@@ -313,34 +313,24 @@ def take_json(
         found, lacking = None, no_json or lacking
     if found is not None:
         return found
-    if not is_own(response):
-        raise foreign_answer(response, action)
+    if not _is_own(response):
+        raise _foreign_answer(response, action)
     raise ForeignAnswer(f"{action}: {lacking}")
 
 
-def is_own(response: requests.Response) -> bool:
-    """Tell whether an answer is the service's own by its headers: JSON, or with a request ID.
-
-    :param response: the answer
-    """
-    return has_request_id(response) or "json" in response.headers.get("Content-Type", "")
+def _is_own(response: requests.Response) -> bool:
+    """Tell whether an answer is the service's own by its headers: JSON, or with a request ID."""
+    return _has_request_id(response) or "json" in response.headers.get("Content-Type", "")
 
 
-def has_request_id(response: requests.Response) -> bool:
-    """Tell whether an answer has the service's ID of the request, which no front end gives.
-
-    :param response: the answer
-    """
+def _has_request_id(response: requests.Response) -> bool:
+    """Tell whether an answer has the service's ID of the request, which no front end gives."""
     headers = response.headers
     return "X-Openstack-Request-Id" in headers or "X-Compute-Request-Id" in headers
 
 
-def foreign_answer(response: requests.Response, action: str) -> ForeignAnswer:
-    """Return the error for an answer that is none of the API, whatever its status says.
-
-    :param response: the answer
-    :param action: what was being done, as the beginning of an error's sentence
-    """
+def _foreign_answer(response: requests.Response, action: str) -> ForeignAnswer:
+    """Return the error for an answer that is none of the API, whatever its status says."""
     kind = printable(response.headers.get("Content-Type", "no type"))[:100]
     return ForeignAnswer(
         f"{action}: the answer is not the service's but a page of something in front of it (HTTP "
@@ -395,24 +385,17 @@ class Deletion:
         return NotDone()
 
 
-def delete(
-    send: Callable[[], None],
-    look: Deletion,
-    *,
-    unknown: str = "",
-    stop: threading.Event | None = None,
-) -> None:
+def delete(send: Callable[[], None], look: Deletion, *, unknown: str = "") -> None:
     """Delete an image; where the answer is lost, go by a look.
 
     :param send: sends the request
     :param look: what has become of it
     :param unknown: what to do where nobody can tell, as the end of a sentence
-    :param stop: ends the waiting when it is set
     :raises ImageV1Error: see :func:`carry_out`; a service that failed at it may have removed a part
         of the data
     """
     try:
-        carry_out(send, look, unknown=unknown, stop=stop)
+        carry_out(send, look, unknown=unknown)
     except ServerError as error:
         if not isinstance(error, GatewayError) and error.status == 500:
             error.args = (f"{error}; {_GONE_IN_PART}",)

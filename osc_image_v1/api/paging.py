@@ -230,7 +230,7 @@ TELLING = 20
 Rank = tuple[bool, Any]
 
 
-class OtherRank(Exception):
+class _OtherRank(Exception):
     """The marker stands elsewhere in the order than was said."""
 
 
@@ -242,24 +242,16 @@ def is_sorted_here(query: ImageQuery) -> bool:
     return query.sort_key in _NULLABLE
 
 
-def is_in_order(page: list[Record], query: ImageQuery) -> bool:
-    """Tell whether a service has sorted a page by ID, where it was asked to.
-
-    :param page: the first page as the service sent it
-    :param query: what is listed
-    """
+def _is_in_order(page: list[Record], query: ImageQuery) -> bool:
+    """Tell whether a service has sorted its first page by ID, where it was asked to."""
     if query.sort_key != "id":
         return True
     ids = [record["id"] for record in page]
     return ids == sorted(ids, reverse=query.sort_dir == "desc")
 
 
-def rank_of(query: ImageQuery, value: Any) -> Rank:
-    """Return where an image stands.
-
-    :param query: what is listed
-    :param value: its value of the field that is sorted by
-    """
+def _rank_of(query: ImageQuery, value: Any) -> Rank:
+    """Return where an image with a value stands."""
     number = query.sort_key == "size"
     known = int_or_none(value) if number else text_or_none(value)
     return known is not None, known if known is not None else (0 if number else "")
@@ -280,7 +272,7 @@ def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Re
     return _paged(ordered[start:end], query.page_size)
 
 
-def best_in_order(
+def _best_in_order(
     pages: Iterable[list[Record]], query: ImageQuery, marker: Rank | None = None
 ) -> Iterator[list[Record]]:
     """Yield the first images of the order that a query asks for; no others are kept in memory.
@@ -288,8 +280,6 @@ def best_in_order(
     :param pages: all that the query lists, page by page, newest first
     :param query: what is listed, with a limit
     :param marker: where the query's marker stands, if it has one
-    :raises OtherRank: if the marker stands elsewhere
-    :raises ImageNotFound: if the marker is not among the records
     """
     records = itertools.chain.from_iterable(pages)
     # What is equal stands in the order of its making.
@@ -313,7 +303,7 @@ def _beyond(
         rank = place[:2]
         if record["id"] == query.marker:
             if rank != marker:
-                raise OtherRank
+                raise _OtherRank
             is_seen = True
         elif rank == marker:
             # They come newest first.
@@ -326,7 +316,7 @@ def _beyond(
 
 
 def _rank(query: ImageQuery, record: Record) -> Rank:
-    return rank_of(query, record.get(str(query.sort_key)))
+    return _rank_of(query, record.get(str(query.sort_key)))
 
 
 def _paged(records: list[Record], size: int) -> Iterator[list[Record]]:
@@ -453,7 +443,7 @@ class ImageLists:
         """
         if not is_sorted_here(query):
             pager, first = self.begun(query, detail, action)
-            if is_in_order(first, query) and self._keeps_order(first, query, detail, action):
+            if _is_in_order(first, query) and self._keeps_order(first, query, detail, action):
                 yield from pager.follow(first)
                 return
         yield from self._sorted(query, detail, action)
@@ -465,7 +455,7 @@ class ImageLists:
         if query.sort_key != "id" or query.marker is None or len(page) >= TELLING:
             return True
         beginning = replace(query, marker=None, limit=TELLING)
-        return is_in_order(self.begun(beginning, detail, action)[1], query)
+        return _is_in_order(self.begun(beginning, detail, action)[1], query)
 
     def _sorted(self, query: ImageQuery, detail: bool, action: str) -> Iterator[list[Record]]:
         """Return the pages of a list that is sorted here."""
@@ -478,7 +468,7 @@ class ImageLists:
             page_size=MAX_PAGE_SIZE,
         )
         if query.limit is not None:
-            with contextlib.suppress(OtherRank):
+            with contextlib.suppress(_OtherRank):
                 return self._best(query, whole, detail, action)
         records = [record for page in self.pages(whole, detail, action) for record in page]
         return pages_in_order(records, query)
@@ -488,7 +478,7 @@ class ImageLists:
     ) -> Iterator[list[Record]]:
         """Return the first images of a list that is sorted here, with no others in memory."""
         if query.marker is None:
-            return best_in_order(self._largest(query, whole, detail, action), query)
+            return _best_in_order(self._largest(query, whole, detail, action), query)
         pages = self.pages(whole, detail, action)
         first = next(pages, [])
         key = str(query.sort_key)
@@ -497,9 +487,9 @@ class ImageLists:
             values = [query.marker if key == "id" else getattr(self._get(query.marker), key)]
             if values[0] in (None, ""):
                 # Headers do not tell the one from the other.
-                raise OtherRank
-        marker = rank_of(query, values[0] if values else None)
-        return best_in_order(itertools.chain([first], pages), query, marker)
+                raise _OtherRank
+        marker = _rank_of(query, values[0] if values else None)
+        return _best_in_order(itertools.chain([first], pages), query, marker)
 
     def _largest(
         self, query: ImageQuery, whole: ImageQuery, detail: bool, action: str

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from osc_image_v1.api import filters
-from osc_image_v1.api.filters import Check, Predicate
+from osc_image_v1.api.filters import Check
 from osc_image_v1.api.models import (
     ACTIVE,
     DEACTIVATED,
@@ -186,11 +186,6 @@ class ImageQuery:
         return any(key not in _BRIEF_FIELDS for key, _predicate in self.checks())
 
     @property
-    def fits_one_page(self) -> bool:
-        """Whether the limit is no more than one request may ask for."""
-        return self.limit is not None and self.limit <= self.page_size
-
-    @property
     def has_delicate_text(self) -> bool:
         """Whether text beyond ASCII is sent, which Glance on Python 2 answers with a 500."""
         return not all(key.isascii() and text.isascii() for key, text in self._texts().items())
@@ -278,10 +273,6 @@ class ImageQuery:
             checks.append(filters.changed_after(times, self.changes_since))
         properties = self.properties.items()
         return checks + [filters.property_is("properties", *item) for item in properties]
-
-    def predicate(self) -> Predicate | None:
-        """Return what a record must pass, None where there is no filter."""
-        return filters.all_of(self.checks())
 
     def narrows_here(self, texts: bool = True) -> bool:
         """Tell whether there is a filter that no service applies, or none that is right.
@@ -381,10 +372,6 @@ class ComputeImageQuery:
             times = ("updated", "created")
             checks.append(filters.changed_after(times, self.changes_since, or_then=True))
         return checks + [filters.property_is("metadata", *item) for item in self.properties.items()]
-
-    def predicate(self) -> Predicate | None:
-        """Return what a record must pass, None where there is no filter."""
-        return filters.all_of(self.checks())
 
     def narrows_here(self) -> bool:
         """Tell whether a page may lose rows to filters that the service does not apply."""

@@ -51,7 +51,7 @@ _CUT = BadManifest(
 _Rank = tuple[bool, datetime]
 
 #: Is told the manifest, the number of the line and what is wrong with it.
-OnDamage = Callable[[Path, int, BadManifest], object]
+_OnDamage = Callable[[Path, int, BadManifest], object]
 
 
 def manifest_name(shard: Shard) -> str:
@@ -102,7 +102,7 @@ class Archive:
     :raises BadManifest: if a manifest is damaged
     """
 
-    def __init__(self, directory: Path, on_damage: OnDamage | None = None) -> None:
+    def __init__(self, directory: Path, on_damage: _OnDamage | None = None) -> None:
         self.directory = directory
         self._on_damage = on_damage
         with file_errors("read", directory):

@@ -104,11 +104,6 @@ class ExportedImage:
         return text_or_none(self.record.get("name"))
 
     @property
-    def checksum(self) -> str | None:
-        """Checksum of the data as the service has it, mostly MD5; None where it has none."""
-        return text_or_none(self.record.get("checksum"))
-
-    @property
     def file(self) -> str:
         """The name of the file that has the image's data, if there is data."""
         return file_name(self.id)

@@ -20,10 +20,10 @@ from typing import Any, Literal, NamedTuple
 from osc_image_v1.text import printable
 
 #: Turns a record's value into a cell.
-Render = Callable[[Any], Any]
+_Render = Callable[[Any], Any]
 
 #: Reads the cells of a column.
-Reader = Callable[[Sequence[Any]], Sequence[Any]]
+_Reader = Callable[[Sequence[Any]], Sequence[Any]]
 
 #: What a field holds, where a service may write it otherwise, or people may want it otherwise.
 Kind = Literal["any", "text", "number", "size", "flag", "object", "properties"]
@@ -33,8 +33,8 @@ Table = tuple[tuple[str, ...], Iterator[Sequence[Any]]]
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
 #: Formats whose values are types, and formats whose values are exact text.
-TYPED = frozenset(("json", "yaml"))
-EXACT = frozenset(("csv", "value", "shell"))
+_TYPED = frozenset(("json", "yaml"))
+_EXACT = frozenset(("csv", "value", "shell"))
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 
@@ -51,7 +51,7 @@ class Column(NamedTuple):
 
     title: str
     field: str
-    render: Render | None = None
+    render: _Render | None = None
     kind: Kind = "any"
     shown: str = ""
 
@@ -188,13 +188,13 @@ def _quoted(value: Any) -> str:
 
 
 def _render(
-    render: Render | None, is_size: bool, output_format: str, human_readable: bool
-) -> Render | None:
+    render: _Render | None, is_size: bool, output_format: str, human_readable: bool
+) -> _Render | None:
     """Return how a field becomes a cell of an output format, None where it is one already."""
     first = human_size if human_readable and is_size else render
-    if output_format in TYPED:
+    if output_format in _TYPED:
         return first
-    if output_format in EXACT:
+    if output_format in _EXACT:
         return as_json if first is None else first
     return for_table if first is None else lambda value: for_table(first(value))
 
@@ -204,7 +204,7 @@ def _rows(
     table: Sequence[Column],
     output_format: str,
     human_readable: bool,
-    read_by: Mapping[str, Reader],
+    read_by: Mapping[str, _Reader],
 ) -> Iterator[Sequence[Any]]:
     """Return a row for each record of each page; a field that a record lacks is None.
 
@@ -277,7 +277,7 @@ def tabled(
 
 
 @functools.cache
-def _readers() -> dict[str, Reader]:
+def _readers() -> dict[str, _Reader]:
     """Return what gives columns the types that the models have, by what they hold.
 
     Services write numbers and booleans as text too, and ``"False"`` is true in a script. To read
@@ -286,7 +286,7 @@ def _readers() -> dict[str, Reader]:
     """
     from osc_image_v1.api.records import bool_or_none, int_or_none, mapping, text_or_none
 
-    def of_type(right: type, read: Callable[[Any], Any]) -> Reader:
+    def of_type(right: type, read: Callable[[Any], Any]) -> _Reader:
         types = frozenset((right, type(None)))
         return lambda cells: cells if types.issuperset(map(type, cells)) else list(map(read, cells))
 
@@ -311,16 +311,16 @@ def _readers() -> dict[str, Reader]:
     }
 
 
-def shown(values: Mapping[str, Any], output_format: str, human_readable: bool = False) -> Shown:
-    """Return column names and cells of one image.
+def shown(values: Mapping[str, Any], parsed_args: argparse.Namespace) -> Shown:
+    """Return names and cells of one thing.
 
     :param values: what is shown, in order
-    :param output_format: the name of cliff's formatter
-    :param human_readable: whether sizes have units
+    :param parsed_args: with the name of cliff's formatter, and whether sizes have units
     """
+    output_format = parsed_args.formatter
     cells = []
     for name, value in values.items():
-        render = _render(None, name in _SIZES, output_format, human_readable)
+        render = _render(None, name in _SIZES, output_format, parsed_args.human_readable)
         cells.append(value if render is None else render(value))
     # Fields that are not known here have the names that the service gives them.
     names = tuple(values) if output_format != "table" else tuple(map(printable, values))

@@ -60,30 +60,12 @@ class CompareImage(base.Lister):
             type=_peer,
             help=_("What to compare with: %s") % _PEERS,
         )
-        parser.add_argument(
-            "--target",
-            metavar="<version>",
-            choices=("v2", "v1"),
-            default="v2",
-            help=_("Image API of the other cloud: v2 (default) or v1"),
-        )
-        parser.add_argument(
-            "--project-map",
-            metavar="<file>",
-            type=options.not_empty,
-            help=_("File that says which project here is which in the other cloud, as for copy"),
-        )
-        parser.add_argument(
-            "--keep-project-ids",
-            action="store_true",
-            help=_("Projects that are not in the map have the same IDs in the other cloud"),
-        )
-        parser.add_argument(
-            "--visibility",
-            dest="new_visibility",
-            metavar="<visibility>",
-            choices=("public", "private", "shared", "community"),
-            help=_("Visibility that all images were given in the other cloud, as for copy"),
+        options.add_target(parser, _("Image API of the other cloud: v2 (default) or v1"))
+        options.add_changes(
+            parser,
+            _("File that says which project here is which in the other cloud, as for copy"),
+            _("Projects that are not in the map have the same IDs in the other cloud"),
+            _("Visibility that all images were given in the other cloud, as for copy"),
         )
         parser.add_argument(
             "--members",

@@ -7,6 +7,12 @@ import argparse
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
+# Options that a query has fields for, by the same names.
+_FILTERS = (
+    "name status server image_type min_disk min_ram properties changes_since marker limit "
+    "page_size".split()
+)
+
 
 class ListComputeImage(base.Lister):
     _description = _("List images as the Compute service reports them")
@@ -64,19 +70,7 @@ class ListComputeImage(base.Lister):
         from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import compute_image_client
 
-        query = ComputeImageQuery(
-            name=parsed_args.name,
-            status=parsed_args.status,
-            server=parsed_args.server,
-            image_type=parsed_args.image_type,
-            min_disk=parsed_args.min_disk,
-            min_ram=parsed_args.min_ram,
-            properties=parsed_args.properties,
-            changes_since=parsed_args.changes_since,
-            marker=parsed_args.marker,
-            limit=parsed_args.limit,
-            page_size=parsed_args.page_size,
-        )
+        query = ComputeImageQuery(**{name: getattr(parsed_args, name) for name in _FILTERS})
         identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
@@ -100,11 +94,7 @@ class ShowComputeImage(base.ShowOne):
         from osc_image_v1.cli.clients import compute_image_client
 
         image = compute_image_client(self.app.client_manager).find(parsed_args.image)
-        return columns.shown(
-            columns.fields_of(image),
-            parsed_args.formatter,
-            parsed_args.human_readable,
-        )
+        return columns.shown(columns.fields_of(image), parsed_args)
 
 
 class DeleteComputeImage(base.Command):

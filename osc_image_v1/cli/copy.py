@@ -27,18 +27,9 @@ _COLUMNS = (
 _MAPPED = "--project-map or --keep-project-ids"
 
 
-def add_plan(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how images are written into a service.
-
-    :param parser: a command's parser
-    """
-    parser.add_argument(
-        "--target",
-        metavar="<version>",
-        choices=("v2", "v1"),
-        default="v2",
-        help=_("Image API to write with: v2 (default) or v1"),
-    )
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how images are written into a service."""
+    options.add_target(parser, _("Image API to write with: v2 (default) or v1"))
     parser.add_argument(
         "--new-ids",
         action="store_true",
@@ -47,29 +38,17 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
             "which this command finds it when it is run again"
         ),
     )
-    parser.add_argument(
-        "--project-map",
-        metavar="<file>",
-        type=options.not_empty,
-        help=_(
+    options.add_changes(
+        parser,
+        _(
             "File that says which project here is which there, by name or ID: lines 'old,new', or "
             "YAML 'old: new' in a file whose name ends in .yaml"
         ),
-    )
-    parser.add_argument(
-        "--keep-project-ids",
-        action="store_true",
-        help=_(
+        _(
             "Projects that are not in the map have the same IDs there (default where both clouds "
             "have the same Identity service)"
         ),
-    )
-    parser.add_argument(
-        "--visibility",
-        dest="new_visibility",
-        metavar="<visibility>",
-        choices=("public", "private", "shared", "community"),
-        help=_(
+        _(
             "Make all images public, private, shared or community there (default: as they are "
             "here; shared where they have members)"
         ),
@@ -81,33 +60,26 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
-    """Add the options that say how the work is done.
-
-    :param parser: a command's parser
-    :param parallel: what is done at a time
-    """
+def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
+    """Add the options that say how the work is done."""
     options.add_parallel(parser, parallel)
     options.add_shard(parser)
     parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
     options.add_human_readable(parser)
 
 
-def plan_of(
+def _plan_of(
     parsed_args: argparse.Namespace,
     manager: Any,
     projects: Mapping[str, str],
     keep: bool,
     cloud: str | None = None,
 ) -> Any:
-    """Return how images are to be written.
+    """Return how images are to be written; refuse to make such as would belong to nobody.
 
-    :param parsed_args: what :func:`add_plan` took
-    :param manager: a client manager of the cloud that they go to
     :param projects: IDs of projects, there by the ID that they have here
     :param keep: whether projects that are not among these have the same IDs there
-    :param cloud: the name of the cloud, if it is not the shell's own
-    :raises InvalidInput: if images would belong to nobody
+    :param cloud: the name of the cloud that they go to, if it is not the shell's own
     """
     from osc_image_v1.cli import identity
     from osc_image_v1.migrate.drafts import Plan
@@ -137,7 +109,7 @@ class OutcomeLister(base.Lister):
         :param target: what they are written into
         :param plan: how they are written
         :param records: those of the images
-        :param parsed_args: what :func:`add_how` took
+        :param parsed_args: how the work is done
         """
         from osc_image_v1.migrate.job import Job
 
@@ -201,9 +173,9 @@ class CopyImage(OutcomeLister):
             type=options.not_empty,
             help=_("Cloud of clouds.yaml to copy to"),
         )
-        add_plan(parser)
+        _add_plan(parser)
         image.add_filters(parser)
-        add_how(parser, _("Copy this many images at a time (default: 4)"))
+        _add_how(parser, _("Copy this many images at a time (default: 4)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
@@ -214,7 +186,7 @@ class CopyImage(OutcomeLister):
         manager = self.app.client_manager
         records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
-        plan = plan_of(parsed_args, cloud, *mapped(parsed_args, manager, cloud), cloud.name)
+        plan = _plan_of(parsed_args, cloud, *mapped(parsed_args, manager, cloud), cloud.name)
         target = image_target(cloud, parsed_args.target)
         return self.rows(ServiceSource(manager.image_v1), target, plan, records, parsed_args)
 
@@ -236,8 +208,8 @@ class ImportImage(OutcomeLister):
         """Add the command's arguments and options."""
         options.add_directory(parser, _("Directory that images were exported to"))
         options.add_image(parser, _("Image to import (name or ID; default: all)"), "*")
-        add_plan(parser)
-        add_how(parser, _("Import this many images at a time (default: 4)"))
+        _add_plan(parser)
+        _add_how(parser, _("Import this many images at a time (default: 4)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
@@ -251,7 +223,7 @@ class ImportImage(OutcomeLister):
         archive = Archive(Path(parsed_args.directory))
         archive.check_not_empty()
         projects = _projects(parsed_args, manager, archive)
-        plan = plan_of(parsed_args, manager, projects, parsed_args.keep_project_ids)
+        plan = _plan_of(parsed_args, manager, projects, parsed_args.keep_project_ids)
         target = image_target(manager, parsed_args.target)
         records = exported_records(archive, parsed_args.images)
         return self.rows(ArchiveSource(archive), target, plan, records, parsed_args)

@@ -67,17 +67,10 @@ class ExportImage(base.ShowOne):
         with base.ended_by_signals(interrupted, export.interrupt):
             summary = export.plan(records) if parsed_args.dry_run else export.run(records)
         self._summary = summary
-        values = {
-            "directory": parsed_args.directory,
-            "images": summary.images,
-            "fetched": summary.fetched,
-            "size": summary.size,
-            "kept": summary.kept,
-            "without_data": summary.without_data,
-            "failed": summary.failed,
-            "not_tried": summary.not_tried,
-        }
-        return columns.shown(values, parsed_args.formatter, parsed_args.human_readable)
+        names = "images fetched size kept without_data failed not_tried".split()
+        counted = {name: getattr(summary, name) for name in names}
+        values = {"directory": parsed_args.directory, **counted}
+        return columns.shown(values, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the summary, and fail after that if an image failed."""

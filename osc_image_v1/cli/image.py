@@ -9,6 +9,12 @@ from typing import Any
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.i18n import _
 
+# Options that a query has fields for, by the same names.
+_FILTERS = (
+    "name status container_format disk_format min_size max_size min_disk min_ram protected "
+    "visibility checksum properties changes_since".split()
+)
+
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose images.
@@ -116,23 +122,8 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
     from osc_image_v1.api.queries import ImageQuery
     from osc_image_v1.cli import projects
 
-    query = ImageQuery(
-        name=parsed_args.name,
-        status=parsed_args.status,
-        container_format=parsed_args.container_format,
-        disk_format=parsed_args.disk_format,
-        min_size=parsed_args.min_size,
-        max_size=parsed_args.max_size,
-        min_disk=parsed_args.min_disk,
-        min_ram=parsed_args.min_ram,
-        protected=parsed_args.protected,
-        visibility=parsed_args.visibility,
-        checksum=parsed_args.checksum,
-        properties=parsed_args.properties,
-        changes_since=parsed_args.changes_since,
-        deleted=True if parsed_args.deleted else None,
-        **paging,
-    )
+    filters = {name: getattr(parsed_args, name) for name in _FILTERS}
+    query = ImageQuery(**filters, deleted=True if parsed_args.deleted else None, **paging)
     # Asked of the services only when all that can be checked here is right.
     domain = projects.domain_of(parsed_args, "project", "shared_with")
     if parsed_args.project:
@@ -204,15 +195,8 @@ class ListImage(base.Lister):
         """Return column names and rows."""
         manager = self.app.client_manager
         sort_key, sort_dir = parsed_args.sort or (None, None)
-        query = query_of(
-            parsed_args,
-            manager,
-            sort_key=sort_key,
-            sort_dir=sort_dir,
-            marker=parsed_args.marker,
-            limit=parsed_args.limit,
-            page_size=parsed_args.page_size,
-        )
+        paging = {name: getattr(parsed_args, name) for name in ("marker", "limit", "page_size")}
+        query = query_of(parsed_args, manager, sort_key=sort_key, sort_dir=sort_dir, **paging)
         pages = base.started(manager.image_v1.pages(query, detail=parsed_args.long))
         table = columns.IMAGE if parsed_args.long else columns.IMAGE_BRIEF
         return columns.listed(pages, table, parsed_args)
@@ -240,4 +224,4 @@ class ShowImage(base.ShowOne):
         # By ID the service leaves them out.
         properties = fields["properties"].items()
         fields["properties"] = {name: text for name, text in properties if text is not None}
-        return columns.shown(fields, parsed_args.formatter, parsed_args.human_readable)
+        return columns.shown(fields, parsed_args)

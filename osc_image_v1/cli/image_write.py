@@ -140,20 +140,11 @@ def _fields(parsed_args: argparse.Namespace, **more: Any) -> ImageFields:
     """Return what the options say, but for the owner."""
     from osc_image_v1.api.fields import ImageFields
 
-    return ImageFields(
-        name=parsed_args.name,
-        disk_format=parsed_args.disk_format,
-        container_format=parsed_args.container_format,
-        min_disk=parsed_args.min_disk,
-        min_ram=parsed_args.min_ram,
-        is_public=parsed_args.is_public,
-        protected=parsed_args.protected,
-        properties=parsed_args.properties,
-        store=parsed_args.store,
-        copy_from=parsed_args.copy_from,
-        location=parsed_args.location,
-        **more,
+    names = (
+        "name disk_format container_format min_disk min_ram is_public protected properties store "
+        "copy_from location".split()
     )
+    return ImageFields(**{name: getattr(parsed_args, name) for name in names}, **more)
 
 
 def _with_owner(fields: ImageFields, parsed_args: argparse.Namespace, manager: Any) -> ImageFields:
@@ -290,9 +281,7 @@ class CreateImage(base.ShowOne):
                 parsed_args.clean_up,
                 wait,
             )
-        return columns.shown(
-            columns.fields_of(image), parsed_args.formatter, parsed_args.human_readable
-        )
+        return columns.shown(columns.fields_of(image), parsed_args)
 
 
 class SetImage(base.Command):

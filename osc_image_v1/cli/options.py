@@ -275,6 +275,28 @@ def add_paging(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_target(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add ``--target``: the Image API of a service that images go to."""
+    parser.add_argument(
+        "--target", metavar="<version>", choices=("v2", "v1"), default="v2", help=help_text
+    )
+
+
+def add_changes(
+    parser: argparse.ArgumentParser, project_map: str, keep_project_ids: str, visibility: str
+) -> None:
+    """Add the options that say what of images is another in another cloud, by their help."""
+    parser.add_argument("--project-map", metavar="<file>", type=not_empty, help=project_map)
+    parser.add_argument("--keep-project-ids", action="store_true", help=keep_project_ids)
+    parser.add_argument(
+        "--visibility",
+        dest="new_visibility",
+        metavar="<visibility>",
+        choices=("public", "private", "shared", "community"),
+        help=visibility,
+    )
+
+
 def add_human_readable(parser: argparse.ArgumentParser) -> None:
     """Add ``--human-readable``."""
     parser.add_argument(

@@ -261,7 +261,7 @@ class _Column:
 
     def __init__(self, name: str, first: Any) -> None:
         self.name = name
-        self.width = width_of(name)
+        self.width = _width_of(name)
         # As cliff does it: by the type in the first row.
         self.right = type(first) in (int, float)
         self._blocks: list[str] = []
@@ -270,7 +270,7 @@ class _Column:
         """Take the cells of the next block of rows."""
         texts = list(map(str, cells))
         block = _END.join(texts)
-        widths = map(len if block.isascii() else width_of, texts)
+        widths = map(len if block.isascii() else _width_of, texts)
         self.width = max(self.width, *widths)
         self._blocks.append(block)
 
@@ -286,11 +286,11 @@ class _Column:
                 yield [text.ljust(self.width) for text in texts]
 
     def _padded(self, text: str) -> str:
-        space = " " * (self.width - width_of(text))
+        space = " " * (self.width - _width_of(text))
         return space + text if self.right else text + space
 
 
-def width_of(text: str) -> int:
+def _width_of(text: str) -> int:
     """Return how many places a text takes on a terminal."""
     if text.isascii():
         return len(text)

@@ -66,7 +66,7 @@ class Delivery:
                     self._service.send(self._draft, self._sending)
                 return self._compare()
             except ImageV1Error as error:
-                if not may_go_on(error) or isinstance(error, TransferStopped):
+                if not _may_go_on(error) or isinstance(error, TransferStopped):
                     raise
                 # The answer may be all that is missing.
                 if self._is_stored(error):
@@ -89,7 +89,7 @@ class Delivery:
                 return NotDone()
             if found.status in BUSY:
                 state = f"image {printable(found.image_id)} is {printable(str(found.status))} there"
-                if is_answer(error):
+                if _is_answer(error):
                     return Passing(state, min(self._service.patience, _AFTER_AN_ERROR), NotDone())
                 return Passing(state, self._patience.with_data(self._draft.image.size))
             # What was not sent to its end is not the image's data, whatever the service says.
@@ -156,10 +156,10 @@ class Delivery:
             # After an answer the service is not at the data any more, whatever it says; and data
             # that is damaged here never becomes the image.
             all_sent = self._sending.md5 is not None
-            at_it = found.status in BUSY and not is_answer(error)
-            if at_it and (all_sent or may_go_on(error)):
+            at_it = found.status in BUSY and not _is_answer(error)
+            if at_it and (all_sent or _may_go_on(error)):
                 return f"; the target's record {shown}, {status}, is left for another run"
-            fillable = may_go_on(error) or _can_be_filled(found, error)
+            fillable = _may_go_on(error) or _can_be_filled(found, error)
             if found.status == QUEUED and not self._draft.new_id and fillable:
                 return f"; the target's record {shown}, {status}, is left for another run"
             if _is_whole(found, self._sending):
@@ -194,20 +194,14 @@ def _can_be_filled(found: TargetImage, error: BaseException) -> bool:
     return found.checksum is None and not refused and not isinstance(error, ContentMismatch)
 
 
-def may_go_on(error: BaseException) -> bool:
-    """Tell whether an error is one after which another try may bring it to its end.
-
-    :param error: what failed
-    """
+def _may_go_on(error: BaseException) -> bool:
+    """Tell whether an error is one after which another try may bring it to its end."""
     kinds = (ConnectionFailed, ForeignAnswer, ServerError, TransferStopped, Unauthorized)
     return isinstance(error, kinds)
 
 
-def is_answer(error: BaseException | None) -> bool:
-    """Tell whether the service itself has answered, not something in front of it.
-
-    :param error: what failed
-    """
+def _is_answer(error: BaseException | None) -> bool:
+    """Tell whether the service itself has answered, not something in front of it."""
     return isinstance(error, HttpError) and not is_lost(error)
 
 

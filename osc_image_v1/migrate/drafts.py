@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from osc_image_v1.api.models import BUSY, QUEUED, WITH_DATA, ImageDetail, Member
-from osc_image_v1.api.records import Record, as_checksum, as_md5, checksum_algorithm
+from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
@@ -110,11 +110,6 @@ State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "
 
 #: What is done with an image of a job: see :class:`~osc_image_v1.migrate.targets.Written`.
 Action = Literal["copied", "recorded", "finished", "present"]
-
-
-def md5_of(image: ImageDetail) -> str | None:
-    """Return what the MD5 of an image's data must be, None where its service does not know."""
-    return as_md5(image.checksum)
 
 
 def state_of(image: ImageDetail, found: TargetImage | None) -> State:

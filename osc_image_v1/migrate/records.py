@@ -46,7 +46,7 @@ def make_record(
             raise Taken(draft, error) from error
         return draft
     strangers: list[str] = []
-    for image_id in ids_of(draft, strangers):
+    for image_id in _ids_of(draft, strangers):
         draft = replace(draft, image_id=image_id)
         try:
             made = patience.persist(functools.partial(_create_once, service, draft, patience))
@@ -119,7 +119,7 @@ def leave(
     ) from error
 
 
-def ids_of(draft: Draft, strangers: Sequence[str]) -> Iterator[str]:
+def _ids_of(draft: Draft, strangers: Sequence[str]) -> Iterator[str]:
     """Yield the IDs that an image may get; ``strangers`` grows by those that are others'."""
     if not draft.new_id:
         yield draft.image_id

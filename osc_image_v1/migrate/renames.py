@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from osc_image_v1.api.image_v2 import FIELDS
 from osc_image_v1.text import is_uuid
 
-PREFIX = "v1_"
+_PREFIX = "v1_"
 
 #: The property that an image with a new ID has: the ID that it had.
 SOURCE_ID = "v1_image_id"
@@ -86,9 +86,9 @@ def _renamed(properties: Mapping[str, str | None], refused: Collection[str]) -> 
     renamed: dict[str, str] = {}
     taken = properties.keys() - set(refused)
     for name in sorted(refused):
-        new = _cut(PREFIX + name)
+        new = _cut(_PREFIX + name)
         while new in taken:
-            new = _cut(PREFIX + new)
+            new = _cut(_PREFIX + new)
         taken.add(new)
         renamed[name] = new
     return renamed

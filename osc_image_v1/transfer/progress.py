@@ -46,12 +46,12 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
         desc=printable(label),
         file=sys.stderr,
         **_UNIT,
-        **bar_shape(),
+        **_bar_shape(),
     ) as bar:
         yield bar.update
 
 
-def bar_shape() -> dict[str, Any]:
+def _bar_shape() -> dict[str, Any]:
     """Return how wide a bar is; on a terminal that does not know its size it would not show."""
     try:
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
@@ -91,7 +91,7 @@ class Overall:
                 total=self._size or self._images,
                 file=sys.stderr,
                 **({**_UNIT, "bar_format": _OF_BYTES} if self._size else {"unit": " images"}),
-                **bar_shape(),
+                **_bar_shape(),
             )
             self._aside.enter_context(_messages_beside(self._bar))
         return self

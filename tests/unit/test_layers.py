@@ -200,6 +200,8 @@ def literals(node):
     said = ast.unparse(node.func)
     if re.search(r"(Error|Input|Stopped|Failed)$", said) or said.startswith("LOG.w"):
         yield from node.args[:1]
+    if said.startswith("options.add_"):
+        yield from node.args
     yield from (keyword.value for keyword in node.keywords if keyword.arg in ("help", "title"))
 
 

@@ -16,9 +16,12 @@ from tests.unit.fuzz import thorough
 FORMATS = ["table", "csv", "value", "json", "yaml"]
 
 
+def args_of(output_format, human_readable):
+    return argparse.Namespace(formatter=output_format, human_readable=human_readable)
+
+
 def rows(records, table, output_format, human_readable=False):
-    args = argparse.Namespace(formatter=output_format, human_readable=human_readable)
-    return columns.tabled(records, table, args)[1]
+    return columns.tabled(records, table, args_of(output_format, human_readable))[1]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,7 @@ def test_an_unknown_field_does_not_hide_a_known_one():
 )
 def test_one_image(output_format, cells):
     values = {"name": "a\x1b", "properties": {"b": "1"}, "size": 2048, "new": [1]}
-    assert columns.shown(values, output_format, True) == (
+    assert columns.shown(values, args_of(output_format, True)) == (
         ("name", "properties", "size", "new"),
         cells,
     )

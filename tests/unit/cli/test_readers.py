@@ -19,7 +19,7 @@ from osc_image_v1.cli import columns, outputs
 from osc_image_v1.cli.compute_image import ListComputeImage, ShowComputeImage
 from osc_image_v1.cli.image import ListImage, ShowImage
 from tests.unit.api.test_models import JSON
-from tests.unit.cli.test_columns import FORMATS
+from tests.unit.cli.test_columns import FORMATS, args_of
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, detail, image_id
 
 AS_TEXT = {
@@ -38,8 +38,7 @@ AS_TEXT = {
 
 
 def listed(fmt: str, table: Any, *pages: list[dict[str, Any]]) -> list[list[Any]]:
-    args = argparse.Namespace(formatter=fmt, human_readable=False)
-    _names, rows = columns.listed(iter(pages), table, args)
+    _names, rows = columns.listed(iter(pages), table, args_of(fmt, False))
     return [list(row) for row in rows]
 
 
@@ -181,7 +180,7 @@ def test_any_record_is_written_in_any_format(record: dict[str, Any]) -> None:
         assert stdout.getvalue()
     for fmt in (*FORMATS, "shell"):
         fields = columns.fields_of(ImageDetail.from_record(record))
-        assert len(columns.shown(fields, fmt, True)[1]) >= 18
+        assert len(columns.shown(fields, args_of(fmt, True))[1]) >= 18
 
 
 def test_a_record_of_odd_types_is_shown(shell: Shell, requests_mock: Any) -> None:
