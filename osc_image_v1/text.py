@@ -58,6 +58,15 @@ def _mask(match: re.Match[str]) -> str:
     return f"{run[: begin.end()]}***{run[end:]}" if begin and begin.end() <= end else run
 
 
+def one_line(text: object, most: int | None = None) -> str:
+    """Return what another program says as a part of a line: printable, without secrets.
+
+    :param text: its words, or an error
+    :param most: how many characters are enough
+    """
+    return printable(without_secrets(" ".join(str(text).split())))[:most]
+
+
 _UUID = re.compile("[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
 
 

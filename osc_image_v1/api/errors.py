@@ -15,7 +15,7 @@ from http import HTTPStatus
 from http.client import responses
 from typing import Any
 
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import one_line, printable, without_secrets
 
 #: What a service means that answers with 401, after a new token too where there is one.
 NOT_ACCEPTED = (
@@ -218,7 +218,7 @@ def _told_by_front_end(
 def _name(text: str, headers: Mapping[str, str]) -> str | None:
     for signature in _SIGNATURES:
         if found := signature.search(text):
-            return printable(without_secrets(" ".join(found[1].split())))
+            return one_line(found[1])
     if _HAPROXY.fullmatch(text):
         return "HAProxy, by its page"
     return "Squid" if "X-Squid-Error" in headers else None

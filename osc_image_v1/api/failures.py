@@ -20,7 +20,7 @@ from osc_image_v1.exceptions import (
     TlsFailed,
     Unauthorized,
 )
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import one_line, printable, without_secrets
 
 # The errors of a connection; requests' own are OSErrors.
 _NETWORK = (
@@ -91,8 +91,7 @@ class translated:  # noqa: N801 (reads as a statement)
         if isinstance(error, ksa_exceptions.HttpError) and _is_refusal(error, self._auth):
             raise self._refused(error) from error
         if isinstance(error, ksa_exceptions.ClientException):
-            text = printable(without_secrets(" ".join(str(error).split())))
-            raise ImageV1Error(f"{self._action}: {text}") from error
+            raise ImageV1Error(f"{self._action}: {one_line(error)}") from error
 
     def _silence(self, error: BaseException) -> str:
         """Return who did not answer, and why."""
@@ -167,4 +166,4 @@ def reason(error: BaseException) -> str:
         return "it took too long, try again or raise --os-image-v1-timeout"
     if "IncompleteRead" in text or "InvalidChunkLength" in text:
         return "it ended early, try again"
-    return printable(without_secrets(" ".join(text.split())))[:300] or type(inner).__name__
+    return one_line(text, 300) or type(inner).__name__

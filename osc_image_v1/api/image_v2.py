@@ -18,7 +18,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.data import ImageData, body_size, check_rest
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
-from osc_image_v1.api.models import DEACTIVATED, Image
+from osc_image_v1.api.models import DEACTIVATED, Image, ImageDetail
 from osc_image_v1.api.outcomes import (
     Deletion,
     Done,
@@ -417,6 +417,16 @@ def properties_of(record: Record) -> dict[str, Any]:
     :param record: an image's record
     """
     return {name: value for name, value in record.items() if name not in FIELDS}
+
+
+def detail_of(record: Record) -> ImageDetail:
+    """Return the image of a record, with the fields that the Image API v1 has.
+
+    :param record: an image's record
+    """
+    public = record.get("visibility") == "public"
+    properties = properties_of(record)
+    return ImageDetail.from_record({**record, "is_public": public, "properties": properties})
 
 
 def _nothing(verdict: Verdict[Record]) -> Verdict[None]:

@@ -13,7 +13,7 @@ from osc_image_v1.api.http import DEFAULT_TIMEOUT, keep_connections
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from osc_image_v1.i18n import _
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import one_line, printable
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient
@@ -160,12 +160,12 @@ class OtherCloud:
         except (sdk_exceptions.ConfigException, ValueError) as error:
             raise InvalidInput(
                 _("Cloud '%(name)s': %(reason)s")
-                % {"name": printable(name), "reason": _line(error)}
+                % {"name": printable(name), "reason": one_line(error, 300)}
             ) from error
         except (ksa_exceptions.ClientException, sdk_exceptions.SDKException) as error:
             raise ImageV1Error(
                 _("Cannot log in to cloud '%(name)s': %(reason)s")
-                % {"name": printable(name), "reason": _line(error)}
+                % {"name": printable(name), "reason": one_line(error, 300)}
             ) from error
         self._set_timeout(beside)
 
@@ -218,7 +218,3 @@ def _bare(url: str) -> str:
     base = url.rstrip("/")
     head, _slash, last = base.rpartition("/")
     return head.rstrip("/") if last in ("v3", "v2.0") else base
-
-
-def _line(error: Exception) -> str:
-    return printable(without_secrets(" ".join(str(error).split())))[:300]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from osc_image_v1.cli.clients import timeout_of
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.i18n import _
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import one_line, printable
 
 LOG = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class _Service:
             requests.RequestException,
             ValueError,
         ) as error:
-            reason = printable(without_secrets(" ".join(str(error).split())))[:200]
+            reason = one_line(error, 200)
             raise OutOfReach(_("the Identity service gives no answer (%s)") % reason) from error
         if isinstance(document, dict):
             return document

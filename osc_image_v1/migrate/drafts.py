@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from osc_image_v1.api.models import BUSY, QUEUED, WITH_DATA, ImageDetail, Member
 from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
@@ -101,6 +101,28 @@ class TargetImage:
     hash_algo: str | None = None
     hash_value: str | None = None
     record: Record = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, image: ImageDetail, **more: Any) -> TargetImage:
+        """Return an image with the fields that the target says of it.
+
+        :param image: the image
+        :param more: further fields
+        """
+        return cls(
+            image_id=image.id,
+            status=image.status,
+            size=image.size,
+            checksum=image.checksum,
+            owner=image.owner,
+            name=image.name,
+            disk_format=image.disk_format,
+            container_format=image.container_format,
+            min_disk=image.min_disk or 0,
+            min_ram=image.min_ram or 0,
+            protected=bool(image.protected),
+            **more,
+        )
 
 
 #: What the target has of an image: nothing; an empty record; all but the last touches; all of it;

@@ -150,20 +150,10 @@ def _v1_fields(draft: Draft, unfinished: bool) -> ImageFields:
 
 def _found_in_v1(image: ImageDetail) -> TargetImage:
     properties = {name: text for name, text in image.properties.items() if name != UNFINISHED}
-    return TargetImage(
-        image_id=image.id,
-        status=image.status,
-        size=image.size,
-        checksum=image.checksum,
+    return TargetImage.of(
+        image,
         unfinished=UNFINISHED in image.properties,
-        owner=image.owner,
-        name=image.name,
-        disk_format=image.disk_format,
-        container_format=image.container_format,
-        min_disk=image.min_disk or 0,
-        min_ram=image.min_ram or 0,
         visibility="public" if image.is_public else "private",
-        protected=bool(image.protected),
         properties=properties,
         source_id=renames.source_id_of(properties),
     )

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from osc_image_v1.api.image_v2 import ImageV2Client, path_to, properties_of
+from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
 from osc_image_v1.api.models import ACTIVE, DEACTIVATED
 from osc_image_v1.api.paging import found_by_id
-from osc_image_v1.api.records import Record, int_or_none, text_or_none
+from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.exceptions import Conflict, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Draft, TargetImage
@@ -66,23 +66,13 @@ class V2Target(Target):
 
     def found(self, record: Record) -> TargetImage:
         """Return the image of a record."""
-        properties = {name: text_or_none(value) for name, value in properties_of(record).items()}
-        return TargetImage(
-            image_id=str(record.get("id")),
-            status=text_or_none(record.get("status")),
-            size=int_or_none(record.get("size")),
-            checksum=text_or_none(record.get("checksum")),
+        image = detail_of(record)
+        return TargetImage.of(
+            image,
             unfinished=UNFINISHED in _tags(record),
-            owner=text_or_none(record.get("owner")),
-            name=text_or_none(record.get("name")),
-            disk_format=text_or_none(record.get("disk_format")),
-            container_format=text_or_none(record.get("container_format")),
-            min_disk=int_or_none(record.get("min_disk")) or 0,
-            min_ram=int_or_none(record.get("min_ram")) or 0,
             visibility=text_or_none(record.get("visibility")),
-            protected=bool(record.get("protected")),
-            properties=properties,
-            source_id=renames.source_id_of(properties, _tags(record)),
+            properties=image.properties,
+            source_id=renames.source_id_of(image.properties, _tags(record)),
             hash_algo=text_or_none(record.get("os_hash_algo")),
             hash_value=text_or_none(record.get("os_hash_value")),
             record=record,

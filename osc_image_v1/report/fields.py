@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from osc_image_v1.api.image_v2 import FIELDS, properties_of
+from osc_image_v1.api.image_v2 import FIELDS, detail_of, properties_of
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import (
     Record,
     as_checksum,
     format_time,
-    int_or_none,
-    parse_server_time,
     text_or_none,
 )
 
@@ -34,12 +32,8 @@ def with_properties(fields: Fields, properties: Mapping[str, Any]) -> Fields:
     return {**fields, **{PROPERTY + name: value for name, value in properties.items()}}
 
 
-def fields_of_v1(image: ImageDetail) -> Fields:
-    """Return what the Image API v1 says of an image.
-
-    :param image: the image
-    """
-    fields: Fields = {
+def _fields(image: ImageDetail) -> Fields:
+    return {
         "name": image.name,
         "status": image.status,
         "size": image.size or 0,
@@ -54,7 +48,14 @@ def fields_of_v1(image: ImageDetail) -> Fields:
         "created_at": seconds(image.created_at),
         "updated_at": seconds(image.updated_at),
     }
-    return with_properties(fields, image.properties)
+
+
+def fields_of_v1(image: ImageDetail) -> Fields:
+    """Return what the Image API v1 says of an image.
+
+    :param image: the image
+    """
+    return with_properties(_fields(image), image.properties)
 
 
 def fields_of_v2(record: Record) -> Fields:
@@ -62,23 +63,8 @@ def fields_of_v2(record: Record) -> Fields:
 
     :param record: its record
     """
-    checksum = text_or_none(record.get("checksum"))
-    fields: Fields = {
-        "name": text_or_none(record.get("name")),
-        "status": text_or_none(record.get("status")),
-        "size": int_or_none(record.get("size")) or 0,
-        "checksum": as_checksum(checksum) or checksum,
-        "disk_format": text_or_none(record.get("disk_format")),
-        "container_format": text_or_none(record.get("container_format")),
-        "min_disk": int_or_none(record.get("min_disk")) or 0,
-        "min_ram": int_or_none(record.get("min_ram")) or 0,
-        "owner": text_or_none(record.get("owner")),
-        "public": record.get("visibility") == "public",
-        "visibility": text_or_none(record.get("visibility")),
-        "protected": bool(record.get("protected")),
-        "created_at": seconds(parse_server_time(record.get("created_at"))),
-        "updated_at": seconds(parse_server_time(record.get("updated_at"))),
-    }
+    fields = _fields(detail_of(record))
+    fields["visibility"] = text_or_none(record.get("visibility"))
     algorithm = text_or_none(record.get("os_hash_algo"))
     if algorithm:
         fields[algorithm] = as_checksum(text_or_none(record.get("os_hash_value")))
