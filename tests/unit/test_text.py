@@ -3,7 +3,7 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.text import is_uuid, printable, without_secrets
+from osc_image_v1.text import is_uuid, one_line, printable, without_secrets
 from tests.unit.fuzz import thorough
 
 UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
@@ -120,3 +120,9 @@ def test_uuids(text, answer):
 @given(st.text(max_size=50))
 def test_any_text_is_a_uuid_or_not(text):
     assert is_uuid(text) in (True, False)
+
+
+def test_what_a_library_says_is_one_line_without_a_password():
+    error = Exception("Unable to reach\nhttp://user:se/cret@host/v3")
+    assert one_line(error) == "Unable to reach http://***@host/v3"
+    assert one_line(error, 14) == "Unable to reac"

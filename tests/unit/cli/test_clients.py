@@ -3,7 +3,6 @@
 import pytest
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.cli import clients
 from osc_image_v1.cli.clients import compute_image_client, image_client
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.conftest import IMAGE_URL, Shell, session_at
@@ -98,8 +97,3 @@ def test_files_of_certificates_that_are_there(verify):
     shell = manager()
     shell.session.verify, shell.session.cert = verify, (__file__, __file__)
     assert image_client(shell)
-
-
-def test_what_a_library_says_of_another_cloud_has_no_password():
-    shown = clients._line(Exception("Unable to reach\nhttp://user:se/cret@host/v3"))
-    assert shown == "Unable to reach http://***@host/v3"
