@@ -152,7 +152,7 @@ def settle(
     """
     passing: Passing | None = None
     verdict: Verdict[_T]
-    for late in _polls(stop):
+    for late in polls(stop):
         try:
             verdict = look()
         except ImageV1Error as failure:
@@ -179,9 +179,16 @@ def settle(
     raise TransferStopped(f"{error}; {state}, and the waiting for that was stopped")
 
 
-def _polls(stop: threading.Event | None) -> Iterator[Callable[[float], bool]]:
-    """Yield at each time to look; what is yielded tells whether so many seconds are over."""
-    waited, pause = 0.0, _FIRST_POLL
+def polls(
+    stop: threading.Event | None, interval: float = _FIRST_POLL
+) -> Iterator[Callable[[float], bool]]:
+    """Yield at each time to look, to the end of time or until it is to stop.
+
+    :param stop: ends the waiting when it is set
+    :param interval: seconds to the second look; from one to the next it grows
+    :returns: what is yielded tells whether so many seconds are over
+    """
+    waited = 0.0
     begin = time.monotonic()
     while True:
 
@@ -189,14 +196,18 @@ def _polls(stop: threading.Event | None) -> Iterator[Callable[[float], bool]]:
             return max(waited, time.monotonic() - begin) >= patience  # noqa: B023
 
         yield late
-        if _pause(pause, stop):
+        if pause(interval, stop):
             return
-        waited += pause
-        pause = min(pause * 1.5, _LONGEST_POLL)
+        waited += interval
+        interval = min(interval * 1.5, _LONGEST_POLL)
 
 
-def _pause(seconds: float, stop: threading.Event | None) -> bool:
-    """Wait; tell whether to stop."""
+def pause(seconds: float, stop: threading.Event | None) -> bool:
+    """Wait; tell whether to stop.
+
+    :param seconds: how long
+    :param stop: ends the waiting when it is set
+    """
     if stop is not None:
         return stop.wait(seconds)
     time.sleep(seconds)

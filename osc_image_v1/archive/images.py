@@ -216,11 +216,13 @@ class Images:
         known = expected.checksum is not None and expected.size is not None
         if not known or regular_size(path) != expected.size:
             return None
-        hashes = hash_file(path, advance, self.stop, further=expected.algorithm)
+        algorithms = ("md5", "sha256", expected.algorithm)
+        hashes = hash_file(path, algorithms, advance, self.stop)
         if not expected.fits(hashes.of(expected.algorithm)):
             advance(-hashes.size)
             return None
-        return StoredData(hashes.size, str(hashes.md5), hashes.sha256, verified=True)
+        md5, sha256 = str(hashes.of("md5")), str(hashes.of("sha256"))
+        return StoredData(hashes.size, md5, sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
         download = Download(self._client, image, sha256=True, advance=advance, stop=self.stop)

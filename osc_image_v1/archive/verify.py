@@ -181,15 +181,15 @@ class Verification:
             return "altered", f"the manifest's {name} is not the image's checksum"
         try:
             # MD5 takes three times as long as SHA-256 where the processor knows the latter.
-            md5, further = expected.md5 is None, expected.algorithm
-            hashes = hash_file(path, advance, self._stop, md5=md5, further=further)
+            further = () if expected.md5 else ("md5", expected.algorithm)
+            hashes = hash_file(path, ("sha256", *further), advance, self._stop)
         except FileFailed as error:
             return "unreadable", str(error)
-        if hashes.sha256 != data.sha256:
+        if hashes.of("sha256") != data.sha256:
             return "altered", "other content: the SHA-256 is another"
         if recorded is None and not expected.fits(hashes.of(expected.algorithm)):
             return "altered", "its checksum is not the image's"
-        if hashes.md5 not in (None, data.md5):
+        if hashes.of("md5") not in (None, data.md5):
             return "altered", "the manifest's MD5 and SHA-256 are not of the same data"
         return None, ""
 

@@ -135,10 +135,10 @@ class Delivery:
 
     def _read_back(self) -> str:
         """Return the MD5 of what the target hands out: it does not show one."""
-        with Digests() as digests:
+        with Digests("md5") as digests:
             for piece in self._service.data(self._draft.image_id):
                 digests.update(piece)
-            return digests.results()[0]
+            return str(digests.of("md5"))
 
     def clean_up(self, error: BaseException) -> str:
         """Remove what a failure has left; say what is left then, as the end of a sentence.

@@ -209,7 +209,8 @@ class Download:
     ) -> Downloaded:
         """Hash what there is, write and hash what comes, and check the whole."""
         size, expected = 0, self._expected
-        with Digests(self._sha256, expected.algorithm) as digests:
+        algorithms = ("md5", "sha256" if self._sha256 else None, expected.algorithm)
+        with Digests(*algorithms) as digests:
             for chunk in kept:
                 size += len(chunk)
                 digests.update(chunk)
@@ -221,7 +222,7 @@ class Download:
                 digests.update(chunk)
                 write(chunk)
                 self._advance(len(chunk))
-            md5, sha256 = digests.results()
+            md5, sha256 = str(digests.of("md5")), digests.of("sha256")
             digest = digests.of(expected.algorithm)
         if expected.size not in (None, size):
             raise self._mismatch(f"{size} bytes came, but its size is {expected.size}")

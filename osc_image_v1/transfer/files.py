@@ -21,8 +21,9 @@ from osc_image_v1.text import printable
 
 LOG = logging.getLogger(__name__)
 
-_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_MODE = 0o666  # less the umask
+#: Flags of a file that may be anybody's, and the permissions of a new one.
+SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+MODE = 0o666  # less the umask
 # Exported images may be private ones of all projects.
 _DIRECTORY_MODE = 0o700
 # File systems that know no locks, Lustre and some NFS among them.
@@ -113,7 +114,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     """
     with file_errors("open", path):
         try:
-            fd = os.open(path, flags | _SAFE, _MODE)
+            fd = os.open(path, flags | SAFE, MODE)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EMLINK):
                 raise FileFailed(

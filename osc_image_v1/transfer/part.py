@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from osc_image_v1.exceptions import FileFailed
-from osc_image_v1.transfer.files import file_errors, flush_directory, lock, shown, write_all
+from osc_image_v1.transfer.files import (
+    MODE,
+    SAFE,
+    file_errors,
+    flush_directory,
+    lock,
+    shown,
+    write_all,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -21,8 +29,7 @@ LOG = logging.getLogger(__name__)
 #: gone on with, or removed.
 PART = ".osc-image-v1.part"
 
-_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_MODE = 0o666  # less the umask
+_FLAGS = os.O_RDWR | SAFE
 # Bytes of a file's name, on all usual file systems.
 _LONGEST_NAME = 255
 _READ_SIZE = 256 * 2**10
@@ -117,7 +124,7 @@ class PartFile:
     def _opened(self) -> int:
         """Make the file, or open the one that an earlier run left."""
         try:
-            return os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, _MODE)
+            return os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, MODE)
         except FileExistsError:
             pass
         try:

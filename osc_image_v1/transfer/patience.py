@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from osc_image_v1.api.outcomes import is_lost
+from osc_image_v1.api.outcomes import is_lost, pause, polls
 from osc_image_v1.exceptions import ImageV1Error, ServerError, TransferStopped
 
 LOG = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_FIRST_POLL, _LONGEST_POLL = 0.25, 10.0
+_FIRST_POLL = 0.25
+_STOPPED = "The transfer was stopped"
 # What a service may take for data, in bytes a second, and in seconds for the largest.
 _RATE = 64 * 2**20
 _LONGEST_WAIT = 900.0
@@ -67,7 +67,8 @@ class Patience:
         :param error: what came of it
         """
         LOG.debug("%s; trying again", error)
-        self._pause(_FIRST_POLL * 2**attempt)
+        if pause(_FIRST_POLL * 2**attempt, self.stop):
+            raise TransferStopped(_STOPPED)
 
     def wait_while(
         self, look: Callable[[], _T], state: Callable[[_T], str | None], seconds: float
@@ -79,22 +80,13 @@ class Patience:
         :param seconds: how long to wait, at most
         :raises TransferStopped: if that is wanted meanwhile
         """
-        begin, waited, pause = time.monotonic(), 0.0, _FIRST_POLL
         told: str | None = None
-        while True:
+        for late in polls(self.stop, _FIRST_POLL):
             found = look()
             passing = state(found)
-            if passing is None or max(waited, time.monotonic() - begin) >= seconds:
+            if passing is None or late(seconds):
                 return found
             if passing != told:
                 LOG.warning("%s: waiting for that, %g seconds at most", passing, seconds)
             told = passing
-            self._pause(pause)
-            waited += pause
-            pause = min(pause * 1.5, _LONGEST_POLL)
-
-    def _pause(self, seconds: float) -> None:
-        if self.stop is None:
-            time.sleep(seconds)
-        elif self.stop.wait(seconds):
-            raise TransferStopped("The transfer was stopped")
+        raise TransferStopped(_STOPPED)

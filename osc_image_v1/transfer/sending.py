@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import stat
@@ -207,22 +206,19 @@ class Sending:
         # What cannot be sent a second time stays as it was sent before.
         self._advance(-self._out)
         self._out, self.sent, self.md5, self.digest = 0, 0, None, None
-        other = None if self._algorithm is None else hashlib.new(self._algorithm)
         held = b""
         algorithm = checksum_algorithm(self._checksum)
-        with Digests(further=algorithm) as digests:
+        with Digests("md5", algorithm, self._algorithm) as digests:
             for piece in self._sized(itertools.chain((first,), pieces)):
                 digests.update(piece)
-                if other is not None:
-                    other.update(piece)
                 ready, held = (held, piece) if self._source.held else (piece, b"")
                 if ready:
                     yield self._let_out(ready)
-            md5, _sha256 = digests.results()
-            checksum = digests.of(algorithm)
+            md5, checksum = digests.of("md5"), digests.of(algorithm)
+            digest = digests.of(self._algorithm)
         self._check("MD5", md5, self.expected)
         self._check(str(algorithm).upper(), checksum, self._checksum)
-        self.md5, self.digest = md5, None if other is None else other.hexdigest()
+        self.md5, self.digest = md5, digest
         if held:
             yield self._let_out(held)
 

@@ -12,19 +12,20 @@ from osc_image_v1.transfer.digests import FileHashes, hash_file
 def test_hashes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"data")
     counted: list[int] = []
-    hashes = hash_file(tmp_path / "file", counted.append)
+    hashes = hash_file(tmp_path / "file", ("md5", "sha256", None), counted.append)
     assert hashes.size == sum(counted) == 4
-    assert hashes.md5 == "8d777f385d3dfec8815d20f7496026dc"
-    assert hashes.sha256.startswith("3a6eb0790f39ac87c94f3856b2dd2c5d")
-    assert hash_file(tmp_path / "file", md5=False) == FileHashes(4, None, hashes.sha256)
+    assert hashes.of("md5") == "8d777f385d3dfec8815d20f7496026dc"
+    sha256 = str(hashes.of("sha256"))
+    assert sha256.startswith("3a6eb0790f39ac87c94f3856b2dd2c5d")
+    assert hash_file(tmp_path / "file", ["sha256"]) == FileHashes(4, {"sha256": sha256})
     with pytest.raises(FileFailed):
-        hash_file(tmp_path / "nothing")
+        hash_file(tmp_path / "nothing", ["md5"])
 
 
 def test_hashing_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"data")
     stop = threading.Event()
-    assert hash_file(tmp_path / "file", stop=stop).size == 4
+    assert hash_file(tmp_path / "file", ["md5"], stop=stop).size == 4
     stop.set()
     with pytest.raises(TransferStopped):
-        hash_file(tmp_path / "file", stop=stop)
+        hash_file(tmp_path / "file", ["md5"], stop=stop)

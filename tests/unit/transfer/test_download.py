@@ -445,15 +445,16 @@ class TestStream:
 
 
 def test_digests():
-    with Digests(sha256=True) as digests:
+    with Digests("md5", "sha256", None) as digests:
         for at in range(0, len(DATA), 1000):
             digests.update(DATA[at : at + 1000])
-        assert digests.results() == (MD5, SHA256)
-        assert digests.results() == (MD5, SHA256)
+        for _ in range(2):
+            assert (digests.of("md5"), digests.of("sha256")) == (MD5, SHA256)
+        assert digests.of("sha1") is digests.of(None) is None
 
 
 def test_digests_end_with_their_block():
     before = threading.active_count()
-    with Digests() as digests:
+    with Digests("md5") as digests:
         digests.update(DATA)
     assert threading.active_count() == before
