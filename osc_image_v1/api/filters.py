@@ -7,7 +7,9 @@ does not have the field passes no filter by it.
 
 from __future__ import annotations
 
+import fnmatch
 import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import reduce
@@ -63,6 +65,23 @@ def flag_is(key: str, wanted: bool) -> Check:
 def is_among(key: str, wanted: frozenset[str]) -> Check:
     """Return a check for one of these texts."""
     return key, lambda record: record.get(key) in wanted
+
+
+def fits_any(keys: Sequence[str], patterns: Iterable[str]) -> Check:
+    """Return a check for a text in one of the fields that fits one of a shell's patterns."""
+    fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
+
+    def check(record: Record) -> bool:
+        values = (record.get(key) for key in keys)
+        return any(fits("" if value is None else str(value)) for value in values)
+
+    return keys[0], check
+
+
+def fits_none(keys: Sequence[str], patterns: Iterable[str]) -> Check:
+    """Return a check for texts of which none fits a pattern."""
+    key, fits = fits_any(keys, patterns)
+    return key, lambda record: not fits(record)
 
 
 def property_is(place: str, key: str, wanted: str) -> Check:

@@ -100,6 +100,9 @@ class ImageQuery:
     """A list of the Image API v1.
 
     :ivar name: exactly this name
+    :ivar name_patterns: patterns of a shell (``*``, ``?``, ``[...]``) of which the name, in this
+        case, fits one
+    :ivar excluded: such patterns of which neither name nor ID fits any
     :ivar status: exactly this status, one of :data:`STATUSES`; ``killed``, ``deleted`` and
         ``pending_delete`` are listed with all changes since 1970, where the service keeps them
     :ivar container_format: exactly this container format
@@ -130,6 +133,8 @@ class ImageQuery:
     """
 
     name: str | None = None
+    name_patterns: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     status: str | None = None
     container_format: str | None = None
     disk_format: str | None = None
@@ -268,6 +273,10 @@ class ImageQuery:
         ]
         if self.ids is not None:
             checks.append(filters.is_among("id", self.ids))
+        if self.name_patterns:
+            checks.append(filters.fits_any(("name",), self.name_patterns))
+        if self.excluded:
+            checks.append(filters.fits_none(("name", "id"), self.excluded))
         if self.changes_since is not None:
             times = ("updated_at", "deleted_at", "created_at")
             checks.append(filters.changed_after(times, self.changes_since))
@@ -284,6 +293,7 @@ class ImageQuery:
         given = [text for text in named if text is not None]
         return (
             any(value is not None for value in here)
+            or bool(self.name_patterns or self.excluded)
             or self.visibility in ("public", "private")
             or any(":" in text for text in given)
             or (not texts and bool(given or self.properties))

@@ -12,11 +12,14 @@ from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.images import Images, Outcome, ProjectName, data_size
-from osc_image_v1.exceptions import FileFailed
-from osc_image_v1.transfer.files import file_errors, make_directory, shown
+from osc_image_v1.archive.manifest import ExportedImage
+from osc_image_v1.archive.sums import write_sums
+from osc_image_v1.transfer.files import check_room, file_errors, make_directory, shown
+from osc_image_v1.transfer.holes import may_have_holes
 from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Overall
+from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
 
 # Records that reach the disk together.
@@ -96,6 +99,8 @@ class Export:
     :param metadata_only: whether no data is fetched
     :param project_name: returns the name of a project by its ID, None where nobody knows; several
         threads call it
+    :param sparse: whether zeros become holes, which take no room on the disk
+    :param rate: how fast data may come, None for as fast as it does
     """
 
     def __init__(
@@ -107,6 +112,8 @@ class Export:
         parallel: int = 4,
         metadata_only: bool = False,
         project_name: ProjectName = lambda _id: None,
+        sparse: bool = True,
+        rate: Rate | None = None,
     ) -> None:
         self._client = client
         self._directory = directory
@@ -114,13 +121,17 @@ class Export:
         self._parallel = parallel
         self._metadata_only = metadata_only
         self._project_name = project_name
+        self._sparse = sparse
+        self._rate = rate
         self._workers: Workers[_Entry, Outcome] | None = None
+        self._interrupted = False
 
     def interrupt(self) -> bool:
         """Let :meth:`run` come to its end before its time, with all recorded that is done.
 
         :returns: whether that is of use: images are being exported, and it was not told before
         """
+        self._interrupted = True
         return self._workers is not None and self._workers.interrupt()
 
     def plan(self, records: Iterable[Record]) -> Summary:
@@ -132,14 +143,14 @@ class Export:
         :raises ImageV1Error: if the list fails
         """
         images = self._images(Archive(self._directory) if self._directory.exists() else None)
-        summary, needed = Summary(), 0
+        summary, room = Summary(), _Room(self._directory, self._sparse)
         for record in self._chosen(records):
             image = ImageDetail.from_record(record)
             kind = images.kind(image, record)
             summary.add(kind, data_size(image) if kind == "fetched" else 0)
             if kind == "fetched":
-                needed += images.missing(image)
-        self._check_space(needed)
+                room.add(image, images.missing(image))
+        room.check()
         return summary
 
     def run(self, records: Iterable[Record]) -> Summary:
@@ -158,8 +169,7 @@ class Export:
         ):
             images = self._images(Archive(self._directory))
             entries = self._collect(records, images, spool)
-            for batch in _batches(entries):
-                manifest.add(images.announced(spool.read(entry.offset) for entry in batch))
+            self._announce(entries, images, spool, manifest)
             summary = Summary()
             with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
                 self._workers = Workers(
@@ -172,6 +182,10 @@ class Export:
                     for outcome in outcomes:
                         summary.add(outcome.kind, outcome.size)
                     overall.done(len(outcomes))
+            # Whoever interrupts it does not wait for long.
+            if not self._interrupted:
+                images.forget()
+                write_sums(self._directory, self._shard)
         summary.leave(len(entries) - summary.images, images.outage.why)
         return summary
 
@@ -183,7 +197,28 @@ class Export:
             self._metadata_only,
             self._project_name,
             Outage(self._parallel, [asks(self._client.http)]),
+            self._sparse,
+            self._rate,
         )
+
+    def _announce(
+        self, entries: Sequence[_Entry], images: Images, spool: Spool, manifest: ManifestWriter
+    ) -> None:
+        """Record what is to be fetched."""
+        outdated: list[str] = []
+
+        def noticed(announced: Iterable[ExportedImage]) -> Iterator[ExportedImage]:
+            for exported in announced:
+                if exported.data is not None:
+                    outdated[:] = [exported.id]
+                yield exported
+
+        for batch in _batches(entries):
+            records = (spool.read(entry.offset) for entry in batch)
+            manifest.add(noticed(images.announced(records)))
+        if outdated:
+            # Files that another content takes the place of are not to be found damaged until then.
+            write_sums(self._directory, self._shard)
 
     def _chosen(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield the records of this part, each image once."""
@@ -195,28 +230,51 @@ class Export:
 
     def _collect(self, records: Iterable[Record], images: Images, spool: Spool) -> list[_Entry]:
         """Put the records aside; return the images, smallest first, with the bytes to fetch."""
-        entries, needed = [], 0
+        entries, room = [], _Room(self._directory, self._sparse)
         for record in self._chosen(records):
             image = ImageDetail.from_record(record)
             size = 0
             if images.kind(image, record) == "fetched":
                 size = data_size(image)
-                needed += images.missing(image)
+                room.add(image, images.missing(image))
             entries.append(_Entry(images.turn(image), size, image.id, spool.add(record)))
-        self._check_space(needed)
+        room.check()
         return sorted(entries)
 
-    def _check_space(self, needed: int) -> None:
+
+class _Room:
+    """What images need on the disk.
+
+    :param directory: where they go
+    :param sparse: whether their zeros take no room
+    """
+
+    def __init__(self, directory: Path, sparse: bool) -> None:
+        self._directory = directory
+        self._sparse = sparse
+        self._needed = self._certain = 0
+
+    def add(self, image: ImageDetail, size: int) -> None:
+        """Count an image.
+
+        :param image: the image
+        :param size: bytes of its data that are not there
+        """
+        self._needed += size
+        if not (self._sparse and may_have_holes(image.disk_format)):
+            self._certain += size
+
+    def check(self) -> None:
+        """Refuse what there is no room for, and warn of what may find none.
+
+        :raises FileFailed: if there is not enough room
+        """
         place = self._directory.absolute()
         while not place.exists() and place != place.parent:
             place = place.parent
         with file_errors("write to", self._directory):
             free = shutil.disk_usage(place).free
-        if needed > free:
-            raise FileFailed(
-                f"Cannot export to {shown(self._directory)}: it needs {needed} more bytes, and "
-                f"{free} are free"
-            )
+        check_room(f"export to {shown(self._directory)}", self._needed, self._certain, free)
 
 
 def _batches(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:

@@ -25,7 +25,8 @@ from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import regular_size
 from osc_image_v1.transfer.outage import Outage
 from osc_image_v1.transfer.part import part_of
-from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.progress import Advance, tell_finished
+from osc_image_v1.transfer.rate import Rate
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ _NOT_YET = "not exported yet"
 _NO_DATA_YET = "its data is not exported yet"
 _CHANGE_NOT_YET = "what has changed since is not exported yet"
 _WAITING = frozenset((_NOT_YET, _NO_DATA_YET, _CHANGE_NOT_YET))
+
+_FINISHED = {
+    "fetched": "exported",
+    "kept": "kept as it was exported",
+    "without_data": "exported without data",
+}
 
 #: Returns the name of a project by its ID, None where nobody knows.
 ProjectName = Callable[[str], "str | None"]
@@ -62,6 +69,8 @@ class Images:
     :param metadata_only: whether no data is fetched
     :param project_name: returns the name of a project by its ID
     :param outage: notices that the service is gone
+    :param sparse: whether zeros become holes
+    :param rate: how fast data may come
     :ivar stop: ends what is being done when it is set
     """
 
@@ -73,6 +82,8 @@ class Images:
         metadata_only: bool,
         project_name: ProjectName,
         outage: Outage,
+        sparse: bool = True,
+        rate: Rate | None = None,
     ) -> None:
         self.stop = threading.Event()
         self.outage = outage
@@ -81,6 +92,12 @@ class Images:
         self._archive = archive
         self._metadata_only = metadata_only
         self._project_name = project_name
+        self._sparse = sparse
+        self._rate = rate
+
+    def forget(self) -> None:
+        """Leave the memory that what is exported already takes; nothing more is to be done."""
+        self._archive = None
 
     def kind(self, image: ImageDetail, record: Record) -> str:
         """Return which number of the summary is to count an image."""
@@ -128,6 +145,7 @@ class Images:
             data=data,
         )
         size = data.size if data and kind == "fetched" else 0
+        tell_finished(_FINISHED[kind], image, data.size if data else None, begun)
         return Outcome(kind, _if_new(exported, known), size)
 
     def announced(self, records: Iterable[Record]) -> Iterator[ExportedImage]:
@@ -225,8 +243,10 @@ class Images:
         return StoredData(hashes.size, md5, sha256, verified=True)
 
     def _fetch(self, image: ImageDetail, advance: Advance) -> StoredData:
-        download = Download(self._client, image, sha256=True, advance=advance, stop=self.stop)
-        got = download.to_file(self._path(image), keep_interrupted=True)
+        download = Download(
+            self._client, image, sha256=True, advance=advance, stop=self.stop, rate=self._rate
+        )
+        got = download.to_file(self._path(image), keep_interrupted=True, sparse=self._sparse)
         if not got.verified:
             doubt = expected_of(image).doubt(f"image {_shown(image)}")
             LOG.warning("%s: nothing vouches for the content", doubt)

@@ -15,6 +15,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import WITHOUT_DATA
 from osc_image_v1.archive.archive import Archive, is_manifest
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
+from osc_image_v1.archive.sums import is_of_sums
 from osc_image_v1.exceptions import (
     BadManifest,
     ContentMismatch,
@@ -29,7 +30,7 @@ from osc_image_v1.transfer.files import file_errors
 from osc_image_v1.transfer.many import Workers
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.part import PART
-from osc_image_v1.transfer.progress import Advance, Overall
+from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 
 # Bytes and images that one worker takes at a time.
 _BATCH_SIZE = 2**20
@@ -134,7 +135,7 @@ class Verification:
             for entry in os.scandir(self._directory):
                 if entry.name in expected:
                     size += entry.stat(follow_symlinks=False).st_size
-                elif not is_manifest(entry.name):
+                elif not is_manifest(entry.name) and not is_of_sums(entry.name):
                     unknown.append(Finding(entry.name, "unknown", _guess(entry.name, expected)))
         return sorted(unknown, key=lambda finding: finding.file), size
 
@@ -142,7 +143,9 @@ class Verification:
         """Return what is found of an image, None where it has no data and no file."""
         if exported.data is None:
             return self._stray(exported) if exported.incomplete is None else _incomplete(exported)
+        begun = time.monotonic()
         problem, detail = self._problem(exported, exported.data, advance)
+        tell_finished(problem or "verified", exported.image, exported.data.size, begun)
         repaired = False
         if problem is not None and self._client is not None:
             failed = self._try_to_repair(self._client, exported, exported.data)

@@ -85,6 +85,7 @@ class CompareImage(base.Lister):
         from osc_image_v1.report.compare import Comparison
 
         manager = self.app.client_manager
+        options.read_images(parsed_args)
         other_side = self._other_side(parsed_args)
         whole = not parsed_args.images and image.query_of(parsed_args, manager) == ImageQuery()
         if whole:

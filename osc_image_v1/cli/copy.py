@@ -63,6 +63,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
     """Add the options that say how the work is done."""
     options.add_parallel(parser, parallel)
+    options.add_rate(parser)
     options.add_shard(parser)
     parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
     options.add_human_readable(parser)
@@ -115,7 +116,12 @@ class OutcomeLister(base.Lister):
 
         self._count: Counter[str] = Counter()
         self._job = Job(
-            source, target, plan, shard=parsed_args.shard, parallel=parsed_args.parallel
+            source,
+            target,
+            plan,
+            shard=parsed_args.shard,
+            parallel=parsed_args.parallel,
+            rate=options.rate_of(parsed_args),
         )
         work = self._job.preview if parsed_args.dry_run else self._job.run
         outcomes = work(records)
@@ -208,6 +214,7 @@ class ImportImage(OutcomeLister):
         """Add the command's arguments and options."""
         options.add_directory(parser, _("Directory that images were exported to"))
         options.add_image(parser, _("Image to import (name or ID; default: all)"), "*")
+        options.add_patterns(parser)
         _add_plan(parser)
         _add_how(parser, _("Import this many images at a time (default: 4)"))
 
@@ -215,17 +222,23 @@ class ImportImage(OutcomeLister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.archive.archive import Archive
         from osc_image_v1.cli.clients import image_target
+        from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
+        options.read_images(parsed_args)
+        if parsed_args.images and parsed_args.name_patterns:
+            raise InvalidInput(_("Name images, or choose them by options, but not both"))
+        chosen = ImageQuery(**options.patterns_of(parsed_args)).predicate()
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
         archive.check_not_empty()
         projects = _projects(parsed_args, manager, archive)
         plan = _plan_of(parsed_args, manager, projects, parsed_args.keep_project_ids)
         target = image_target(manager, parsed_args.target)
-        records = exported_records(archive, parsed_args.images)
+        records = filter(chosen, exported_records(archive, parsed_args.images))
         return self.rows(ArchiveSource(archive), target, plan, records, parsed_args)
 
 

@@ -41,6 +41,8 @@ class SaveImage(base.Command):
         parser.add_argument(
             "--no-clobber", action="store_true", help=_("Refuse to replace an existing file")
         )
+        options.add_rate(parser)
+        options.add_no_sparse(parser)
         options.add_image(parser, _("Image to save (name or ID)"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -54,12 +56,13 @@ class SaveImage(base.Command):
             )
 
     def _save(self, parsed_args: argparse.Namespace) -> Any:
+        import time
         from pathlib import Path
 
         from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.transfer.download import Download
         from osc_image_v1.transfer.part import check_target
-        from osc_image_v1.transfer.progress import progress
+        from osc_image_v1.transfer.progress import progress, tell_finished
 
         if parsed_args.file == "-":
             raise InvalidInput(_("For standard output leave out --file"))
@@ -71,20 +74,27 @@ class SaveImage(base.Command):
         client = self.app.client_manager.image_v1
         image = client.find(parsed_args.image)
         with progress(image.size, image.name or image.id) as advance:
-            download = Download(client, image, advance=advance)
+            download = Download(client, image, advance=advance, rate=options.rate_of(parsed_args))
+            begun = time.monotonic()
             if target is None:
-                return download.to_stream(_raw(self.app.stdout))
-            return download.to_file(
-                target,
-                keep_partial=parsed_args.keep_partial,
-                clobber=not parsed_args.no_clobber,
-            )
+                saved = download.to_stream(_raw(self.app.stdout))
+            else:
+                saved = download.to_file(
+                    target,
+                    keep_partial=parsed_args.keep_partial,
+                    clobber=not parsed_args.no_clobber,
+                    sparse=parsed_args.sparse,
+                )
+        tell_finished("saved", image, saved.size, begun)
+        return saved
 
     def _check_stdout(self, parsed_args: argparse.Namespace) -> None:
         from osc_image_v1.exceptions import InvalidInput
 
         if parsed_args.keep_partial or parsed_args.no_clobber:
             raise InvalidInput(_("--keep-partial and --no-clobber need --file"))
+        if not parsed_args.sparse:
+            raise InvalidInput(_("--no-sparse needs --file: standard output gets all zeros"))
         if self.app.stdout.isatty():
             raise InvalidInput(
                 _("Image data does not go to a terminal: use --file <path>, or redirect it")

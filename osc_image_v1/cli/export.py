@@ -35,6 +35,8 @@ class ExportImage(base.ShowOne):
         )
         image.add_filters(parser)
         options.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
+        options.add_rate(parser)
+        options.add_no_sparse(parser)
         options.add_shard(parser)
         parser.add_argument(
             "--metadata-only", action="store_true", help=_("Export no data, only metadata")
@@ -62,6 +64,8 @@ class ExportImage(base.ShowOne):
             parallel=parsed_args.parallel,
             metadata_only=parsed_args.metadata_only,
             project_name=ProjectNames(manager).get,
+            sparse=parsed_args.sparse,
+            rate=options.rate_of(parsed_args),
         )
         interrupted = _("Interrupted: run the same command again, and it goes on")
         with base.ended_by_signals(interrupted, export.interrupt):

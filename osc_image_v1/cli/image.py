@@ -22,6 +22,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     :param parser: a command's parser
     """
     _add_text_filters(parser)
+    options.add_patterns(parser)
     _add_sizes(parser)
     options.add_requirements(parser)
     _add_flags(parser)
@@ -123,7 +124,12 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
     from osc_image_v1.cli import projects
 
     filters = {name: getattr(parsed_args, name) for name in _FILTERS}
-    query = ImageQuery(**filters, deleted=True if parsed_args.deleted else None, **paging)
+    query = ImageQuery(
+        **filters,
+        **options.patterns_of(parsed_args),
+        deleted=True if parsed_args.deleted else None,
+        **paging,
+    )
     # Asked of the services only when all that can be checked here is right.
     domain = projects.domain_of(parsed_args, "project", "shared_with")
     if parsed_args.project:
@@ -141,17 +147,21 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     :param parsed_args: ``images``, and what :func:`add_filters` took
     :param manager: the shell's client manager
     :returns: an iterator, its first page fetched
-    :raises InvalidInput: if there are both names and filters
+    :raises InvalidInput: if there are both names and filters, but for what is left out
     """
+    from dataclasses import replace
+
     from osc_image_v1.api.queries import ImageQuery
     from osc_image_v1.exceptions import InvalidInput
     from osc_image_v1.transfer.listed import named_records
 
+    options.read_images(parsed_args)
     query = query_of(parsed_args, manager)
     if parsed_args.images:
-        if query != ImageQuery():
+        if replace(query, excluded=()) != ImageQuery():
             raise InvalidInput(_("Name images, or choose them by options, but not both"))
-        return base.started(named_records(manager.image_v1, parsed_args.images))
+        named = named_records(manager.image_v1, parsed_args.images)
+        return base.started(filter(query.predicate(), named))
     pages = base.started(manager.image_v1.pages(query, detail=True))
     return (record for page in pages for record in page)
 

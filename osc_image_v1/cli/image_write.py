@@ -117,6 +117,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         type=options.not_empty,
         help=_("The data stays at this URL, and the service gets it from there each time"),
     )
+    options.add_rate(parser)
     parser.add_argument(
         "--store",
         metavar="<store>",
@@ -181,16 +182,24 @@ def _data(
     if parsed_args.file is not None:
         return open_file(parsed_args.file, size)
     if not parsed_args.stdin:
+        if parsed_args.max_rate is not None:
+            raise InvalidInput(_("--max-rate is for --file and --stdin"))
         return contextlib.nullcontext()
     if sys.stdin is None or sys.stdin.isatty():
         raise InvalidInput(_("--stdin wants data from a pipe or a file, not from a terminal"))
     return contextlib.nullcontext(StreamSource(sys.stdin.buffer, size, _("standard input")))
 
 
-def _sending(data: StreamSource | None) -> Sending | None:
+def _sending(data: StreamSource | None, parsed_args: argparse.Namespace) -> Sending | None:
+    import threading
+
     from osc_image_v1.transfer.sending import Sending
 
-    return None if data is None else Sending(data)
+    rate = options.rate_of(parsed_args)
+    if data is None or rate is None:
+        return None if data is None else Sending(data)
+    # A signal ends the waiting.
+    return Sending(rate.source(data, threading.Event()))
 
 
 def _refuse_nothing(data: StreamSource, size: int | None) -> None:
@@ -277,7 +286,7 @@ class CreateImage(base.ShowOne):
                 manager.image_v1,
                 _with_owner(fields, parsed_args, manager),
                 parsed_args.id,
-                _sending(data),
+                _sending(data, parsed_args),
                 parsed_args.clean_up,
                 wait,
             )
@@ -343,7 +352,9 @@ class SetImage(base.Command):
             check_pair(image, fields)
             purge = parsed_args.purge_properties
             if filled:
-                fill_image(manager.image_v1, image, fields, _sending(data), purge, wait)
+                fill_image(
+                    manager.image_v1, image, fields, _sending(data, parsed_args), purge, wait
+                )
             else:
                 manager.image_v1.update(image.id, fields, purge)
 

@@ -16,11 +16,13 @@ from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
 if TYPE_CHECKING:
+    from osc_image_v1.transfer.rate import Rate
     from osc_image_v1.transfer.shards import Shard
 
 _T = TypeVar("_T")
 
 _MOST_PARALLEL = 64
+_LEAST_RATE = 64 * 2**10
 
 
 def _checked(parse: Callable[[str], _T], text: str) -> _T:
@@ -67,6 +69,16 @@ def size(text: str) -> int:
     from osc_image_v1.cli.values import parse_size
 
     return _checked(parse_size, text)
+
+
+def rate(text: str) -> int:
+    """Parse how many bytes may flow in a second."""
+    number = size(text)
+    if number < _LEAST_RATE:
+        raise argparse.ArgumentTypeError(
+            _("'%s' is less than 64K: services give up on who is so slow") % printable(text)
+        )
+    return number
 
 
 def time(text: str) -> datetime:
@@ -165,6 +177,16 @@ def add_image(
     parser.add_argument(
         "images" if many else "image", metavar="<image>", nargs=many, type=not_empty, help=help_text
     )
+    if many == "*":
+        parser.add_argument(
+            "--images-from",
+            metavar="<file>",
+            type=not_empty,
+            help=_(
+                "File that names the images, by name or ID, one a line; - is standard input. Empty "
+                "lines and those that begin with # count for nothing"
+            ),
+        )
 
 
 def add_directory(parser: argparse.ArgumentParser, help_text: str) -> None:
@@ -314,6 +336,85 @@ def add_parallel(parser: argparse.ArgumentParser, help_text: str, default: int |
     :param default: how many, None where the command decides
     """
     parser.add_argument("--parallel", metavar="<n>", type=parallel, default=default, help=help_text)
+
+
+def add_patterns(parser: argparse.ArgumentParser) -> None:
+    """Add ``--name-pattern`` and ``--exclude``."""
+    parser.add_argument(
+        "--name-pattern",
+        metavar="<pattern>",
+        dest="name_patterns",
+        action="append",
+        default=[],
+        type=not_empty,
+        help=_(
+            "Only images whose name fits this pattern: * for any text, ? for a character, [abc] "
+            "for one of these, in the case that is written (repeat for several; quote it for the "
+            "shell)"
+        ),
+    )
+    parser.add_argument(
+        "--exclude",
+        metavar="<pattern>",
+        dest="excluded",
+        action="append",
+        default=[],
+        type=not_empty,
+        help=_("Leave out images whose name or ID fits this pattern (repeat for several)"),
+    )
+
+
+def patterns_of(parsed_args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    """Return the fields of a query that :func:`add_patterns` took."""
+    return {name: tuple(getattr(parsed_args, name)) for name in ("name_patterns", "excluded")}
+
+
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-rate``."""
+    parser.add_argument(
+        "--max-rate",
+        metavar="<size>",
+        type=rate,
+        help=_(
+            "Transfer at most this much data a second in all, in bytes or with a unit (50M, 1GiB)"
+        ),
+    )
+
+
+def add_no_sparse(parser: argparse.ArgumentParser) -> None:
+    """Add ``--no-sparse``."""
+    parser.add_argument(
+        "--no-sparse",
+        dest="sparse",
+        action="store_false",
+        help=_("Write zeros to the disk, too, instead of leaving holes: for file systems without"),
+    )
+
+
+def rate_of(parsed_args: argparse.Namespace) -> Rate | None:
+    """Return the rate that :func:`add_rate` took, None where there is no limit."""
+    from osc_image_v1.transfer.rate import Rate
+
+    return None if parsed_args.max_rate is None else Rate(parsed_args.max_rate)
+
+
+def read_images(parsed_args: argparse.Namespace) -> None:
+    """Let ``images`` have what the file names that ``--images-from`` does.
+
+    :param parsed_args: what :func:`add_image` took
+    :raises InvalidInput: if it cannot be read, names no image, or images are named besides
+    """
+    from osc_image_v1.cli.values import read_lines
+    from osc_image_v1.exceptions import InvalidInput
+
+    source, parsed_args.images_from = parsed_args.images_from, None
+    if source is None:
+        return
+    if parsed_args.images:
+        raise InvalidInput(_("Name images, or take them from a file, but not both"))
+    parsed_args.images = read_lines(source)
+    if not parsed_args.images:
+        raise InvalidInput(_("'%s' names no image") % printable(source))
 
 
 def add_shard(parser: argparse.ArgumentParser) -> None:

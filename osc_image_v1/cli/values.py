@@ -1,4 +1,4 @@
-"""What only people write: sizes, times, orders, servers, parts of the images.
+"""What only people write: sizes, times, orders, servers, parts of the images, lists of them.
 
 Each raises :class:`~osc_image_v1.exceptions.InvalidInput` for what it cannot read.
 """
@@ -6,7 +6,9 @@ Each raises :class:`~osc_image_v1.exceptions.InvalidInput` for what it cannot re
 from __future__ import annotations
 
 import re
+import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Literal
 
 from osc_image_v1.api.queries import SORT_KEYS, last_segment
@@ -125,3 +127,27 @@ def parse_shard(text: str) -> Shard:
             % {"text": printable(text), "n": count}
         )
     return Shard(index, count)
+
+
+def read_lines(source: str) -> list[str]:
+    """Return what the lines of a file say; blanks around it, empty lines and comments are left out.
+
+    :param source: path of the file, ``-`` for standard input
+    :raises InvalidInput: if it cannot be read, or is no text
+    """
+    try:
+        if source != "-":
+            content = Path(source).read_bytes()
+        elif sys.stdin is None or sys.stdin.isatty():
+            raise InvalidInput(_("The names of images come from a pipe or a file, not a terminal"))
+        else:
+            content = sys.stdin.buffer.read()
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise InvalidInput(
+            _("Cannot read '%(file)s': %(reason)s")
+            % {"file": printable(source), "reason": printable(reason)}
+        ) from error
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]

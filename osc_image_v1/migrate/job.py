@@ -29,7 +29,8 @@ from osc_image_v1.transfer.deletions import is_being_deleted
 from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why
-from osc_image_v1.transfer.progress import Advance, Overall
+from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
+from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
 
 LOG = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Job:
     :param plan: how they are written
     :param shard: only the images of this part
     :param parallel: how many images are brought at a time
+    :param rate: how fast their data may flow, None for as fast as it does
     """
 
     def __init__(
@@ -132,7 +134,9 @@ class Job:
         *,
         shard: Shard | None = None,
         parallel: int = 4,
+        rate: Rate | None = None,
     ) -> None:
+        self._rate = rate
         self._source = source
         self._target = target
         self._plan = plan
@@ -270,6 +274,9 @@ class Job:
             return Outcome(entry.image_id, name, size, failed, (str(error),))
         if outcome.action != "present":
             self._outage.worked()
+        if failed == "failed":
+            has = has_data(original.listed)
+            tell_finished(outcome.action, original.listed, outcome.size if has else None, begun)
         return outcome
 
     def _copy(self, original: Original, advance: Advance) -> Outcome:
@@ -288,6 +295,8 @@ class Job:
 
     def _write(self, original: Original, advance: Advance) -> Written:
         members, data = original.members(), original.data(self._stop)
+        if self._rate is not None and data is not None:
+            data = self._rate.source(data, self._stop)
         try:
             return self._target.write(
                 original.image, members, data, self._plan, advance=advance, stop=self._stop

@@ -23,6 +23,7 @@ from osc_image_v1.transfer.deletions import settled
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.files import file_errors, opened, shown
+from osc_image_v1.transfer.holes import pieces
 from osc_image_v1.transfer.many import Spool
 from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import ImageSource
@@ -239,8 +240,7 @@ class _Exported(Original):
 
     def _read(self) -> Iterator[bytes]:
         with opened(self._path) as file, file_errors("read", self._path):
-            while chunk := file.read(CHUNK_SIZE):
-                yield chunk
+            yield from pieces(file.fileno(), CHUNK_SIZE)
 
     def doubts(self, action: str) -> tuple[str, ...]:  # noqa: ARG002
         if self._exported.is_doubtful:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import queue
 import threading
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from osc_image_v1.exceptions import TransferStopped
 from osc_image_v1.transfer.files import file_errors, opened, shown
+from osc_image_v1.transfer.holes import pieces
 from osc_image_v1.transfer.progress import Advance
 
 # Chunks that wait to be hashed, and so the most that a transfer is ahead.
@@ -98,7 +98,7 @@ def hash_file(
     """
     digests, size = _new(algorithms), 0
     with opened(path) as file, file_errors("read", path):
-        while chunk := os.read(file.fileno(), _HASHED_AT_ONCE):
+        for chunk in pieces(file.fileno(), _HASHED_AT_ONCE):
             if stop is not None and stop.is_set():
                 raise TransferStopped(f"Hashing {shown(path)} was stopped")
             for digest in digests.values():

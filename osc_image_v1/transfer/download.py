@@ -28,8 +28,10 @@ from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import file_errors, write_all
+from osc_image_v1.transfer.holes import may_have_holes
 from osc_image_v1.transfer.part import PartFile, check_target
 from osc_image_v1.transfer.progress import Advance
+from osc_image_v1.transfer.rate import Rate
 
 LOG = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ class Download:
     :param sha256: whether SHA-256 is computed too; it always is where the service has no checksum
     :param advance: is told how many more bytes are there, less than 0 where some are dropped
     :param stop: ends the download when it is set
+    :param rate: how fast data may come, None for as fast as it does
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Download:
         sha256: bool = False,
         advance: Advance = lambda _count: None,
         stop: threading.Event | None = None,
+        rate: Rate | None = None,
     ) -> None:
         self._client = client
         self._image = image
@@ -108,6 +112,7 @@ class Download:
         self._sha256 = sha256 or self._expected.checksum is None
         self._advance = advance
         self._stop = stop or threading.Event()
+        self._rate = rate
         self._name = printable(image.id)
         self._by_v2 = image.status == models.DEACTIVATED
 
@@ -118,6 +123,7 @@ class Download:
         keep_partial: bool = False,
         clobber: bool = True,
         keep_interrupted: bool = False,
+        sparse: bool = True,
     ) -> Downloaded:
         """Save the data to a file, which appears under its name only when size and MD5 hold.
 
@@ -129,6 +135,7 @@ class Download:
         :param clobber: whether an existing file is replaced
         :param keep_interrupted: whether it stays when the download was stopped or broke off, but
             not when the data is wrong
+        :param sparse: whether zeros become holes, which take no room on the disk
         :raises FileFailed: if the file cannot be written
         :raises ImageHasNoData: if the image is not active
         :raises ContentMismatch: if the data has not the size or MD5 of the image's record
@@ -139,9 +146,10 @@ class Download:
         """
         check_target(target, clobber)
         self._check_status()
-        with PartFile(target, keep_partial) as part:
+        with PartFile(target, keep_partial, sparse) as part:
             if self._expected.size is not None:
-                part.check_space(self._expected.size)
+                holes = sparse and may_have_holes(self._image.disk_format)
+                part.check_space(self._expected.size, holes)
             strict = not keep_partial
             try:
                 result = self._go_on(part, strict) if part.size else None
@@ -249,7 +257,7 @@ class Download:
             data = self._open(received, strict)
             try:
                 with data:
-                    for chunk in _after(data, received):
+                    for chunk in _after(self._paced(data), received - data.start):
                         self._check_stop()
                         received += len(chunk)
                         yield chunk
@@ -265,6 +273,10 @@ class Download:
                 LOG.debug("%s; going on at byte %d", error, received)
                 self._stop.wait(policy.wait(attempt, error))
                 self._check_stop()
+
+    def _paced(self, data: ImageData) -> Iterator[bytes]:
+        chunks = data.chunks()
+        return chunks if self._rate is None else self._rate.paced(chunks, self._stop)
 
     def _check_ends(self, ends: _Ends, attempts: int) -> None:
         """See whether the data has ended at the same byte in each attempt.
@@ -329,10 +341,9 @@ def _sent(error: BaseException) -> int:
     return next((count for count in counts if isinstance(count, int)), 0)
 
 
-def _after(data: ImageData, received: int) -> Iterator[bytes]:
-    """Yield the data without what is there already."""
-    surplus = received - data.start
-    for chunk in data.chunks():
+def _after(chunks: Iterable[bytes], surplus: int) -> Iterator[bytes]:
+    """Yield data without what is there already."""
+    for chunk in chunks:
         if len(chunk) > surplus:
             yield chunk[surplus:] if surplus else chunk
         surplus = max(0, surplus - len(chunk))

@@ -10,6 +10,7 @@ from osc_image_v1.api.models import WITH_DATA, ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.text import printable
 
+_NAMES = {"sha1": "SHA-1", "sha256": "SHA-256", "sha512": "SHA-512"}
 # Where a snapshot of a server that boots from a volume says which volume has its data.
 _IN_A_VOLUME = "block_device_mapping"
 
@@ -49,6 +50,19 @@ class Expected:
         :param size: its bytes
         """
         return self.checksum is not None or (self.in_a_volume and size == 0)
+
+    def vouching(self, size: int | None) -> str:
+        """Return what vouches for data that fits, as a clause.
+
+        :param size: its bytes, None where there is none
+        """
+        if size is None:
+            return "there is no data"
+        if not self.vouches_for(size):
+            return "nothing vouches for its content"
+        if self.algorithm is None:
+            return "its data is in a volume"
+        return f"the service's {_NAMES.get(self.algorithm, self.algorithm.upper())} vouches for it"
 
     def doubt(self, image: str) -> str:
         """Return why nothing vouches for the data, as the beginning of a sentence.

@@ -59,7 +59,7 @@ class file_errors:  # noqa: N801 (reads as a statement)
             ) from error
 
 
-def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
+def write_all(write: Callable[[memoryview], int | None], chunk: bytes | memoryview) -> None:
     """Write all of a chunk with a function that may write a part of it.
 
     :param write: a raw file's ``write``
@@ -68,6 +68,27 @@ def write_all(write: Callable[[memoryview], int | None], chunk: bytes) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[write(rest) or 0 :]
+
+
+def check_room(doing: str, needed: int, certain: int, free: int) -> None:
+    """Refuse what there is no room for, and warn of what may find none.
+
+    :param doing: what it is for
+    :param needed: bytes that are needed at most
+    :param certain: those of them that cannot be holes
+    :param free: bytes that are free
+    :raises FileFailed: if there is no room for what is certain
+    """
+    if certain > free:
+        raise FileFailed(f"Cannot {doing}: it needs {certain} more bytes, and {free} are free")
+    if needed > free:
+        LOG.warning(
+            "To %s may need %d more bytes, and %d are free: that is enough only if much of it is "
+            "zeros",
+            doing,
+            needed,
+            free,
+        )
 
 
 def lock(fd: int, path: Path, holder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ _LEAST_IN_A_ROW = 10
 _FEW = 3
 # Seconds that each of many failures takes on average where it is not worth while to go on.
 _SLOW = 5.0
+_NO_ROOM = frozenset((errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)))
 _GATEWAY_ERRORS = frozenset((502, 503, 504))
 
 #: Why the others are not tried: a service does not answer; it takes the token no more; it answers,
@@ -158,6 +160,8 @@ def _kind_of(error: BaseException | None) -> _Kind:
             return _kind_of_answer(error)
         if isinstance(error, ConnectionFailed):
             return "gone"
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return "full"
         error = error.__cause__
     return "own"
 

@@ -16,12 +16,14 @@ from osc_image_v1.exceptions import FileFailed
 from osc_image_v1.transfer.files import (
     MODE,
     SAFE,
+    check_room,
     file_errors,
     flush_directory,
     lock,
     shown,
     write_all,
 )
+from osc_image_v1.transfer.holes import pieces, runs
 
 LOG = logging.getLogger(__name__)
 
@@ -83,11 +85,13 @@ class PartFile:
 
     :param target: the path of the finished file
     :param keep: whether an unfinished file stays
+    :param sparse: whether zeros become holes, which take no room on the disk
     """
 
-    def __init__(self, target: Path, keep: bool = False) -> None:
+    def __init__(self, target: Path, keep: bool = False, sparse: bool = True) -> None:
         self.path = part_of(target)
         self._target = target
+        self._sparse = sparse
         self._keep = self._asked_to_keep = keep
         self._committed = False
         self._waiting = 0
@@ -104,6 +108,7 @@ class PartFile:
             if self._committed:
                 return
             if self._keep and self.size:
+                self._end()
                 LOG.warning("What came so far is kept in %s", shown(self.path))
             else:
                 self.path.unlink(missing_ok=True)
@@ -161,8 +166,8 @@ class PartFile:
 
     @property
     def size(self) -> int:
-        """How many bytes the file has."""
-        return os.fstat(self._file.fileno()).st_size
+        """How many bytes the file has, a hole at its end included."""
+        return max(os.fstat(self._file.fileno()).st_size, self._file.tell())
 
     def write(self, chunk: bytes) -> None:
         """Add to the end of what was read or written.
@@ -170,7 +175,14 @@ class PartFile:
         :raises FileFailed: if the disk is full, for one
         """
         with file_errors("write", self.path):
-            write_all(self._file.write, chunk)
+            if not self._sparse:
+                write_all(self._file.write, chunk)
+            else:
+                for begin, end, zeros in runs(chunk, self._file.tell()):
+                    if zeros:
+                        self._file.seek(end - begin, os.SEEK_CUR)
+                    else:
+                        write_all(self._file.write, memoryview(chunk)[begin:end])
         self._waiting += len(chunk)
         if self._waiting >= _WRITEBACK_SIZE:
             self._begin_writeback()
@@ -187,9 +199,7 @@ class PartFile:
     def read(self) -> Iterator[bytes]:
         """Yield what the file has, so that writing goes on at its end."""
         with file_errors("read", self.path):
-            self._file.seek(0)
-            while chunk := self._file.read(_READ_SIZE):
-                yield chunk
+            yield from pieces(self._file.fileno(), _READ_SIZE)
 
     def keep(self) -> None:
         """Leave the file, unfinished as it is, for a later run."""
@@ -203,10 +213,16 @@ class PartFile:
             self._file.truncate()
         self._waiting = 0
 
-    def check_space(self, size: int) -> None:
+    def _end(self) -> None:
+        """Let the file end where the last of the data does, after a hole too."""
+        if self.size > os.fstat(self._file.fileno()).st_size:
+            self._file.truncate(self.size)
+
+    def check_space(self, size: int, holes: bool = False) -> None:
         """Check that the file system has room for the whole file.
 
         :param size: bytes that the file will have
+        :param holes: whether it may well have holes: then it is only warned of
         :raises FileFailed: if it has not
         """
         if not hasattr(os, "fstatvfs"):  # pragma: no cover
@@ -215,11 +231,8 @@ class PartFile:
             system: Any = os.fstatvfs(self._file.fileno())
             free = system.f_bavail * system.f_frsize
             needed = size - self.size
-        if system.f_blocks and needed > free:
-            raise FileFailed(
-                f"Cannot write {shown(self.path)}: it needs {needed} more bytes, and {free} are "
-                "free"
-            )
+        if system.f_blocks:
+            check_room(f"write {shown(self.path)}", needed, 0 if holes else needed, free)
 
     def commit(self, clobber: bool = True) -> None:
         """Flush the file to the disk and put it in the target's place.
@@ -228,6 +241,7 @@ class PartFile:
         :raises FileFailed: if that fails; the target is then as it was
         """
         with file_errors("write", self._target):
+            self._end()
             os.fsync(self._file.fileno())
             if clobber:
                 self.path.replace(self._target)

@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.expected import expected_of
+
+LOG = logging.getLogger(__name__)
 
 #: Is told how many more bytes have gone through.
 Advance = Callable[[int], object]
@@ -25,6 +29,25 @@ _BETWEEN_LINES = 10.0
 _BETWEEN_BARS = 0.1
 # What an image takes whatever its size, in bytes that could be transferred meanwhile.
 _COST = 2**20
+
+
+def tell_finished(done: str, image: ImageDetail, size: int | None, begun: float) -> None:
+    """Log a line on an image with which a command is at its end.
+
+    :param done: what was done with it, as the end of a sentence
+    :param image: the image
+    :param size: bytes of its data, None where it has none
+    :param begun: when that began, by :func:`time.monotonic`
+    """
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info(
+            "Image %s %s: %d bytes, %.2f seconds, %s",
+            printable(image.id),
+            done,
+            size or 0,
+            time.monotonic() - begun,
+            expected_of(image).vouching(size),
+        )
 
 
 @contextlib.contextmanager

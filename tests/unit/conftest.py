@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import io
+import sys
+import threading
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -194,3 +196,35 @@ def shell() -> Shell:
 @pytest.fixture
 def compute_shell() -> Shell:
     return Shell(session_at(COMPUTE_URL))
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make bytes the standard input, or a terminal."""
+
+    def be(data: bytes, terminal: bool = False) -> None:
+        stream = io.TextIOWrapper(io.BytesIO(data))
+        monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+        monkeypatch.setattr(sys, "stdin", stream)
+
+    be(b"not to be read")
+    return be
+
+
+class Clock(threading.Event):
+    """A clock that stands still until somebody waits, and what ends the waiting, in one."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.is_set():
+            self.now += timeout or 0
+        return self.is_set()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

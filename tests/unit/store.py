@@ -33,6 +33,7 @@ class Store:
         self.v2 = False
         self.unlisted: set[str] = set()
         self.asked: Counter[str] = Counter()
+        self.mock = mock
         mock.register_uri(rm.ANY, re.compile(re.escape(IMAGE_URL)), content=self._answer)
 
     def add(self, number: int, data: bytes | None = None, **fields: Any) -> str:

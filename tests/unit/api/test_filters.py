@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -59,6 +60,8 @@ def _images(draw: Any) -> list[dict[str, Any]]:
 
 _QUERY = {
     "name": _WORD,
+    "name_patterns": st.sampled_from([("[ab]",), ("?", "a*"), ("*",)]),
+    "excluded": st.sampled_from([("a",), ("*1", "b*"), ("",)]),
     "status": st.sampled_from(["active", "queued"]),
     "disk_format": _WORD,
     "min_size": st.integers(0, 1),
@@ -85,6 +88,12 @@ def wanted(record: dict[str, Any], query: dict[str, Any]) -> bool:
     size = record["size"]
     meanings = {
         "name": lambda value: record["name"] == value,
+        "name_patterns": lambda value: any(fnmatchcase(record["name"] or "", p) for p in value),
+        "excluded": lambda value: (
+            not any(
+                fnmatchcase(text or "", p) for p in value for text in (record["name"], record["id"])
+            )
+        ),
         "status": lambda value: record["status"].lower() == value,
         "disk_format": lambda value: record["disk_format"] == value,
         "min_size": lambda value: size is not None and size >= value,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import threading
 import tracemalloc
@@ -84,7 +85,7 @@ def test_images_with_data_members_and_names(store: Store, directory: Path, run: 
     # The members of a public image are not asked for.
     assert store.asked[f"LIST /images/{second}/members"] == 0
     assert sorted(path.name for path in directory.iterdir()) == sorted(
-        [f"{first}.img", f"{second}.img", "manifest.jsonl"]
+        [f"{first}.img", f"{second}.img", "SHA256SUMS", "manifest.jsonl"]
     )
 
 
@@ -312,6 +313,7 @@ def test_a_failure_does_not_end_the_rest(
     assert f"Cannot export image {gone} (bad\\x1bname): " in caplog.text
     assert sorted(path.name for path in directory.iterdir()) == [
         f"{image_id(3)}.img",
+        "SHA256SUMS",
         "manifest.jsonl",
     ]
 
@@ -618,14 +620,54 @@ def test_no_room(
 ) -> None:
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage(9))
-    store.add(1)
-    store.add(2)
+    store.add(1, disk_format="qcow2")
+    store.add(2, disk_format="qcow2")
     with pytest.raises(FileFailed, match="needs 12 more bytes, and 9 are free"):
         run(plan=plan)
     # What an interrupted download brought takes no more room.
     directory.mkdir(exist_ok=True)
     (directory / f"{image_id(1)}.img.osc-image-v1.part").write_bytes(b"data")
     assert run(plan=plan).fetched == 2
+
+
+def test_zeros_may_take_no_room(
+    store: Store, run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage(9))
+    store.add(1, disk_format="raw")
+    store.add(2, disk_format="raw")
+    with pytest.raises(FileFailed, match="needs 12 more bytes, and 9 are free"):
+        run(sparse=False)
+    assert run().fetched == 2
+    assert "may need 12 more bytes, and 9 are free" in caplog.text
+
+
+def test_a_line_for_each_image(store: Store, run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "osc_image_v1")
+    ids = [
+        store.add(1, b"12345"),
+        store.add(2, b"", size=None, checksum=None, status="queued"),
+        store.add(3, b"1", checksum=None),
+        store.add(4, b"12", checksum=hashlib.sha512(b"12").hexdigest()),
+        store.add(5, b"", checksum=None, properties={"block_device_mapping": "[]"}),
+    ]
+    run()
+    run()
+    told = [re.sub(r"\d+\.\d\d seconds", "t", m) for m in caplog.messages if m.startswith("Image ")]
+    md5, none = "the service's MD5 vouches for it", "nothing vouches for its content"
+    sha, volume = "the service's SHA-512 vouches for it", "its data is in a volume"
+    assert sorted(told) == sorted(
+        line
+        for done in ("exported", "kept as it was exported")
+        for line in (
+            f"Image {ids[0]} {done}: 5 bytes, t, {md5}",
+            f"Image {ids[1]} exported without data: 0 bytes, t, there is no data",
+            f"Image {ids[2]} {done}: 1 bytes, t, {none}",
+            f"Image {ids[3]} {done}: 2 bytes, t, {sha}",
+            f"Image {ids[4]} {done}: 0 bytes, t, {volume}",
+        )
+    )
 
 
 def test_a_damaged_manifest_stops_it(store: Store, directory: Path, run: Any) -> None:
@@ -687,7 +729,7 @@ def test_ids_never_become_paths(store: Store, tmp_path: Path, directory: Path, r
     run()
     assert len(Archive(directory)) == len(IDS)
     assert list(tmp_path.iterdir()) == [directory]
-    files = sorted({path.name for path in directory.iterdir()} - {"manifest.jsonl"})
+    files = sorted({path.name for path in directory.iterdir()} - {"manifest.jsonl", "SHA256SUMS"})
     assert len(files) == len(IDS)
     assert all(file.startswith("id-") for file in files)
 
@@ -754,6 +796,9 @@ def test_named_images_and_the_plan(export_shell: Shell, store: Store, directory:
         ("--parallel", "x"),
         ("--shard", "0/3"),
         ("--shard", "4"),
+        ("--max-rate", "64"),
+        ("--max-rate", "fast"),
+        ("--name-pattern", ""),
     ],
 )
 def test_wrong_options(shell: Shell, capsys: pytest.CaptureFixture[str], argv: Any) -> None:

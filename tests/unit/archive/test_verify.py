@@ -55,6 +55,15 @@ def test_all_is_whole(directory: Path) -> None:
     assert (verification.without_data, verification.active_without_data) == (1, 0)
 
 
+def test_a_line_for_each_file(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "osc_image_v1")
+    file(directory, 1).unlink()
+    list(Verification(directory).findings())
+    told = sorted(m.split(": ")[0] for m in caplog.messages if m.startswith("Image "))
+    words = ("verified", "missing", "verified")
+    assert told == [f"Image {image_id(number)} {word}" for number, word in enumerate(words)]
+
+
 def test_more_images_than_a_worker_takes_at_a_time(
     tmp_path: Path, store: Store, client: ImageClient
 ) -> None:

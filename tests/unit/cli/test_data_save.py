@@ -37,7 +37,7 @@ def image(requests_mock):
             "X-Image-Meta-Id": ID,
             "X-Image-Meta-Name": "an image",
             "X-Image-Meta-Status": "active",
-            "X-Image-Meta-Size": str(len(DATA)),
+            "X-Image-Meta-Size": str(len(data if isinstance(data, bytes) else DATA)),
             **({"X-Image-Meta-Checksum": checksum} if checksum else {}),
         }
         requests_mock.head(URL, headers=headers)
@@ -51,6 +51,28 @@ def test_file(shell, image, tmp_path, caplog):
     assert shell.run(SaveImage, "--file", str(tmp_path / "x"), ID) == ""
     assert (tmp_path / "x").read_bytes() == DATA
     assert caplog.records == [record for record in caplog.records if record.levelno < logging.INFO]
+
+
+def test_a_line_of_what_was_saved(shell, image, tmp_path, caplog):
+    caplog.set_level("INFO", "osc_image_v1")
+    shell.run(SaveImage, "--max-rate", "1G", "--file", str(tmp_path / "x"), ID)
+    image(checksum=None)
+    shell.run(SaveImage, "--file", str(tmp_path / "x"), ID)
+    told = [message for message in caplog.messages if message.startswith(f"Image {ID} saved: ")]
+    assert [message.split(" seconds, ")[1] for message in told] == [
+        "the service's MD5 vouches for it",
+        "nothing vouches for its content",
+    ]
+    assert all(f"saved: {len(DATA)} bytes, " in message for message in told)
+
+
+@pytest.mark.parametrize("option", [None, "--no-sparse"])
+def test_zeros(shell, image, tmp_path, option):
+    data = bytes(2**20)
+    image(checksum=None, data=data)
+    shell.run(SaveImage, *filter(None, [option]), "--file", str(tmp_path / "x"), ID)
+    assert (tmp_path / "x").read_bytes() == data
+    assert (tmp_path / "x").stat().st_blocks * 512 == (len(data) if option else 0)
 
 
 def test_standard_output(shell, image):
@@ -74,10 +96,10 @@ def test_terminal(shell, requests_mock):
     assert requests_mock.call_count == 0
 
 
-@pytest.mark.parametrize("option", ["--keep-partial", "--no-clobber"])
+@pytest.mark.parametrize("option", ["--keep-partial", "--no-clobber", "--no-sparse"])
 def test_options_of_a_file(shell, requests_mock, option):
     shell.stdout = Stdout()
-    with pytest.raises(InvalidInput, match="need --file"):
+    with pytest.raises(InvalidInput, match=r"needs? --file"):
         SaveImage(shell, None).take_action(_parsed(shell, option, ID))
     assert requests_mock.call_count == 0
 

@@ -1,7 +1,6 @@
 """The commands that write."""
 
 import argparse
-import io
 import json
 import sys
 
@@ -28,17 +27,6 @@ def glance(requests_mock):
 def identity(shell):
     projects = {project: name for name, project in PROJECTS.items()}
     shell.client_manager.sdk_connection.identity = Keystone(projects)
-
-
-@pytest.fixture
-def stdin(monkeypatch):
-    def be(data, terminal=False):
-        stream = io.TextIOWrapper(io.BytesIO(data))
-        stream.isatty = lambda: terminal
-        monkeypatch.setattr(sys, "stdin", stream)
-
-    be(b"not to be read")
-    return be
 
 
 class TestCreate:
@@ -114,6 +102,7 @@ class TestCreate:
             (("--file", "/nope", *FORMATS), "Cannot read '/nope'"),
             (("--file", "/etc/passwd", "--size", "1", *FORMATS), "bytes, not 1"),
             (("--wait",), "--wait is for --copy-from"),
+            (("--max-rate", "1M"), "--max-rate is for --file and --stdin"),
             (("--timeout", "3"), "--timeout is for --wait"),
             (("--project", "nope"), "No project has the name"),
             (("--disk-format", "ami", "--container-format", "bare"), "do not go together"),

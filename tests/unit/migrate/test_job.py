@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -68,6 +69,43 @@ def test_copied_and_then_present(copy: Any, store: Store, glance: GlanceV2) -> N
     downloads = store.downloads()
     assert actions(copy()) == ["present"] * 5
     assert store.downloads() == downloads
+
+
+def test_a_line_for_each_image(copy: Any, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "osc_image_v1")
+    ids = [
+        store.add(1, b"12345"),
+        store.add(2, b"", size=None, checksum=None, status="queued"),
+        store.add(3, b"1", checksum=None),
+    ]
+    copy(dry=True)
+    copy()
+    copy()
+    told = [re.sub(r"\d+\.\d\d seconds", "t", m) for m in caplog.messages if m.startswith("Image ")]
+    md5, none = "the service's MD5 vouches for it", "nothing vouches for its content"
+    assert sorted(told) == [
+        f"Image {ids[0]} copied: 5 bytes, t, {md5}",
+        f"Image {ids[0]} present: 5 bytes, t, {md5}",
+        f"Image {ids[1]} present: 0 bytes, t, there is no data",
+        f"Image {ids[1]} recorded: 0 bytes, t, there is no data",
+        f"Image {ids[2]} copied: 1 bytes, t, {none}",
+        f"Image {ids[2]} present: 1 bytes, t, {none}",
+    ]
+
+
+def test_all_data_flows_at_the_rate(copy: Any, store: Store, glance: GlanceV2) -> None:
+    for number in range(3):
+        store.add(number, b"x" * number)
+    store.add(3, b"", size=None, status="queued")
+    paced: list[int | None] = []
+
+    def source(data: ImageSource, _stop: Any) -> ImageSource:
+        paced.append(data.size)
+        return data
+
+    copy(rate=SimpleNamespace(source=source))
+    assert sorted(map(str, paced)) == ["0", "1", "2"]
+    assert len(glance.data[image_id(2)]) == 2
 
 
 def test_many_images_are_looked_up_in_a_list(copy: Any, store: Store, glance: GlanceV2) -> None:

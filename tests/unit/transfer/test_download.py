@@ -1,7 +1,9 @@
 """Downloads: to a file and to a stream, mended, resumed, verified."""
 
+import contextlib
 import hashlib
 import io
+import os
 import random
 import threading
 from types import SimpleNamespace
@@ -26,6 +28,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.transfer.digests import Digests
 from osc_image_v1.transfer.download import AnswerBrokeOff, Download, EndsEarly
+from osc_image_v1.transfer.rate import Rate
 from tests.unit.conftest import image_id
 
 ID = image_id(1)
@@ -134,6 +137,28 @@ class TestFile:
         assert sum(advanced) == len(DATA)
         assert client.given[0].closed
 
+    def test_no_faster_than_allowed(self, target, clock):
+        """What comes a second time counts, too: it goes over the line."""
+        client = Client(Answer(upto=2 * PIECE), NO_V2, Answer())
+        save(client, target, rate=Rate(PIECE, clock), stop=clock)
+        assert clock.now == 5
+
+    def test_waiting_ends_at_once(self, target, clock):
+        clock.set()
+        with pytest.raises(TransferStopped):
+            save(Client(Answer()), target, rate=Rate(1, clock), stop=clock)
+        assert clock.now == 0
+
+    @pytest.mark.parametrize(("form", "fits"), [("raw", True), ("qcow2", False)])
+    def test_zeros_may_take_no_room(self, target, form, fits, monkeypatch):
+        free = SimpleNamespace(f_frsize=1, f_bavail=SIZE - 1, f_blocks=1)
+        monkeypatch.setattr(os, "fstatvfs", lambda _fd: free)
+        for sparse in (True, False):
+            download = Download(Client(Answer()), record(disk_format=form))
+            refused = pytest.raises(FileFailed, match=f"needs {SIZE} more bytes")
+            with contextlib.nullcontext() if fits and sparse else refused:
+                download.to_file(target, sparse=sparse)
+
     def test_sha256(self, target):
         assert save(Client(Answer()), target, sha256=True).sha256 == SHA256
 
@@ -193,7 +218,7 @@ class TestFile:
     def test_no_space(self, target, tmp_path):
         client = Client()
         with pytest.raises(FileFailed, match="are free"):
-            save(client, target, record(size=2**62))
+            save(client, target, record(size=2**62, disk_format="qcow2"))
         assert client.asked == []
         assert names(tmp_path) == []
 

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
+    FileFailed,
     ImageHasNoData,
     ImageV1Error,
     TlsFailed,
     http_error,
 )
 from osc_image_v1.transfer.download import AnswerBrokeOff, EndsEarly
+from osc_image_v1.transfer.files import file_errors
 from osc_image_v1.transfer.outage import Outage
 
 GONE = [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 502, "", "r")]
@@ -144,3 +150,10 @@ def test_a_success_shows_that_there_is_room() -> None:
 )
 def test_too_much_metadata_is_the_images_own(said: str) -> None:
     assert tried(Outage(3, [Probe()]), http_error("x", 413, said)) == 1000
+
+
+@pytest.mark.parametrize(("number", "count"), [(errno.ENOSPC, 3), (errno.EIO, 1000)])
+def test_a_disk_that_is_full(number: int, count: int, tmp_path: Path) -> None:
+    with pytest.raises(FileFailed) as raised, file_errors("write", tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert tried(Outage(1, [Probe()]), raised.value) == count

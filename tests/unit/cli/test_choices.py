@@ -1,0 +1,158 @@
+"""Which images are meant: by patterns of their names, and by names in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests_mock as rm
+
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.cli import options
+from osc_image_v1.cli.compare import CompareImage
+from osc_image_v1.cli.copy import CopyImage, ImportImage
+from osc_image_v1.cli.export import ExportImage
+from osc_image_v1.cli.image import ListImage
+from osc_image_v1.cli.projects import ProjectNames
+from osc_image_v1.cli.usage import UsageOfImages
+from osc_image_v1.exceptions import ImageNotFound, InvalidInput
+from tests.unit.conftest import Shell, image_id
+from tests.unit.store import Store
+
+NAMES = ("ubuntu-16", "ubuntu-18", "Ubuntu-20", "debian", None, "[x]")
+
+
+@pytest.fixture
+def images(store: Store) -> list[str]:
+    return [store.add(number, name=name) for number, name in enumerate(NAMES)]
+
+
+@pytest.fixture
+def export(shell: Shell, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Export, and return which images are there."""
+    monkeypatch.setattr(ProjectNames, "get", lambda _self, _id: None)
+
+    def run(*argv: str) -> list[int]:
+        shell.run(ExportImage, str(tmp_path / "export"), *argv)
+        return sorted(images.index(one) for one in Archive(tmp_path / "export").ids())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (["--name-pattern", "ubuntu*"], [0, 1]),
+        (["--name-pattern", "ubuntu*", "--name-pattern", "deb?an"], [0, 1, 3]),
+        (["--name-pattern", "[uU]buntu-*", "--exclude", "*-16"], [1, 2]),
+        (["--exclude", "*buntu*", "--exclude", "debian"], [4, 5]),
+        (["--exclude", image_id(0), "--exclude", "*" + image_id(5)[-3:]], [1, 2, 3, 4]),
+        (["--name-pattern", "*", "--exclude", "?*"], []),
+        (["--name-pattern", "[[]x]"], [5]),
+        (["--name-pattern", "ubuntu"], []),
+        (["--name-pattern", "ubuntu*", "--limit", "1"], [0]),
+        (["--name-pattern", "*18", "--name", "ubuntu-18"], [1]),
+    ],
+)
+def test_patterns(shell: Shell, images: list[str], argv: list[str], found: list[int]) -> None:
+    for long in ([], ["--long"]):
+        listed = json.loads(shell.run(ListImage, "-f", "json", *long, *argv))
+        assert [images.index(one["ID"]) for one in listed] == found
+
+
+def test_patterns_of_other_commands(shell: Shell, images: list[str], export: Any) -> None:
+    usage = ("--by", "status", "-f", "json", "--name-pattern", "ubuntu*")
+    assert json.loads(shell.run(UsageOfImages, *usage))[0]["Images"] == 2
+    assert export("--name-pattern", "ubuntu*", "--exclude", "*16") == [1]
+
+
+LIST = f"\ufeff# old ones\r\n\n  ubuntu-16\t\r\n{image_id(3)}\n   # none\nubuntu-16"
+
+
+@pytest.mark.parametrize("way", ["-", "file"])
+def test_names_from_a_file(export: Any, stdin: Any, tmp_path: Path, way: str) -> None:
+    (tmp_path / "file").write_text(LIST)
+    stdin(LIST.encode())
+    assert export("--images-from", "-" if way == "-" else str(tmp_path / "file")) == [0, 3]
+
+
+def test_all_but_some_of_them(export: Any, stdin: Any) -> None:
+    stdin(LIST.encode())
+    assert export("--images-from", "-", "--exclude", "deb*") == [0]
+    assert export("ubuntu-18", "debian", "--exclude", "deb*") == [0, 1]
+
+
+def test_one_of_them_is_missing(export: Any, stdin: Any) -> None:
+    stdin(b"ubuntu-16\nnone\n")
+    with pytest.raises(ImageNotFound, match="none"):
+        export("--images-from", "-")
+
+
+COMMANDS: dict[type, list[str]] = {
+    ExportImage: ["x"],
+    CopyImage: ["--to-cloud", "x"],
+    CompareImage: ["--with", "v2"],
+    ImportImage: ["x"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("argv", "content", "said"),
+    [
+        (["image"], b"image", "not both"),
+        (["--name-pattern", "a*"], b"image", "not both"),
+        ([], b" \n# image\n", "'-' names no image"),
+        ([], b"", "'-' names no image"),
+        ([], b"\xff", "Cannot read '-': .*decode"),
+        ([], None, "not a terminal"),
+    ],
+)
+def test_nothing_is_asked(
+    shell: Shell,
+    requests_mock: rm.Mocker,
+    stdin: Any,
+    command: type,
+    argv: list[str],
+    content: bytes | None,
+    said: str,
+) -> None:
+    stdin(content or b"", terminal=content is None)
+    with pytest.raises(InvalidInput, match=said):
+        shell.run(command, *COMMANDS[command], *argv, "--images-from", "-")
+    assert requests_mock.call_count == 0
+
+
+def test_no_such_file(shell: Shell, requests_mock: rm.Mocker, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"Cannot read '.*none\\x1b': No such file"):
+        shell.run(ExportImage, "x", "--images-from", str(tmp_path / "none\x1b"))
+    assert requests_mock.call_count == 0
+
+
+def test_exported_images(
+    shell: Shell, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stdin: Any
+) -> None:
+    export()
+    seen: list[Any] = []
+    target = SimpleNamespace(probes=lambda: ())
+    monkeypatch.setattr("osc_image_v1.cli.clients.image_target", lambda *_args: target)
+    monkeypatch.setattr("osc_image_v1.cli.identity.check_owner", lambda *_args: None)
+    monkeypatch.setattr(shell.client_manager.session, "get_project_id", lambda: "p1")
+    monkeypatch.setattr(
+        "osc_image_v1.migrate.job.Job.preview",
+        lambda _self, records: seen.extend(record["name"] for record in records) or iter(()),
+    )
+    shell.run(ImportImage, "--dry-run", str(tmp_path / "export"), "--name-pattern", "ubuntu*")
+    assert seen == ["ubuntu-16", "ubuntu-18"]
+    stdin(b"debian\nubuntu-18")
+    seen.clear()
+    argv = ("--dry-run", "--images-from", "-", "--exclude", "ub*")
+    shell.run(ImportImage, *argv, str(tmp_path / "export"))
+    assert seen == ["debian"]
+
+
+def test_the_rate() -> None:
+    assert options.rate("50M") == 50 * 2**20
