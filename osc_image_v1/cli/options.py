@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from osc_lib.cli import parseractions
 
@@ -364,7 +364,7 @@ def add_patterns(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def patterns_of(parsed_args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+def patterns_of(parsed_args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of a query that :func:`add_patterns` took."""
     return {name: tuple(getattr(parsed_args, name)) for name in ("name_patterns", "excluded")}
 
