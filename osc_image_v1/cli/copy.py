@@ -222,6 +222,7 @@ class ImportImage(OutcomeLister):
         """Return column names and rows."""
         from pathlib import Path
 
+        from osc_image_v1.api.filters import all_of
         from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.archive.archive import Archive
         from osc_image_v1.cli.clients import image_target
@@ -231,7 +232,7 @@ class ImportImage(OutcomeLister):
         options.read_images(parsed_args)
         if parsed_args.images and parsed_args.name_patterns:
             raise InvalidInput(_("Name images, or choose them by options, but not both"))
-        chosen = ImageQuery(**options.patterns_of(parsed_args)).predicate()
+        chosen = all_of(ImageQuery(**options.patterns_of(parsed_args)).checks())
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
         archive.check_not_empty()

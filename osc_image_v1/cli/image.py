@@ -151,6 +151,7 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     """
     from dataclasses import replace
 
+    from osc_image_v1.api.filters import all_of
     from osc_image_v1.api.queries import ImageQuery
     from osc_image_v1.exceptions import InvalidInput
     from osc_image_v1.transfer.listed import named_records
@@ -161,7 +162,7 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
         if replace(query, excluded=()) != ImageQuery():
             raise InvalidInput(_("Name images, or choose them by options, but not both"))
         named = named_records(manager.image_v1, parsed_args.images)
-        return base.started(filter(query.predicate(), named))
+        return base.started(filter(all_of(query.checks()), named))
     pages = base.started(manager.image_v1.pages(query, detail=True))
     return (record for page in pages for record in page)
 
