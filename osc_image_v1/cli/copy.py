@@ -58,6 +58,14 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=_("Accept images for the projects that they are shared with (admin, v2)"),
     )
+    parser.add_argument(
+        "--clean-up",
+        action="store_true",
+        help=_(
+            "Remove records of failed runs that take no data any more; their IDs are used up then "
+            "(default: nothing is removed there but an image whose data is damaged)"
+        ),
+    )
 
 
 def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
@@ -92,6 +100,7 @@ def _plan_of(
         accept_members=parsed_args.accept_members,
         projects=projects,
         keep_projects=keep,
+        clean_up=parsed_args.clean_up,
     )
 
 

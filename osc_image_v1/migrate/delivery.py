@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from http import HTTPStatus
 
-from osc_image_v1.api.models import ACTIVE, BUSY, QUEUED
+from osc_image_v1.api.models import ACTIVE, BUSY, QUEUED, WITH_DATA
 from osc_image_v1.api.outcomes import Done, NotDone, Passing, Verdict, is_lost, settle
 from osc_image_v1.api.records import as_md5
 from osc_image_v1.exceptions import (
@@ -25,6 +24,7 @@ from osc_image_v1.exceptions import (
     Unauthorized,
 )
 from osc_image_v1.migrate.drafts import Draft, TargetImage
+from osc_image_v1.migrate.ours import unusable
 from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
@@ -99,7 +99,9 @@ class Delivery:
         try:
             return settle(error, look, stop=self._patience.stop)
         except ImageV1Error as failure:
-            if failure is error and seen and seen[0] is not None and seen[0].status == QUEUED:
+            found = seen[0] if seen else None
+            empty = found is not None and found.status == QUEUED and not found.refused
+            if failure is error and empty:
                 return False
             raise
 
@@ -140,12 +142,13 @@ class Delivery:
                 digests.update(piece)
             return str(digests.of("md5"))
 
-    def clean_up(self, error: BaseException) -> str:
-        """Remove what a failure has left; say what is left then, as the end of a sentence.
+    def clean_up(self, error: BaseException, delete: bool) -> str:
+        """Say what a failure has left, as the end of a sentence; remove an image that is damaged.
 
         What may become the image, or is it, stays: to delete a record costs the image its ID.
 
         :param error: what failed
+        :param delete: whether a record is removed too that takes no data any more
         """
         shown = printable(self._draft.image_id)
         try:
@@ -153,24 +156,23 @@ class Delivery:
             if found is None:
                 return ""
             status = printable(str(found.status))
-            # After an answer the service is not at the data any more, whatever it says; and data
-            # that is damaged here never becomes the image.
-            all_sent = self._sending.md5 is not None
-            at_it = found.status in BUSY and not _is_answer(error)
-            if at_it and (all_sent or _may_go_on(error)):
-                return f"; the target's record {shown}, {status}, is left for another run"
-            fillable = _may_go_on(error) or _can_be_filled(found, error)
-            if found.status == QUEUED and not self._draft.new_id and fillable:
+            # After an answer the service is not at the data any more, whatever it says.
+            at_it = found.status in BUSY and not (delete and _is_answer(error))
+            if at_it or (found.status == QUEUED and not found.refused):
                 return f"; the target's record {shown}, {status}, is left for another run"
             if _is_whole(found, self._sending):
                 return f"; image {shown} has its data in the target, another run finishes it"
+            if found.status not in WITH_DATA and not delete:
+                new_id = self._draft.new_id
+                return f"; the target's record {shown} is {status}{unusable(found, new_id)}"
             # Whoever stops it does not wait any longer, but nothing is to be left.
             Patience(self._service.attempts, 0.0).persist(
                 lambda: self._service.delete(self._draft.image_id)
             )
         except ImageV1Error as failure:
             return f"; look for what is left of image {shown} in the target ({failure})"
-        return "; what was made of it in the target is removed"
+        used_up = "" if self._draft.new_id else ", and its ID is used up: --new-ids makes another"
+        return f"; what was made of it in the target is removed{used_up}"
 
 
 def _is_whole(found: TargetImage, sending: Sending) -> bool:
@@ -182,16 +184,6 @@ def _is_whole(found: TargetImage, sending: Sending) -> bool:
         and as_md5(found.checksum) in (None, sending.md5)
         and (None in (sending.digest, found.hash_value) or found.hash_value == sending.digest)
     )
-
-
-def _can_be_filled(found: TargetImage, error: BaseException) -> bool:
-    """Tell whether a record that got no data takes it later.
-
-    Room, quotas and limits change. Data that was refused for what it is leaves its checksum in
-    the record, which takes no other data then; and what is damaged here stays damaged.
-    """
-    refused = isinstance(error, HttpError) and error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    return found.checksum is None and not refused and not isinstance(error, ContentMismatch)
 
 
 def _may_go_on(error: BaseException) -> bool:

@@ -35,6 +35,8 @@ class Plan:
         one, and members are left out
     :ivar image_ids: IDs of images, here -> in the target, for ``kernel_id`` and ``ramdisk_id``;
         :meth:`Target.write` adds what it writes
+    :ivar clean_up: whether records of earlier runs that take no data any more are deleted, which
+        uses up their IDs
     """
 
     new_ids: bool = False
@@ -43,6 +45,7 @@ class Plan:
     projects: Mapping[str, str] = field(default_factory=dict)
     keep_projects: bool = True
     image_ids: dict[str, str] = field(default_factory=dict)
+    clean_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class TargetImage:
     :ivar owner: ID of the project that it belongs to
     :ivar source_id: the ID that it had where it was copied from, as it says itself
     :ivar unfinished: whether it has the mark of an image whose making was interrupted
+    :ivar refused: whether it is empty, but has the checksum of data that the service refused: it
+        takes no data any more
     :ivar properties: without the mark
     """
 
@@ -100,6 +105,7 @@ class TargetImage:
     source_id: str | None = None
     hash_algo: str | None = None
     hash_value: str | None = None
+    refused: bool = False
     record: Record = field(default_factory=dict)
 
     @classmethod
@@ -148,7 +154,7 @@ def state_of(image: ImageDetail, found: TargetImage | None) -> State:
     if found.status in WITH_DATA:
         return done if not has_data(image) or _same_data(image, found) else "other"
     if found.status == QUEUED:
-        return "empty" if has_data(image) else done
+        return done if not has_data(image) else "dead" if found.refused else "empty"
     return "busy" if found.status in BUSY else "dead"
 
 

@@ -25,7 +25,7 @@ _LONGEST_VALUE = 60
 # What services add to an image by themselves.
 _OF_THE_SERVICE = "os_glance"
 
-_PREFERRED: tuple[State, ...] = ("complete", "unfinished", "busy", "empty")
+_PREFERRED: tuple[State, ...] = ("complete", "unfinished", "busy", "empty", "dead")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def best_of(draft: Draft, candidates: Iterable[TargetImage]) -> TargetImage | No
     for one in candidates:
         judgement = judged(draft, one)
         differences = len(judgement.differences)
-        # Whatever is stored without the mark is no copy; and where nothing tells what the data
-        # is, the metadata must.
-        stored = judgement.state == "busy" and not one.unfinished
+        # Whatever is stored, or was, without the mark is no copy; and where nothing tells what the
+        # data is, the metadata must.
+        stored = judgement.state in ("busy", "dead") and not one.unfinished
         if judgement.state in _PREFERRED and not stored and not (unknown and differences):
             found.append(((_PREFERRED.index(judgement.state), differences), one))
     return min(found, key=lambda pair: pair[0])[1] if found else None
@@ -124,8 +124,22 @@ def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
             "later; if there is none, delete it there and use --new-ids"
         )
     if judgement.state == "dead":
-        return f"Image {shown} is {status} in the target: --new-ids makes another"
+        return f"Image {shown} is {status} in the target{unusable(found, draft.new_id)}"
     return ""
+
+
+def unusable(found: TargetImage, new_id: bool) -> str:
+    """Return why a record takes no data, and what to do, as the end of a sentence.
+
+    :param found: the record
+    :param new_id: whether it has another ID than the image has here
+    """
+    why = " and holds the checksum of data that was refused" if found.refused else ""
+    another = "makes another" if new_id else "removes it, which uses up its ID"
+    remedy = f"--clean-up {another}" if found.unfinished else "--new-ids makes another"
+    if found.unfinished and not new_id:
+        remedy += "; --new-ids makes another"
+    return f"{why}: it takes no data any more; {remedy}"
 
 
 def new_id_of(image_id: str, number: int = 0) -> str:

@@ -111,7 +111,7 @@ def leave(
         # It may be what was sent before an answer was lost; to finish it twice does no harm.
         patience.persist(functools.partial(service.mend, draft, found))
         return "finished", draft
-    if found is not None and judgement.state in ("foreign", "other"):
+    if found is not None and judgement.state in ("foreign", "other", "dead"):
         raise TargetOccupied(refusal(draft, found, judgement)) from error
     raise TargetOccupied(
         f"Image {printable(draft.image_id)} is being written by someone else ({error.where}); "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
-from osc_image_v1.api.models import ACTIVE, DEACTIVATED
+from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.exceptions import Conflict, NotFound
@@ -67,6 +67,7 @@ class V2Target(Target):
     def found(self, record: Record) -> TargetImage:
         """Return the image of a record."""
         image = detail_of(record)
+        hash_value = text_or_none(record.get("os_hash_value"))
         return TargetImage.of(
             image,
             unfinished=UNFINISHED in _tags(record),
@@ -74,7 +75,8 @@ class V2Target(Target):
             properties=image.properties,
             source_id=renames.source_id_of(image.properties, _tags(record)),
             hash_algo=text_or_none(record.get("os_hash_algo")),
-            hash_value=text_or_none(record.get("os_hash_value")),
+            hash_value=hash_value,
+            refused=image.status == QUEUED and bool(image.checksum or hash_value),
             record=record,
         )
 

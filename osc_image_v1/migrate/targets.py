@@ -188,9 +188,9 @@ class Target(TargetService):
         """Bring an image to the target, or what is missing of it.
 
         An image that is there with the same data stays as it is, but for what an interrupted run
-        has not finished. An empty record of its ID is filled. Where this fails for good, what it
-        has made is deleted; where it only breaks off, an empty record stays for another run, since
-        a service gives no ID a second time.
+        has not finished. An empty record of its ID is filled. Where this fails, the record stays
+        for another run, since a service gives no ID a second time; what is deleted is an image
+        that has got damaged data, and with the plan's ``clean_up`` what takes no data any more.
 
         :param image: the image here, with its properties as a list has them
         :param members: the projects that it is shared with
@@ -213,6 +213,9 @@ class Target(TargetService):
                 # What a killed run was sending is given up by the service before long.
                 found = self.settled(draft, patience)
                 judgement = judged(draft, found)
+        if found is not None and judgement.state == "dead" and found.unfinished and plan.clean_up:
+            draft = self._removed(draft, found, patience)
+            found, judgement = None, judged(draft, None)
         if found is not None:
             _check(draft, found)
         if has_data(image) and data is None:
@@ -220,7 +223,7 @@ class Target(TargetService):
         action: Action = "present"
         if judgement.state in ("missing", "empty"):
             sending = None if data is None else Sending(data, advance, stop, self.algorithm)
-            action, draft = self._make(draft, found, sending, patience)
+            action, draft = self._make(draft, found, sending, patience, plan.clean_up)
         elif found is not None and judgement.state == "unfinished":
             patience.persist(functools.partial(self.mend, draft, found))
             action = "finished"
@@ -231,8 +234,25 @@ class Target(TargetService):
         verified = data is None or data.vouched
         return Written(draft.image_id, action, draft.notes, verified)
 
+    def _removed(self, draft: Draft, found: TargetImage, patience: Patience) -> Draft:
+        """Remove a record that takes no data; return the draft of another one."""
+        patience.persist(lambda: self.delete(found.image_id))
+        shown = printable(found.image_id)
+        if not draft.new_id:
+            raise TargetOccupied(
+                f"The target's record {shown}, which took no data any more, is removed, and its "
+                "ID is used up: --new-ids makes another image"
+            )
+        note = f"the record {shown}, which took no data any more, is removed there"
+        return replace(draft, image_id=new_id_of(draft.image.id), notes=(*draft.notes, note))
+
     def _make(
-        self, draft: Draft, found: TargetImage | None, sending: Sending | None, patience: Patience
+        self,
+        draft: Draft,
+        found: TargetImage | None,
+        sending: Sending | None,
+        patience: Patience,
+        clean_up: bool,
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
         if sending is not None:
@@ -252,7 +272,7 @@ class Target(TargetService):
             return leave(self, draft, error, patience)
         except (ImageV1Error, MemoryError) as error:
             kind = ContentMismatch if isinstance(error, ContentMismatch) else ImageV1Error
-            raise kind(f"{error}{delivery.clean_up(error)}") from error
+            raise kind(f"{error}{delivery.clean_up(error, clean_up)}") from error
         patience.persist(lambda: self.finish(draft, filled))
         return "copied", draft
 

@@ -26,7 +26,10 @@ OTHERS = "the other images"
 NO_IMAGE = "no image"
 
 _EXPORT = "1 of 3 images could not be exported: run the same command again to try them again"
-_REMOVED = "; what was made of it in the target is removed"
+_REMOVED = (
+    "; what was made of it in the target is removed, and its ID is used up: --new-ids makes another"
+)
+_LEFT = "; the target's record <image>, queued, is left for another run"
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ _COPIES_OF_SOURCE = (
     _mended("An image's data ends in the middle", faults={"data": [None, cut(1000)]}),
     ManyRow(
         "An image is damaged (wrong MD5)",
-        (f"The data is damaged here: its MD5 is <md5>, not <md5>{_REMOVED}",),
+        (f"The data is damaged here: its MD5 is <md5>, not <md5>{_LEFT}",),
         faults={"data": [None, server.altered]},
     ),
     ManyRow(
@@ -289,13 +292,13 @@ IMPORTS = (
     ),
     ManyRow(
         "A file is cut short",
-        (f"The data is damaged here: <n> bytes came, not <n>{_REMOVED}",),
+        (f"The data is damaged here: <n> bytes came, not <n>{_LEFT}",),
         before=_changed_file(lambda path: path.write_bytes(IMAGES[1].data[:200_000])),
         mend=_restore,
     ),
     ManyRow(
         "One byte of a file is another",
-        (f"The data is damaged here: its MD5 is <md5>, not <md5>{_REMOVED}",),
+        (f"The data is damaged here: its MD5 is <md5>, not <md5>{_LEFT}",),
         before=_changed_file(_flip),
         mend=_restore,
     ),

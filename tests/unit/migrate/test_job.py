@@ -173,7 +173,7 @@ def test_a_failure_keeps_none_of_the_others(copy: Any, store: Store, glance: Gla
     assert actions(outcomes) == ["copied", "failed", "copied"]
     assert "damaged" in outcomes[image_id(1)].notes[0]
     assert outcomes[image_id(1)].failed
-    assert image_id(1) not in glance.records
+    assert glance.records[image_id(1)]["status"] == "queued"
 
 
 @pytest.mark.parametrize("dry", [True, False])
@@ -292,7 +292,7 @@ def test_kernels_that_failed(copy: Any, store: Store, glance: GlanceV2, machine:
     store.data[image_id(1)] = b"data !"
     outcomes = copy()
     assert outcomes[machine].notes == (f"its kernel_id {image_id(1)} could not be copied",)
-    assert glance.records == {}
+    assert list(glance.records) == [image_id(1)]
 
 
 def test_many_present_images_teach_their_new_ids(copy: Any, store: Store, glance: GlanceV2) -> None:
@@ -422,7 +422,7 @@ def test_into_v1_a_refusal_leaves_a_record_that_takes_data(old: tuple[Glance, V1
     assert target.write(an_image(), [], source(), Plan()).action == "copied"
 
 
-def test_into_v1_a_refusal_that_kills_the_image_leaves_nothing(
+def test_into_v1_a_refusal_that_kills_the_image_is_told(
     old: tuple[Glance, V1Target],
 ) -> None:
     glance, target = old
@@ -432,8 +432,11 @@ def test_into_v1_a_refusal_that_kills_the_image_leaves_nothing(
         refuse(400, "Wrong data")()
 
     glance.before["PUT"] = kill
-    with pytest.raises(ImageV1Error, match=r"Wrong data.*is removed"):
+    with pytest.raises(ImageV1Error, match=r"Wrong data.*is killed: it takes no data any more"):
         target.write(an_image(), [], source(), Plan())
+    glance.before["PUT"] = lambda: pytest.fail("it was sent to again")
+    with pytest.raises(ImageV1Error, match=r"removed, and its ID is used up"):
+        target.write(an_image(), [], source(), Plan(clean_up=True))
     assert glance.records == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from osc_image_v1.migrate.drafts import UNFINISHED, Plan, TargetImage, state_of
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.transfer.sending import ImageSource, Sending
 from tests.unit.conftest import detail, image_id
-from tests.unit.glance_v2 import TARGET_URL, GlanceV2, Page, failing
+from tests.unit.glance_v2 import TARGET_URL, GlanceV2, Page, Refusal, failing
 
 DATA = b"some data" * 1000
 PIECES = [DATA[:5000], DATA[5000:]]
@@ -298,7 +299,7 @@ def test_kernels_get_their_new_ids(glance: GlanceV2) -> None:
     ("fields", "match"),
     [
         ({"data": b"other"}, "another image .*--new-ids"),
-        ({"status": "killed"}, "is killed in the target: --new-ids"),
+        ({"status": "killed"}, "is killed in the target: it takes no data any more; --new-ids"),
         ({"status": "saving"}, "is saving in the target: another run may be at it"),
     ],
 )
@@ -328,6 +329,7 @@ def test_an_empty_record_that_is_right_needs_no_change(glance: GlanceV2) -> None
     glance.target().write(an_image(), [], a_source(), Plan())
     fresh = glance.records[ID]
     fresh.update(status="queued", tags=[UNFINISHED], visibility="shared", size=None)
+    fresh.update(checksum=None, os_hash_value=None)
     glance.asked.clear()
     glance.target().write(an_image(), [], a_source(), Plan())
     assert glance.asked[:2] == [f"GET /images/{ID}", f"PUT /images/{ID}/file"]
@@ -389,29 +391,89 @@ def test_states(image: ImageDetail, there: TargetImage | None, state: str) -> No
         (a_source(DATA + b"!"), "more than 9000 bytes"),
     ],
 )
-def test_damaged_data_leaves_nothing(glance: GlanceV2, source: ImageSource, match: str) -> None:
-    with pytest.raises(ContentMismatch, match=match + ".*is removed"):
+def test_damaged_data_leaves_an_empty_record(
+    glance: GlanceV2, source: ImageSource, match: str
+) -> None:
+    with pytest.raises(ContentMismatch, match=match + ".*queued, is left for another run"):
         glance.target().write(an_image(), [], source, Plan())
-    assert glance.records == {}
     assert glance.data == {}
+    assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
 
 
-def test_damaged_data_leaves_nothing_although_the_service_is_still_at_it(glance: GlanceV2) -> None:
+def test_damaged_data_leaves_a_record_that_the_service_is_still_at(glance: GlanceV2) -> None:
     def read() -> Any:
         yield DATA[:5000]
         glance.records[ID]["status"] = "saving"
         yield b"!"
 
-    with pytest.raises(ContentMismatch, match=r"5001 bytes came.*is removed"):
+    with pytest.raises(ContentMismatch, match=r"5001 bytes came.*saving, is left"):
         glance.target().write(an_image(), [], ImageSource(9000, md5(DATA), read), Plan())
-    assert glance.records == {}
+    assert glance.deleted == set()
 
 
-def test_what_the_target_refuses_leaves_nothing(glance: GlanceV2) -> None:
-    glance.before["PUT /file"] = [failing(415, "disk_format qcow2 does not match")]
-    with pytest.raises(ImageV1Error, match=r"does not match.*is removed"):
+def _refused(glance: GlanceV2, image_id: str = ID) -> Callable[[], None]:
+    """Return what Glance does when it has taken all data, and its format is another."""
+
+    def refuse() -> None:
+        record = glance.records[image_id]
+        record.update(checksum=md5(DATA), os_hash_algo="sha512", os_hash_value="0" * 128)
+        failing(415, "disk_format qcow2 does not match")()
+
+    return refuse
+
+
+@pytest.mark.parametrize("new_ids", [False, True])
+def test_what_the_target_refuses_is_not_sent_to_again(glance: GlanceV2, new_ids: bool) -> None:
+    """A record that holds refused data takes no other: every upload to it is a 500."""
+    plan = Plan(new_ids=new_ids)
+    there = new_id_of(ID) if new_ids else ID
+    glance.before["PUT /file"] = [_refused(glance, there)]
+    told = r"holds the checksum of data that was refused: it takes no data any more; --clean-up"
+    with pytest.raises(ImageV1Error, match=rf"does not match.*{there} is queued and {told}"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    with pytest.raises(TargetOccupied, match=rf"{there} is queued in the target and {told}"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert glance.asked.count(f"PUT /images/{there}/file") == 1
+    assert glance.deleted == set()
+
+
+def test_a_refusal_whose_answer_is_lost_is_not_sent_again(glance: GlanceV2) -> None:
+    def lost() -> None:
+        with contextlib.suppress(Refusal):
+            _refused(glance)()
+        failing(502)()
+
+    glance.before["PUT /file"] = [lost]
+    with pytest.raises(ImageV1Error, match=r"502.*holds the checksum of data that was refused"):
         glance.target().write(an_image(), [], a_source(), Plan())
-    assert glance.records == {}
+    assert glance.asked.count(f"PUT /images/{ID}/file") == 1
+
+
+def test_records_that_take_no_data_are_removed_where_that_is_wanted(glance: GlanceV2) -> None:
+    plan = Plan(clean_up=True)
+    glance.before["PUT /file"] = [_refused(glance)]
+    with pytest.raises(ImageV1Error, match=r"is removed, and its ID is used up: --new-ids"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert glance.deleted == {ID}
+    glance.deleted.clear()
+    glance.add(ID, tags=[UNFINISHED], checksum="0" * 32)
+    with pytest.raises(TargetOccupied, match=r"is removed, and its ID is used up: --new-ids"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert glance.deleted == {ID}
+    # What has no mark is someone else's.
+    glance.add(ID, checksum="0" * 32)
+    with pytest.raises(TargetOccupied, match="takes no data any more; --new-ids makes another"):
+        glance.target().write(an_image(), [], a_source(), plan)
+    assert ID in glance.records
+
+
+def test_with_a_new_id_another_record_is_made_at_once(glance: GlanceV2) -> None:
+    first, second = new_id_of(ID), new_id_of(ID, 1)
+    glance.add(first, tags=[UNFINISHED], checksum="0" * 32, **{renames.SOURCE_ID: ID})
+    plan = Plan(new_ids=True, clean_up=True)
+    written = glance.target().write(an_image(), [], a_source(), plan)
+    assert (written.action, written.image_id) == ("copied", second)
+    assert written.notes == (f"the record {first}, which took no data any more, is removed there",)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 413])
@@ -431,20 +493,20 @@ def test_what_the_target_stores_otherwise_leaves_nothing(glance: GlanceV2) -> No
         glance.records[ID]["checksum"] = "0" * 32
 
     glance.after["PUT /file"] = [spoil]
-    with pytest.raises(ContentMismatch, match=f"checksum {'0' * 32}.*is removed"):
+    with pytest.raises(ContentMismatch, match=f"checksum {'0' * 32}.*is removed, and its ID"):
         glance.target().write(an_image(), [], a_source(), Plan())
     assert glance.records == {}
 
 
 @pytest.mark.parametrize("status", ["queued", "killed"])
-def test_what_is_not_active_after_the_data_leaves_nothing(glance: GlanceV2, status: str) -> None:
+def test_what_is_not_active_after_the_data_is_left(glance: GlanceV2, status: str) -> None:
     def spoil() -> None:
         glance.records[ID]["status"] = status
 
     glance.after["PUT /file"] = [spoil]
-    with pytest.raises(ContentMismatch, match=f"but the image is {status}.*is removed"):
+    with pytest.raises(ContentMismatch, match=f"but the image is {status}.*no data any more"):
         glance.target().write(an_image(), [], a_source(), Plan())
-    assert glance.records == {}
+    assert glance.deleted == set()
 
 
 def test_gone_after_the_data(glance: GlanceV2) -> None:
@@ -454,10 +516,10 @@ def test_gone_after_the_data(glance: GlanceV2) -> None:
 
 
 def test_what_cannot_be_removed_is_said(glance: GlanceV2) -> None:
-    glance.before["PUT /file"] = [failing(415)]
+    glance.before["PUT /file"] = [_refused(glance)]
     glance.before["DELETE "] = [failing(403, "protected by someone")]
     with pytest.raises(ImageV1Error, match=r"look for what is left of image.*protected by someone"):
-        glance.target().write(an_image(), [], a_source(), Plan())
+        glance.target().write(an_image(), [], a_source(), Plan(clean_up=True))
 
 
 def test_what_cannot_be_read_makes_no_record(glance: GlanceV2) -> None:
@@ -486,14 +548,17 @@ def test_an_upload_that_breaks_off_for_good_leaves_an_empty_record(glance: Glanc
     assert glance.target().write(an_image(), [], a_source(), Plan()).action == "copied"
 
 
-def test_what_a_failed_service_calls_saving_for_ever_is_removed(glance: GlanceV2) -> None:
+def test_what_a_failed_service_calls_saving_for_ever_is_left(glance: GlanceV2) -> None:
     def fail() -> None:
         glance.records[ID]["status"] = "saving"
         failing(500)()
 
-    glance.before["PUT /file"] = [fail]
-    with pytest.raises(ImageV1Error, match=r"HTTP 500.*is removed"):
+    glance.before["PUT /file"] = [fail, fail]
+    with pytest.raises(ImageV1Error, match=r"HTTP 500.*saving, is left for another run"):
         glance.target().write(an_image(), [], a_source(), Plan())
+    glance.records[ID]["status"] = "queued"
+    with pytest.raises(ImageV1Error, match=r"HTTP 500.*is removed, and its ID is used up"):
+        glance.target().write(an_image(), [], a_source(), Plan(clean_up=True))
     assert glance.records == {}
 
 
@@ -508,11 +573,12 @@ def test_what_a_silent_service_may_still_be_saving_is_left(glance: GlanceV2) -> 
     assert glance.records[ID]["status"] == "saving"
 
 
-def test_with_new_ids_it_leaves_nothing(glance: GlanceV2) -> None:
+def test_with_new_ids_an_empty_record_is_left_too(glance: GlanceV2) -> None:
     glance.before["PUT /file"] = [failing(503)] * 3
-    with pytest.raises(ImageV1Error, match="is removed"):
+    with pytest.raises(ImageV1Error, match="queued, is left for another run"):
         glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
-    assert glance.records == {}
+    written = glance.target().write(an_image(), [], a_source(), Plan(new_ids=True))
+    assert (written.image_id, written.action) == (new_id_of(ID), "copied")
 
 
 def test_the_source_breaks_off(glance: GlanceV2) -> None:
