@@ -120,6 +120,10 @@ class ContentMismatch(ImageV1Error):
     """The data does not have the size or the MD5 of the service's record."""
 
 
+class FormatRefused(ImageV1Error):
+    """The target would refuse the data for what it is; nothing was sent."""
+
+
 class TargetOccupied(ImageV1Error):
     """The target has something else where an image is to go."""
 

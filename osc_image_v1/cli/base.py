@@ -303,3 +303,19 @@ def left_over(images: int, why: str | None) -> str:
         "goes on"
     )
     return text % {"images": images, "since": since.get(why or "", gone)}
+
+
+def looking(wanted: bool) -> bool:
+    """Tell whether data can be looked at; say so once where it cannot.
+
+    :param wanted: whether it is to be
+    """
+    from osc_image_v1.transfer.formats import INSTALL, inspectors
+
+    if wanted and inspectors() is None:
+        LOG.warning(
+            _("The formats of images are not looked at: oslo.utils is not here, or too old (%s)"),
+            INSTALL,
+        )
+        return False
+    return wanted

@@ -58,6 +58,34 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=_("Accept images for the projects that they are shared with (admin, v2)"),
     )
+    _add_formats(parser)
+
+
+def _add_formats(parser: argparse.ArgumentParser) -> None:
+    """Add the options for data that is not of its format, and for what it leaves."""
+    parser.add_argument(
+        "--disk-format-from-data",
+        action="store_true",
+        help=_(
+            "Give images the disk format that their data has, where it is another than they are "
+            "said to have; a property v1_disk_format keeps that"
+        ),
+    )
+    parser.add_argument(
+        "--format-map",
+        metavar="<file>",
+        type=options.not_empty,
+        help=_(
+            "File that says which disk format images get there: lines 'old,new' or YAML as for "
+            "--project-map, old a disk format or the ID of an image, new a disk format, or a disk "
+            "and a container format: qcow2/bare"
+        ),
+    )
+    parser.add_argument(
+        "--no-format-check",
+        action="store_true",
+        help=_("Send data without a look at it: the service there does not refuse any (v2)"),
+    )
     parser.add_argument(
         "--clean-up",
         action="store_true",
@@ -74,6 +102,11 @@ def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
     options.add_rate(parser)
     options.add_shard(parser)
     parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
+    parser.add_argument(
+        "--no-look",
+        action="store_true",
+        help=_("With --dry-run: read nothing of the data, whose format is not known then"),
+    )
     options.add_human_readable(parser)
 
 
@@ -94,6 +127,9 @@ def _plan_of(
     from osc_image_v1.migrate.drafts import Plan
 
     identity.check_owner(manager, bool(projects) or keep, _MAPPED, cloud)
+    look = not parsed_args.no_format_check and parsed_args.target == "v2"
+    if parsed_args.dry_run and parsed_args.no_look:
+        look = False
     return Plan(
         new_ids=parsed_args.new_ids,
         visibility=parsed_args.new_visibility,
@@ -101,7 +137,30 @@ def _plan_of(
         projects=projects,
         keep_projects=keep,
         clean_up=parsed_args.clean_up,
+        look=base.looking(look),
+        formats=_format_map(parsed_args.format_map),
+        format_from_data=parsed_args.disk_format_from_data,
     )
+
+
+def _format_map(path: str | None) -> Mapping[str, str]:
+    """Return the formats that images get, by the formats or IDs that they have.
+
+    :raises InvalidInput: if the file is wrong
+    """
+    import re
+    from pathlib import Path
+
+    from osc_image_v1.cli.projects import read_project_map
+    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.text import printable
+
+    formats = read_project_map(Path(path), _("formats")) if path else {}
+    for new in formats.values():
+        if not re.fullmatch("[a-z0-9]+(/[a-z0-9]+)?", new):
+            wrong = _("'%s' is no disk format, and no disk and container format: qcow2/bare")
+            raise InvalidInput(wrong % printable(new))
+    return formats
 
 
 class OutcomeLister(base.Lister):

@@ -232,17 +232,18 @@ def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
     return {known(here, old, True): known(there, new, False) for old, new in projects.items()}
 
 
-def read_project_map(path: Path) -> dict[str, str]:
-    """Return projects by name or ID: old -> new.
+def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
+    """Return projects by name or ID: old -> new; or formats.
 
     A file whose name ends in ``.yaml``, ``.yml`` or ``.json`` has a mapping, any other one lines of
     two values with a comma between; a first line ``old,new``, empty lines and lines that begin with
     ``#`` do not count.
 
     :param path: the file
+    :param what: what it has, for errors
     :raises InvalidInput: if it cannot be read, or has another form
     """
-    file = {"file": f"'{printable(str(path))}'"}
+    file = {"file": f"'{printable(str(path))}'", "what": what}
     try:
         with path.open("rb") as opened:
             body = opened.read(_LARGEST_MAP + 1)
@@ -254,18 +255,21 @@ def read_project_map(path: Path) -> dict[str, str]:
         ) from error
     if len(body) > _LARGEST_MAP:
         most = _LARGEST_MAP // 2**20
-        wrong = _("%(file)s is no project map: it is over %(most)d MiB") % {**file, "most": most}
+        wrong = _("%(file)s is no map of %(what)s: it is over %(most)d MiB") % {
+            **file,
+            "most": most,
+        }
         raise InvalidInput(wrong)
     is_yaml = path.suffix.lower() in _YAML
     pairs = _yaml(file, text) if is_yaml else _csv(file, text)
     if not pairs:
-        raise InvalidInput(_("%(file)s has no projects") % file)
+        raise InvalidInput(_("%(file)s has no %(what)s") % file)
     projects: dict[str, str] = {}
     for old, new in pairs:
         if not old or not new:
-            raise InvalidInput(_("%(file)s has a project without a name or ID") % file)
+            raise InvalidInput(_("%(file)s has %(what)s without a name or ID") % file)
         if projects.setdefault(old, new) != new:
-            several = _("%(file)s has two projects for '%(name)s'")
+            several = _("%(file)s has two %(what)s for '%(name)s'")
             raise InvalidInput(several % {**file, "name": printable(old)})
     return projects
 
@@ -305,5 +309,5 @@ def _yaml(file: Mapping[str, str], text: str) -> list[tuple[str, str]]:
     if not isinstance(document, dict) or not all(
         isinstance(item, str) for pair in document.items() for item in pair
     ):
-        raise InvalidInput(_("%(file)s is no mapping of old to new projects") % file)
+        raise InvalidInput(_("%(file)s is no mapping of old to new %(what)s") % file)
     return [(old.strip(), new.strip()) for old, new in document.items()]

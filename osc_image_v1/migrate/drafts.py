@@ -15,6 +15,9 @@ from osc_image_v1.transfer.expected import expected_of, has_data
 #: The mark of an image that is not finished: a tag in v2, a property in v1.
 UNFINISHED = "osc_image_v1_unfinished"
 
+#: How many properties services let an image have.
+MOST_PROPERTIES = 128
+
 #: Properties whose values are IDs of other images.
 IMAGE_REFERENCES = ("kernel_id", "ramdisk_id")
 
@@ -37,6 +40,11 @@ class Plan:
         :meth:`Target.write` adds what it writes
     :ivar clean_up: whether records of earlier runs that take no data any more are deleted, which
         uses up their IDs
+    :ivar look: whether data is looked at before it is sent to a service that refuses what is not
+        of the format that it is said to be
+    :ivar formats: IDs of images, or disk formats here -> disk format there, or disk and container
+        format with a slash between them
+    :ivar format_from_data: whether images get the disk format that their data has
     """
 
     new_ids: bool = False
@@ -46,6 +54,9 @@ class Plan:
     keep_projects: bool = True
     image_ids: dict[str, str] = field(default_factory=dict)
     clean_up: bool = False
+    look: bool = True
+    formats: Mapping[str, str] = field(default_factory=dict)
+    format_from_data: bool = False
 
 
 @dataclass(frozen=True)

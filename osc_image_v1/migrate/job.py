@@ -318,14 +318,21 @@ class Job:
         if found is not None:
             reason = refusal(draft, found, judgement)
             notes = (reason,) if reason else notes
-        if judgement.state in ("missing", "empty", "unfinished"):
-            notes = self._target.draft(image, original.members(), self._plan).notes
         action = _PLANNED[judgement.state]
         if judgement.state == "missing" and not has_data(image):
             action = "record"
-        if action == "copy":
-            original.check()
+        if judgement.state in ("missing", "empty", "unfinished"):
+            draft = self._target.draft(image, original.members(), self._plan)
+            if action == "copy":
+                original.check()
+                draft = self._looked_at(original, draft)
+            notes = draft.notes
         return _outcome(original, action, None if found is None else found.image_id, notes)
+
+    def _looked_at(self, original: Original, draft: Draft) -> Draft:
+        """Return the draft of an image with the format that the target takes its data for."""
+        data = original.data(self._stop)
+        return draft if data is None else self._target.looked_at(draft, data, self._plan)
 
     def _draft_and_there(self, image: ImageDetail) -> tuple[Draft, TargetImage | None]:
         """Return an image as it is to be there, and what the list of the target has of it."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from osc_image_v1.migrate.drafts import Draft, State, TargetImage, state_of
+from osc_image_v1.migrate.formats import as_stored
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
@@ -62,7 +63,7 @@ def judged(draft: Draft, found: TargetImage | None) -> Judgement:
         return Judgement("foreign")
     if found.unfinished or state not in ("complete", "empty"):
         return Judgement(state)
-    differences = tuple(_differences(draft, found))
+    differences = tuple(_differences(as_stored(draft, found), found))
     if state == "complete" and draft.status != found.status:
         status = f"status ({_value(draft.status)} here, {_value(found.status)} there)"
         differences = (status, *differences)

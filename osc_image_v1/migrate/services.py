@@ -7,15 +7,13 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from osc_image_v1.api.records import Record
-from osc_image_v1.migrate.drafts import Draft, State, TargetImage
+from osc_image_v1.migrate.drafts import MOST_PROPERTIES, Draft, State, TargetImage
 from osc_image_v1.migrate.ours import judged
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.sending import Sending
 
-#: How many properties services let an image have.
-MOST_PROPERTIES = 128
 _PASSING: tuple[State, ...] = ("busy",)
 
 
@@ -30,6 +28,8 @@ class TargetService(abc.ABC):
 
     #: What the target can have beside public and not public.
     visibilities: frozenset[str] = frozenset()
+    #: Whether it may look into the data, and refuse what is of another format.
+    looks = False
 
     def __init__(self, attempts: int = 3, patience: float = 60.0) -> None:
         self.attempts = attempts

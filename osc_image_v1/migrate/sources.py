@@ -232,7 +232,9 @@ class _Exported(Original):
 
     def data(self, stop: threading.Event) -> ImageSource | None:  # noqa: ARG002
         data = self._exported.data
-        return None if data is None else ImageSource(data.size, data.md5, self._read)
+        if data is None:
+            return None
+        return ImageSource(data.size, data.md5, self._read, end=self._end)
 
     @property
     def _path(self) -> Path:
@@ -241,6 +243,11 @@ class _Exported(Original):
     def _read(self) -> Iterator[bytes]:
         with opened(self._path) as file, file_errors("read", self._path):
             yield from pieces(file.fileno(), CHUNK_SIZE)
+
+    def _end(self, size: int) -> bytes:
+        with opened(self._path) as file, file_errors("read", self._path):
+            file.seek(-min(size, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            return file.read()
 
     def doubts(self, action: str) -> tuple[str, ...]:  # noqa: ARG002
         if self._exported.is_doubtful:

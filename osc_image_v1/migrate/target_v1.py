@@ -14,8 +14,7 @@ from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import UNFINISHED, Draft, Plan, TargetImage
-from osc_image_v1.migrate.services import MOST_PROPERTIES
+from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.outage import asks

@@ -12,8 +12,7 @@ from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.exceptions import Conflict, NotFound
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import UNFINISHED, Draft, TargetImage
-from osc_image_v1.migrate.services import MOST_PROPERTIES
+from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, TargetImage
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.outage import asks
@@ -29,6 +28,7 @@ class V2Target(Target):
     """
 
     visibilities = frozenset(("public", "private", "shared", "community"))
+    looks = True
 
     def __init__(self, client: ImageV2Client, attempts: int = 3, patience: float = 60.0) -> None:
         super().__init__(attempts, patience)

@@ -28,9 +28,11 @@ from osc_image_v1.exceptions import (
     InvalidInput,
     TargetOccupied,
 )
+from osc_image_v1.migrate import formats
 from osc_image_v1.migrate.delivery import Delivery
 from osc_image_v1.migrate.drafts import (
     IMAGE_REFERENCES,
+    MOST_PROPERTIES,
     Action,
     Draft,
     Plan,
@@ -42,9 +44,10 @@ from osc_image_v1.migrate.drafts import (
 from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.records import MOST_TAKEN, Taken, is_traced, leave, make_record
 from osc_image_v1.migrate.renames import SOURCE_ID
-from osc_image_v1.migrate.services import MOST_PROPERTIES, TargetService
+from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import has_data
+from osc_image_v1.transfer.formats import is_looked_at
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.progress import Advance
 from osc_image_v1.transfer.sending import ImageSource, Sending
@@ -104,7 +107,7 @@ class Target(TargetService):
             written[SOURCE_ID] = image.id
         elif plan.new_ids:
             source_tag = self.source_tag(image.id, notes)
-        return Draft(
+        draft = Draft(
             image=image,
             image_id=new_id_of(image.id) if plan.new_ids else image.id,
             new_id=plan.new_ids,
@@ -118,6 +121,20 @@ class Target(TargetService):
             notes=tuple(notes),
             source_tag=source_tag,
         )
+        return formats.as_asked(draft, plan.formats)
+
+    def looked_at(self, draft: Draft, data: ImageSource | Sending, plan: Plan) -> Draft:
+        """Return the draft of an image with the format that the target takes its data for.
+
+        :param draft: the image as it would be
+        :param data: its data, of which the beginning is read
+        :param plan: how images are written
+        :raises FormatRefused: if the target would refuse it
+        :raises ImageV1Error: if it cannot be read
+        """
+        if not (self.looks and plan.look and is_looked_at(draft.image.container_format)):
+            return draft
+        return formats.as_seen(draft, data.look(), plan.format_from_data)
 
     def _visibility(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, notes: list[str]
@@ -204,27 +221,21 @@ class Target(TargetService):
         :raises ImageV1Error: for whatever else fails
         """
         patience = Patience(self.attempts, self.patience, stop)
-        draft = self.draft(image, members, plan)
-        found = self.find(draft)
+        draft, found = self._find_settled(self.draft(image, members, plan), plan, patience)
         judgement = judged(draft, found)
-        if found is not None:
-            draft = replace(draft, image_id=found.image_id)
-            if judgement.state == "busy":
-                # What a killed run was sending is given up by the service before long.
-                found = self.settled(draft, patience)
-                judgement = judged(draft, found)
-        if found is not None and judgement.state == "dead" and found.unfinished and plan.clean_up:
-            draft = self._removed(draft, found, patience)
-            found, judgement = None, judged(draft, None)
-        if found is not None:
-            _check(draft, found)
         if has_data(image) and data is None:
             raise ImageHasNoData(f"There is no data of image {printable(image.id)} here")
         action: Action = "present"
         if judgement.state in ("missing", "empty"):
             sending = None if data is None else Sending(data, advance, stop, self.algorithm)
+            if sending is not None:
+                # What cannot be read here, or is refused there, gets no record: to delete one
+                # costs the image its ID.
+                sending.begin()
+                draft = self.looked_at(draft, sending, plan)
             action, draft = self._make(draft, found, sending, patience, plan.clean_up)
         elif found is not None and judgement.state == "unfinished":
+            draft = formats.as_stored(draft, found)
             patience.persist(functools.partial(self.mend, draft, found))
             action = "finished"
         else:
@@ -233,6 +244,27 @@ class Target(TargetService):
             plan.image_ids[image.id] = draft.image_id
         verified = data is None or data.vouched
         return Written(draft.image_id, action, draft.notes, verified)
+
+    def _find_settled(
+        self, draft: Draft, plan: Plan, patience: Patience
+    ) -> tuple[Draft, TargetImage | None]:
+        """Return what the target has of an image when nobody is at it, and the draft with its ID.
+
+        :raises TargetOccupied: if that cannot become the image
+        """
+        found = self.find(draft)
+        if found is None:
+            return draft, None
+        draft = replace(draft, image_id=found.image_id)
+        if judged(draft, found).state == "busy":
+            # What a killed run was sending is given up by the service before long.
+            found = self.settled(draft, patience)
+        if found is None:
+            return draft, None
+        if plan.clean_up and found.unfinished and judged(draft, found).state == "dead":
+            return self._removed(draft, found, patience), None
+        _check(draft, found)
+        return draft, found
 
     def _removed(self, draft: Draft, found: TargetImage, patience: Patience) -> Draft:
         """Remove a record that takes no data; return the draft of another one."""
@@ -255,9 +287,6 @@ class Target(TargetService):
         clean_up: bool,
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
-        if sending is not None:
-            # A record that is deleted costs the image its ID: what cannot be read here gets none.
-            sending.begin()
         try:
             draft = make_record(self, draft, found, patience)
         except Taken as taken:

@@ -24,8 +24,10 @@ from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import Forbidden, ImageNotFound
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, TargetImage, state_of
+from osc_image_v1.migrate.formats import CONTAINER_FORMAT, DISK_FORMAT
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.report.fields import (
+    PROPERTY,
     Fields,
     fields_of_v1,
     fields_of_v2,
@@ -223,7 +225,7 @@ class CloudPeer(Peer):
         if self._plan.visibility is not None:
             fields["visibility"] = draft.visibility
         fields["status"] = draft.status
-        return fields
+        return fields if other is None else _with_formats(fields, other.fields)
 
     def _draft(self, image: ImageDetail, new_id: bool) -> Draft:
         plan = self._with_new_ids if new_id else self._plan
@@ -293,6 +295,16 @@ class CloudPeer(Peer):
             for member in members
             if member in projects or self._plan.keep_projects
         )
+
+
+def _with_formats(fields: Fields, there: Fields) -> Fields:
+    """Return what a copy ought to be, with the formats that it says it got instead of its own."""
+    chosen: Fields = {}
+    for name, kept in (("disk_format", DISK_FORMAT), ("container_format", CONTAINER_FORMAT)):
+        old, said = fields[name], PROPERTY + kept
+        if old and said not in fields and there.get(said) == old:
+            chosen |= {name: there[name], said: old}
+    return {**fields, **chosen}
 
 
 def _is_copy(image: ImageDetail, owner: str | None, other: PeerImage) -> bool:

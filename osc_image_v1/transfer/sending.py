@@ -17,6 +17,7 @@ from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, FileFailed, InvalidInput, TransferStopped
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
+from osc_image_v1.transfer.formats import Seen, inspect
 from osc_image_v1.transfer.progress import Advance, progress
 
 # Bytes; larger pieces are no faster.
@@ -32,6 +33,7 @@ class ImageSource:
     :ivar read: begins anew and yields pieces; it need not verify them
     :ivar checksum: what its checksum by another algorithm must be, None where nobody knows
     :ivar held: whether the last piece waits until all is known to be right
+    :ivar end: returns so many bytes of its end, None where these cannot be had alone
     """
 
     size: int | None
@@ -39,6 +41,19 @@ class ImageSource:
     read: Callable[[], Iterable[bytes]]
     checksum: str | None = None
     held: bool = True
+    end: Callable[[int], bytes] | None = None
+
+    def look(self) -> Seen | None:
+        """Look at the beginning of the data, and no further; return what it is.
+
+        :returns: None where oslo.utils has no inspectors
+        """
+        pieces = iter(self.read())
+        try:
+            return inspect(pieces, self.size, self.end)
+        finally:
+            if isinstance(pieces, Generator):
+                pieces.close()
 
     @property
     def vouched(self) -> bool:
@@ -183,7 +198,7 @@ class Sending:
         self.sent = 0
         self.md5: str | None = None
         self.digest: str | None = None
-        self._begun: tuple[bytes, Iterator[bytes]] | None = None
+        self._begun: tuple[list[bytes], Iterator[bytes]] | None = None
         self._going: Generator[bytes, None, None] | None = None
         # How requests learns the Content-Length. Nothing at all goes chunked: that there is a
         # body is what makes the service take it for data.
@@ -202,14 +217,14 @@ class Sending:
 
     def _send(self) -> Generator[bytes, None, None]:
         begun, self._begun = self._begun, None
-        first, pieces = begun or (b"", iter(self._source.read()))
+        first, pieces = begun or ([], iter(self._source.read()))
         # What cannot be sent a second time stays as it was sent before.
         self._advance(-self._out)
         self._out, self.sent, self.md5, self.digest = 0, 0, None, None
         held = b""
         algorithm = checksum_algorithm(self._checksum)
         with Digests("md5", algorithm, self._algorithm) as digests:
-            for piece in self._sized(itertools.chain((first,), pieces)):
+            for piece in self._sized(itertools.chain(first, pieces)):
                 digests.update(piece)
                 ready, held = (held, piece) if self._source.held else (piece, b"")
                 if ready:
@@ -225,7 +240,24 @@ class Sending:
     def begin(self) -> None:
         """Read the first piece, to see whether there is any."""
         pieces = iter(self._source.read())
-        self._begun = next(pieces, b""), pieces
+        self._begun = [next(pieces, b"")], pieces
+
+    def look(self) -> Seen | None:
+        """Look at what has been begun, and read on where that does not tell what it is.
+
+        :returns: None where oslo.utils has no inspectors
+        """
+        if self._begun is None:
+            self.begin()
+        return inspect(self._peek(), self.size, self._source.end)
+
+    def _peek(self) -> Iterator[bytes]:
+        """Yield the data from its start, and keep what is read for when it is sent."""
+        kept, pieces = self._begun or ([], iter(()))
+        yield from tuple(kept)
+        for piece in pieces:
+            kept.append(piece)
+            yield piece
 
     def _sized(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:

@@ -21,6 +21,7 @@ from osc_image_v1.exceptions import (
     InvalidInput,
 )
 from osc_image_v1.migrate.target_v1 import V1Target
+from tests.unit import disks
 from tests.unit.conftest import IMAGE_URL, Shell, image_id, session_at
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
 from tests.unit.keystone import Keystone
@@ -101,6 +102,41 @@ def test_memory_is_collected_while_images_are_copied(
     glance.before["POST /images"] = [lambda: seen.append(gc.isenabled())]
     run(shell, "--to-cloud", "other")
     assert seen == [True]
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_formats(
+    shell: Shell,
+    store: Store,
+    glance: GlanceV2,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.add(0, disks.qcow2(), disk_format="vmdk")
+    copy = ("--to-cloud", "other")
+    with pytest.raises(ImageV1Error):
+        run(shell, *copy)
+    assert run(shell, *copy, "--dry-run", "--no-look")[0]["Action"] == "copy"
+    assert run(shell, *copy, "--dry-run", "--no-format-check")[0]["Action"] == "copy"
+    formats = tmp_path / "formats.csv"
+    formats.write_text("old,new\nvmdk,qcow2\n")
+    asked = run(shell, *copy, "--dry-run", "--format-map", str(formats))
+    assert asked[0]["Notes"].endswith("disk format vmdk here, qcow2 there: as it was asked for")
+    formats.write_text("vmdk,a b\n")
+    with pytest.raises(InvalidInput, match="'a b' is no disk format"):
+        run(shell, *copy, "--format-map", str(formats))
+    monkeypatch.setattr("osc_image_v1.transfer.formats.inspectors", lambda: None)
+    caplog.clear()
+    assert run(shell, *copy, "--dry-run")[0]["Action"] == "copy"
+    assert "pip install 'osc-image-v1[formats]'" in caplog.messages[0]
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_the_format_of_the_data(shell: Shell, store: Store, glance: GlanceV2) -> None:
+    one = store.add(0, disks.qcow2(), disk_format="vmdk")
+    run(shell, "--to-cloud", "other", "--disk-format-from-data")
+    assert glance.records[one]["disk_format"] == "qcow2"
 
 
 PLAN_NOTE = "project p1 here, your own there"

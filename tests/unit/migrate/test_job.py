@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,8 @@ import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.archive.archive import Archive
+from osc_image_v1.archive.export import Export
 from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
@@ -23,11 +26,17 @@ from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Plan
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.ours import new_id_of
-from osc_image_v1.migrate.sources import ServiceSource, from_service
+from osc_image_v1.migrate.sources import (
+    ArchiveSource,
+    ServiceSource,
+    exported_records,
+    from_service,
+)
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.transfer import deletions
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
+from tests.unit import disks
 from tests.unit.conftest import IMAGE_URL, Terminal, detail, image_id
 from tests.unit.glance import Glance, refuse
 from tests.unit.glance_v2 import GlanceV2, failing
@@ -343,6 +352,43 @@ def test_preview_says_what_cannot_be(copy: Any, store: Store, glance: GlanceV2) 
     assert actions(copy(plan, dry=True)) == ["fail"]
 
 
+def test_preview_says_what_will_be_refused(copy: Any, store: Store, glance: GlanceV2) -> None:
+    store.add(0, disks.qcow2(), disk_format="vmdk")
+    store.add(1, disks.qcow2(), disk_format="qcow2")
+    store.add(2, b"", disk_format="qcow2")
+    store.add(3, disks.qcow2(), disk_format="vmdk", container_format="ovf")
+    outcomes = copy(dry=True)
+    assert actions(outcomes) == ["fail", "copy", "copy", "copy"]
+    assert "said to be vmdk and is qcow2" in outcomes[image_id(0)].notes[0]
+    assert outcomes[image_id(2)].notes == ("disk format qcow2 here, raw there: it is empty",)
+    # What is not looked into is not asked for, nor what has no bytes.
+    assert store.downloads() == 2
+    assert actions(copy()) == ["failed", "copied", "copied", "copied"]
+    assert glance.records.keys() == {image_id(number) for number in (1, 2, 3)}
+    asked = store.downloads()
+    assert actions(copy(Plan(look=False), dry=True)) == ["copy", "present", "present", "present"]
+    assert store.downloads() == asked
+
+
+def test_preview_reads_files_and_their_ends(
+    client: ImageClient, store: Store, glance: GlanceV2, tmp_path: Path
+) -> None:
+    data = bytearray(disks.vmdk("streamOptimized", footer=True))
+    store.add(0, bytes(data), disk_format="vmdk")
+    data[-1] = 1
+    store.add(1, bytes(data), disk_format="vmdk")
+    Export(client, tmp_path).run(list(store.records.values()))
+    archive = Archive(tmp_path)
+    job = Job(ArchiveSource(archive), glance.target(), Plan())
+    outcomes = {one.image_id: one for one in job.preview(exported_records(archive))}
+    assert actions(outcomes) == ["copy", "fail"]
+    assert "End-of-stream marker is invalid" in outcomes[image_id(1)].notes[0]
+    # A service of v1 sends no part of an image.
+    job = Job(ServiceSource(client), glance.target(), Plan())
+    outcomes = {one.image_id: one for one in job.preview(store.records.values())}
+    assert actions(outcomes) == ["copy", "copy"]
+
+
 # A target with v1
 
 
@@ -402,6 +448,11 @@ def test_into_v1_an_empty_name_is_none(old: tuple[Glance, V1Target]) -> None:
     note = "its name is empty, there it has none"
     assert target.draft(an_image(name=""), [], Plan()).notes == (note,)
     assert target.draft(an_image(name=None), [], Plan()).notes == ()
+
+
+def test_into_v1_nothing_is_looked_at(old: tuple[Glance, V1Target]) -> None:
+    _glance, target = old
+    assert target.write(an_image(disk_format="qcow2"), [], source(), Plan()).action == "copied"
 
 
 def test_into_v1_fills_an_empty_record(old: tuple[Glance, V1Target]) -> None:

@@ -406,8 +406,10 @@ def test_damaged_data_leaves_a_record_that_the_service_is_still_at(glance: Glanc
         glance.records[ID]["status"] = "saving"
         yield b"!"
 
+    # What is looked at before is read before.
+    plan = Plan(look=False)
     with pytest.raises(ContentMismatch, match=r"5001 bytes came.*saving, is left"):
-        glance.target().write(an_image(), [], ImageSource(9000, md5(DATA), read), Plan())
+        glance.target().write(an_image(), [], ImageSource(9000, md5(DATA), read), plan)
     assert glance.deleted == set()
 
 
@@ -592,7 +594,7 @@ def test_the_source_breaks_off(glance: GlanceV2) -> None:
         yield DATA[5000:]
 
     source = ImageSource(len(DATA), md5(DATA), read)
-    assert glance.target().write(an_image(), [], source, Plan()).action == "copied"
+    assert glance.target().write(an_image(), [], source, Plan(look=False)).action == "copied"
     assert len(tries) == 3
 
 

@@ -178,6 +178,20 @@ def test_a_cloud_has_it_as_the_copy_made_it(
     }
 
 
+def test_a_cloud_may_have_another_format_that_was_chosen(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    store.add(0, disk_format="vmdk")
+    record = a_copy(glance, store, 0, owner="p2", disk_format="qcow2", v1_disk_format="vmdk")
+    plan = {"projects": {"p1": "p2"}}
+    assert found(client, store, cloud(glance, **plan)) == set()
+    record["v1_disk_format"] = "vdi"
+    assert {one[0] for one in found(client, store, cloud(glance, **plan))} == {
+        "disk_format",
+        "property v1_disk_format",
+    }
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_images_that_cannot_be_copied_are_counted(
     client: ImageClient, store: Store, glance: GlanceV2, listed: bool
