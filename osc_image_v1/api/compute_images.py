@@ -28,6 +28,7 @@ from osc_image_v1.api.outcomes import (
     Verdict,
     carry_out,
     delete,
+    explained,
     may_be_no_path,
     take_empty,
     take_json,
@@ -248,7 +249,8 @@ class ComputeImageClient:
             return NotDone() if wrong(written) else Done(written)
 
         def send() -> dict[str, Any]:
-            response = self._write(method, action, image_id, "metadata", json=body)
+            with explained(metadata, lambda: self._metadata(image_id)):
+                response = self._write(method, action, image_id, "metadata", json=body)
             lacking = "the service's answer has no metadata"
             return take_json(self.http, response, action, _metadata_in, lacking)
 

@@ -205,6 +205,7 @@ def _told_by_front_end(
     name = _name(text, headers)
     if name is None and status not in _NO_GATEWAY:
         return None
+    name = name or _server(headers)
     words = explanation(body, content_type, status)
     if name:
         words = _without_name(words, name)
@@ -222,6 +223,13 @@ def _name(text: str, headers: Mapping[str, str]) -> str | None:
     if _HAPROXY.fullmatch(text):
         return "HAProxy, by its page"
     return "Squid" if "X-Squid-Error" in headers else None
+
+
+def _server(headers: Mapping[str, str]) -> str | None:
+    """Return a front end's name where it has no page, as in an answer to HEAD."""
+    server = headers.get("Server", "")
+    known = any(family in server.lower() for family in _FAMILIES)
+    return printable(without_secrets(server))[:80] if known else None
 
 
 def _without_name(words: str, name: str) -> str:

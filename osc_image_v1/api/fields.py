@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 import string
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -31,6 +32,8 @@ _LONGEST_NAME = 255
 _MOST_PROPERTIES = 128
 _LONGEST_LINE = 16384
 _LARGEST_HEAD = 60000
+# Bytes of a text in a database like MySQL.
+_LARGEST_VALUE = 2**16 - 1
 
 _LARGEST_INT = 2**31 - 1
 _LARGEST_SIZE = 2**63 - 1
@@ -208,6 +211,73 @@ def _check_property(name: str, value: str | None) -> int:
             f"the {label} is too long: the service takes lines of {_LONGEST_LINE} bytes"
         )
     return line
+
+
+# What a database does with properties
+
+
+def folding(names: Iterable[str]) -> list[list[str]]:
+    """Return the names of properties that a database like MySQL takes for the same, in groups.
+
+    It compares without case, accents and blanks at the end, and an image cannot have two names of
+    a group: services answer 500 to that.
+
+    :param names: names of properties; those of one that was removed from the image count too
+    """
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(_collated(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _collated(name: str) -> str:
+    plain = unicodedata.normalize("NFD", name.rstrip(" "))
+    return "".join(char for char in plain if not unicodedata.combining(char)).upper()
+
+
+def too_long(properties: Mapping[str, str | None]) -> list[str]:
+    """Return the names of properties whose values are over the 65,535 bytes that MySQL stores.
+
+    :param properties: names and values
+    """
+    return [
+        name
+        for name, value in properties.items()
+        if len((value or "").encode(errors="replace")) > _LARGEST_VALUE
+    ]
+
+
+def doubts_of(
+    properties: Mapping[str, str | None], there: Iterable[str] | None = None
+) -> list[str]:
+    """Return what a database like MySQL may have against properties that a service fails to write.
+
+    :param properties: what is written
+    :param there: the names of those that the image has, None where it has had none before
+    :returns: clauses
+    """
+    known = set(there or ())
+    doubts = [
+        f"a database like MySQL takes {_named(group)} for the same name, which an image can have "
+        "once"
+        for group in folding((*known, *properties))
+        if not known.issuperset(group)
+    ]
+    if long := too_long(properties):
+        doubts.append(
+            f"a database like MySQL stores {_LARGEST_VALUE} bytes of a value, and that of "
+            f"{_named(long)} is longer"
+        )
+    if not doubts and there is not None and properties.keys() - known:
+        doubts.append(
+            "a database like MySQL takes no property whose name differs from another one's in "
+            "case, accents or blanks at its end alone, even if that was removed from the image"
+        )
+    return doubts
+
+
+def _named(names: Iterable[str]) -> str:
+    return " and ".join(f"'{printable(name)}'" for name in names)
 
 
 def _check_text(label: str, text: str | None) -> None:

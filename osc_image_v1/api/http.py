@@ -30,6 +30,7 @@ from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
     ConnectionFailed,
+    GatewayError,
     HttpError,
     ImageV1Error,
     InvalidInput,
@@ -286,6 +287,7 @@ class ServiceClient:
         action: str,
         *,
         ok: Collection[int] = (200,),
+        final: Collection[int] = (),
         **kwargs: Any,
     ) -> requests.Response:
         """Send a request and return its answer, whose body is still to be read.
@@ -294,6 +296,7 @@ class ServiceClient:
         :param path: path below the endpoint, begins with a slash
         :param action: what is being done, as the beginning of an error's sentence
         :param ok: statuses that are no errors
+        :param final: statuses of a front end for which there is a better way than to send it again
         :param kwargs: ``params``, ``headers``, ``json``, ``data`` for requests
         :raises HttpError: for any other status
         :raises ConnectionFailed: if there is no answer
@@ -301,7 +304,9 @@ class ServiceClient:
         data = kwargs.get("data")
         # A stream is at its end when it has been sent.
         whole = data is None or isinstance(data, (bytes, str))
-        return self._persist(method, lambda: self._once(method, path, action, ok, kwargs), whole)
+        return self._persist(
+            method, lambda: self._once(method, path, action, ok, kwargs), whole, final
+        )
 
     def get_json(self, path: str, action: str, params: Mapping[str, str] | None = None) -> Any:
         """Get a JSON document.
@@ -327,12 +332,20 @@ class ServiceClient:
         except (ValueError, RecursionError):
             raise BadAnswer(f"{action}: the service's answer is no JSON") from None
 
-    def _persist(self, method: str, once: Callable[[], _T], whole: bool = True) -> _T:
+    def _persist(
+        self,
+        method: str,
+        once: Callable[[], _T],
+        whole: bool = True,
+        final: Collection[int] = (),
+    ) -> _T:
         """Do it, and again as the policy allows."""
         for attempt in itertools.count(1):
             try:
                 return once()
             except (ConnectionFailed, HttpError) as error:
+                if isinstance(error, GatewayError) and error.status in final:
+                    raise
                 if not whole or not self.retry.allows(method, attempt, error):
                     raise
                 LOG.debug("%s; trying again", error)

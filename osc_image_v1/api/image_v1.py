@@ -5,6 +5,7 @@ https://docs.openstack.org/api-ref/image/v1/
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from keystoneauth1 import adapter as ksa_adapter
 
+from osc_image_v1.api import detours
 from osc_image_v1.api.bodies import are_headers_whole, header_lines
 from osc_image_v1.api.data import ImageData, body_size
 from osc_image_v1.api.fields import (
@@ -27,7 +29,7 @@ from osc_image_v1.api.fields import (
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.members import NO_CONTENT, ImageMembers
-from osc_image_v1.api.models import HIDDEN, QUEUED, Image, ImageDetail, Member
+from osc_image_v1.api.models import QUEUED, Image, ImageDetail, Member
 from osc_image_v1.api.outcomes import (
     SHORT_PATIENCE,
     Deletion,
@@ -37,6 +39,7 @@ from osc_image_v1.api.outcomes import (
     Verdict,
     carry_out,
     delete,
+    explained,
     no_image,
     take_empty,
     take_json,
@@ -44,7 +47,6 @@ from osc_image_v1.api.outcomes import (
 from osc_image_v1.api.paging import ImageLists, found_by_id, found_on, one_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
 from osc_image_v1.api.records import Record, mapping
-from osc_image_v1.api.unset import remove_by_v1, remove_by_v2, v2_shows
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -60,6 +62,7 @@ from osc_image_v1.text import is_uuid, printable
 _VERSIONED = re.compile(r"/v1(?:\.\d+)?$")
 _PURGE = "x-glance-registry-purge-props"
 _CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
+_ALL = ImageQuery(visibility="all")
 
 
 class ImageClient:
@@ -94,6 +97,7 @@ class ImageClient:
         # What v1 cannot, where the service has v2 too: send a part of the data, remove a property.
         self._v2 = ImageV2Client(adapter, endpoint_override, timeout, retry)
         self._members = ImageMembers(self.http)
+        self._lists = ImageLists(self._page, self.get)
 
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
         """Yield images with the fields of a brief list, while pages come in.
@@ -154,10 +158,7 @@ class ImageClient:
         if query.marker is not None and query.marker != query.marker.lower():
             image = self.by_id(query.marker)
             query = replace(query, marker=image.id if image else query.marker.lower())
-        yield from self._lists().pages(query, detail, action)
-
-    def _lists(self) -> ImageLists:
-        return ImageLists(self._page, self.get)
+        yield from self._lists.pages(query, detail, action)
 
     def _page(self, path: str, action: str, params: dict[str, str]) -> Any:
         try:
@@ -174,8 +175,8 @@ class ImageClient:
         """Return an image by its ID.
 
         The service leaves out null properties here, and gives property names in lower case; lists
-        have both as they are. Where a line break in a name or property, which the Image API v2
-        allows, cuts off the service's answer, the image is looked up in a list.
+        have both as they are. Where a line break in a name or property cuts off the service's
+        answer, or a front end does not let all of it through, the image is looked up in a list.
 
         :param image_id: the image's ID
         :raises ImageNotFound: if there is none, or this user may not see it
@@ -185,17 +186,25 @@ class ImageClient:
         https://docs.openstack.org/api-ref/image/v1/#show-image-metadata
         """
         action = f"Cannot show image {printable(image_id)}"
+        record = detours.past_headers(
+            lambda final: self._by_headers(image_id, action, final),
+            lambda: detours.record_by_v2(self._v2, image_id, self.exact_record),
+            lambda: self._listed(image_id, action, _ALL),
+        )
+        if not record.get("id"):
+            raise BadAnswer(f"{action}: the service's answer has no image metadata")
+        return ImageDetail.from_record(record)
+
+    def _by_headers(self, image_id: str, action: str, final: Collection[int]) -> Record:
+        """Return what the service says of an image in headers, or in a list if these are cut."""
+        path = path_of("images", image_id)
         try:
-            with self.http.request("HEAD", path_of("images", image_id), action) as response:
+            with self.http.request("HEAD", path, action, final=final) as response:
                 record = record_from_headers(header_lines(response))
                 whole = are_headers_whole(response)
         except NotFound as error:
             raise no_image(image_id, error) from error
-        if not whole:
-            record = self._listed(image_id, action) or {}
-        if not record.get("id"):
-            raise BadAnswer(f"{action}: the service's answer has no image metadata")
-        return ImageDetail.from_record(record)
+        return record if whole else self._listed(image_id, action, _ALL) or {}
 
     def by_id(self, text: str) -> ImageDetail | None:
         """Return the image whose ID a text is, None where it is none's.
@@ -206,13 +215,10 @@ class ImageClient:
         """
         return found_by_id(self.get, *ids_like(text))
 
-    def _listed(self, image_id: str, action: str) -> Record | None:
+    def _listed(self, image_id: str, action: str, query: ImageQuery) -> Record | None:
         """Return the record that lists have of an image."""
-        for page in self.pages(ImageQuery(visibility="all"), True, action):
-            for record in page:
-                if record["id"].lower() == image_id.lower():
-                    return record
-        return None
+        records = itertools.chain.from_iterable(self.pages(query, True, action))
+        return next((one for one in records if one["id"].lower() == image_id.lower()), None)
 
     def find(self, name_or_id: str) -> ImageDetail:
         """Return an image by its ID or, where no image has that ID, by its name.
@@ -227,10 +233,8 @@ class ImageClient:
         """
         if not name_or_id:
             raise InvalidInput("the image's name or ID is empty")
-        image = self.by_id(name_or_id)
-        if image is not None:
-            return image
-        return ImageDetail.from_record(self.record_by_name(name_or_id))
+        found = self.by_id(name_or_id)
+        return found or ImageDetail.from_record(self.record_by_name(name_or_id))
 
     def record_by_name(self, name: str) -> Record:
         """Return the record that lists have of the image of a name.
@@ -245,12 +249,13 @@ class ImageClient:
         """
         query = ImageQuery(name=name, visibility="all", limit=MAX_PAGE_SIZE)
         action = f"Cannot look up image '{printable(name)}'"
-        pager, first = self._lists().begun(query, True, action)
+        pager, first = self._lists.begun(query, True, action)
         return one_of(name, found_on(pager.follow(first), pager.guard, action))
 
     def data(self, image_id: str) -> ImageData:
         """Return an image's data, which is still to be read, and the metadata that comes with it.
 
+        Only the data comes, through the Image API v2, where a front end does not let both through.
         A stored file that is too short comes with its own size, in the metadata too: only the
         MD5, and the size that :meth:`get` returns, tell.
 
@@ -263,9 +268,13 @@ class ImageClient:
         https://docs.openstack.org/api-ref/image/v1/#show-image-details-and-image-data
         """
         action = f"Cannot download image {printable(image_id)}"
-        response = self.http.request(
-            "GET", path_of("images", image_id), action, headers={"Accept-Encoding": "identity"}
+        return detours.past_headers(
+            lambda final: self._data(image_id, action, final),
+            lambda: detours.data_by_v2(self._v2, image_id),
         )
+
+    def _data(self, image_id: str, action: str, final: Collection[int]) -> ImageData:
+        response = self.http.request("GET", path_of("images", image_id), action, final=final)
         record = record_from_headers(header_lines(response))
         # A line break in the name, which v2 lets in, ends the headers before the ID.
         wanted = str(record.setdefault("id", image_id)).lower() == image_id.lower()
@@ -308,20 +317,9 @@ class ImageClient:
 
         :param image: the image as :meth:`get` or a list had it
         """
-        hidden = image.status in HIDDEN
-        query = ImageQuery(
-            name=image.name or None,
-            status=image.status if hidden else None,
-            min_size=image.size,
-            max_size=image.size,
-            visibility="all",
-            limit=MAX_PAGE_SIZE,
-        )
         action = f"Cannot show image {printable(image.id)}"
-        for page in self.pages(query, True, action):
-            for record in page:
-                if record["id"] == image.id:
-                    return record
+        if record := self._listed(image.id, action, detours.query_for(image)):
+            return record
         raise ImageNotFound(
             f"Image {printable(image.id)} is in no list: it has been changed or deleted in between"
         )
@@ -392,9 +390,9 @@ class ImageClient:
         action = f"Cannot change image {printable(image_id)}"
 
         def send() -> ImageDetail:
-            return stored_image(
-                fields, self._put(image_id, action, fields, purge_properties), action
-            )
+            with explained(fields.properties, lambda: self.exact(self.get(image_id)).properties):
+                record = self._put(image_id, action, fields, purge_properties)
+            return stored_image(fields, record, action)
 
         return carry_out(
             send,
@@ -421,7 +419,12 @@ class ImageClient:
         """
         action = f"Cannot upload the data of image {printable(image_id)}"
         fields = fields or ImageFields()
-        return stored_image(fields, self._put(image_id, action, fields, data=data), action)
+        image = stored_image(fields, self._put(image_id, action, fields, data=data), action)
+        if image.status != QUEUED or getattr(data, "size", None) != 0:
+            return image
+        # Front ends that buffer make of an empty body none, which means the same to v2.
+        self._v2.upload(image_id, data)
+        return self.get(image_id)
 
     def delete(self, image_id: str) -> None:
         """Delete an image.
@@ -474,11 +477,12 @@ class ImageClient:
             there = self.exact(image).properties
             return NotDone() if set(names) & set(there) else Done(True)
 
-        if v2_shows(names) and carry_out(
-            lambda: remove_by_v2(self._v2, image.id, names), look, unknown=_look_at(image.id)
-        ):
-            return
-        remove_by_v1(self.exact(image), names, self._put, self._changed, _look_at(image.id))
+        def by_v2() -> bool:
+            return detours.remove_by_v2(self._v2, image.id, names)
+
+        hint = _look_at(image.id)
+        if not detours.v2_shows(names) or not carry_out(by_v2, look, unknown=hint):
+            detours.remove_by_v1(self.exact(image), names, self._put, self._changed, hint)
 
     def members(self, image_id: str) -> list[Member]:
         """Return the projects that an image is shared with.

@@ -26,6 +26,7 @@ from osc_image_v1.api.outcomes import (
     Verdict,
     carry_out,
     delete,
+    explained,
     no_image,
     take_empty,
     take_json,
@@ -152,7 +153,8 @@ class ImageV2Client:
         action = f"Cannot create image {printable(str(image_id or record.get('name')))}"
 
         def send() -> Record:
-            response = self.http.request("POST", "/images", action, ok=_CREATED, json=record)
+            with explained(properties_of(record)):
+                response = self.http.request("POST", "/images", action, ok=_CREATED, json=record)
             return self._record_in(response, action)
 
         if image_id is None:
@@ -175,8 +177,15 @@ class ImageV2Client:
         action = f"Cannot change image {printable(image_id)}"
         patch = list(changes)
         wanted = [(str(one["op"]), _name_of(str(one["path"])), one.get("value")) for one in patch]
+        added = properties_of({name: value for kind, name, value in wanted if kind != "remove"})
+
+        def send() -> Record:
+            with explained(added, lambda: properties_of(self.get(image_id))):
+                response = self._patch(image_id, patch, action)
+            return self._record_in(response, action)
+
         return carry_out(
-            lambda: self._record_in(self._patch(image_id, patch, action), action),
+            send,
             lambda: self._look(image_id, wanted),
             unknown=_look_at(image_id),
         )

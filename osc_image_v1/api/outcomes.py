@@ -12,13 +12,14 @@ of the service came, the service is asked what there is now, and the caller goes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar, Union
@@ -26,6 +27,7 @@ from typing import Any, Generic, TypeVar, Union
 import requests
 import urllib3
 
+from osc_image_v1.api.fields import doubts_of
 from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.models import DELETED, PENDING_DELETE
 from osc_image_v1.exceptions import (
@@ -257,6 +259,27 @@ def is_lost(error: BaseException | None) -> bool:
     if not isinstance(error, (ConnectionFailed, ForeignAnswer)):
         return False
     return not any(isinstance(cause, _NEVER_SENT) for cause in causes(error))
+
+
+@contextlib.contextmanager
+def explained(
+    properties: Mapping[str, str | None], there: Callable[[], Iterable[str] | None] = lambda: None
+) -> Iterator[None]:
+    """Let the error of a service that fails at properties say what its database may refuse of them.
+
+    :param properties: what is written
+    :param there: returns the names of those that the image has, None where it is new
+    :raises ServerError: what is raised within, with more in its text
+    """
+    try:
+        yield
+    except ServerError as error:
+        if properties and error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            names: Iterable[str] | None = None
+            with contextlib.suppress(ImageV1Error):
+                names = there()
+            error.args = ("; ".join((str(error), *doubts_of(properties, names))),)
+        raise
 
 
 def may_be_no_path(error: NotFound) -> bool:

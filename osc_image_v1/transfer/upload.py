@@ -71,6 +71,9 @@ def create_image(
         check_formats(fields.disk_format, fields.container_format)
     if image_id is not None:
         _check_free(client, image_id)
+    if data is not None and data.size == 0:
+        # Front ends that buffer let no empty body through, and none is needed.
+        fields = _of_nothing(fields, data)
     making = _Making(client, fields, image_id or str(uuid.uuid4()), data)
     try:
         return making.carry_out(wait)
@@ -119,16 +122,15 @@ class _Making:
 
     def carry_out(self, wait: float | None) -> ImageDetail:
         """Make the record, send the data, wait for what the service fetches."""
-        client, fields = self._client, self._fields
-        if self._data is None:
+        client, fields, data = self._client, self._fields, self._data
+        if data is None or data.size == 0:
             image = client.create(fields, self.image_id)
+            self._recorded = True
         else:
-            # A size without a body would make an image of no data at once active.
             image = client.create(replace(fields, size=None, checksum=None), self.image_id)
-        self._recorded = True
-        if self._data is not None:
+            self._recorded = True
             sent_with = ImageFields(checksum=fields.checksum, store=fields.store)
-            image = upload_data(client, self.image_id, self._data, sent_with)
+            image = upload_data(client, self.image_id, data, sent_with)
         if wait is not None:
             image = wait_until_active(client, self.image_id, wait)
         return image
@@ -138,6 +140,15 @@ class _Making:
         return Leftovers(
             self._client, self.image_id, self._fields, self._data, error, self._recorded
         )
+
+
+def _of_nothing(fields: ImageFields, data: Sending) -> ImageFields:
+    """Return the fields that make an image of no data at once active."""
+    for _piece in data:
+        raise AssertionError("a piece of no data")
+    if fields.checksum not in (None, data.md5):
+        raise InvalidInput(f"no data at all has the MD5 {data.md5}, not {fields.checksum}")
+    return replace(fields, size=0, checksum=data.md5)
 
 
 def upload_data(
@@ -186,6 +197,12 @@ def _stored(client: ImageClient, image_id: str, data: Sending) -> Verdict[ImageD
 
 
 def _compare(image: ImageDetail, data: Sending) -> None:
+    if image.status == QUEUED:
+        hint = "give the size with --size, or the data as a file"
+        raise ContentMismatch(
+            f"The service has taken nothing of the data of image {printable(image.id)}"
+            + ("" if data.size else f": it wants to know the size before; {hint}")
+        )
     if image.status != ACTIVE:
         raise ContentMismatch(
             f"The service has the data of image {printable(image.id)}, but the image is "

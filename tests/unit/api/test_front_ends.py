@@ -163,6 +163,13 @@ def test_any_status_of_a_front_end(requests_mock, service, status, method):
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["nginx/1.22.1", "Apache/2.4.71 (Debian)"])
+def test_an_answer_to_head_is_told_by_its_server(requests_mock, service, name):
+    said = told(requests_mock, service, 502, "", "HEAD", Server=name)
+    assert said.startswith(f"{BEGINS}({name}, no request ID); ")
+    assert "BaseHTTP" not in told(requests_mock, service, 502, "", "HEAD", Server="BaseHTTP")
+
+
 def test_the_services_own_pages_are_its_own(requests_mock, service):
     """WebOb's and Paste's, also of releases without request IDs; and whatever has an ID."""
     webob = (

@@ -70,7 +70,7 @@ class Service:
     def client(self) -> ImageClient:
         client = ImageClient(adapter_at(IMAGE_URL))
         client.http = self  # type: ignore[assignment]
-        client.get = self._get  # type: ignore[method-assign]
+        client.get = client._lists._get = self._get  # type: ignore[method-assign]
         return client
 
     def _get(self, wanted: str) -> ImageDetail:

@@ -302,6 +302,21 @@ class TestUpdate:
         glance.after["PUT"] = begun
         assert client.update(ID, ImageFields(copy_from="http://a/b")).status == "saving"
 
+    @pytest.mark.parametrize(
+        ("written", "said"),
+        [
+            ({"os_distro": "x"}, "takes 'OS_Distro' and 'os_distro' for the same name"),
+            ({"new": "x"}, "even if that was removed from the image$"),
+            ({"key": "x"}, r"^Cannot change image \S+: 500 No Bad \(HTTP 500, request req-1\)$"),
+            ({}, r"^Cannot change image \S+: 500 No Bad \(HTTP 500, request req-1\)$"),
+        ],
+    )
+    def test_what_a_database_has_against_names(self, client, glance, written, said):
+        glance.add(1, properties={"OS_Distro": "1", "key": "2"})
+        glance.before["PUT"] = refuse(500, "Bad")
+        with pytest.raises(ServerError, match=said):
+            client.update(ID, ImageFields(name="new", properties=written))
+
     def test_an_image_that_is_gone(self, client, glance):
         glance.before["PUT"] = no_answer
         with pytest.raises(ImageNotFound):

@@ -178,6 +178,13 @@ class TestSet:
         with pytest.raises(Forbidden, match="Image metadata limit exceeded"):
             compute_client.set_metadata(ID, {"a": "x"})
 
+    def test_what_a_database_has_against_names(self, compute_client, requests_mock):
+        headers = {"X-Compute-Request-Id": "req-1"}
+        requests_mock.post(f"{IMAGE}/metadata", status_code=500, headers=headers)
+        requests_mock.get(IMAGE, json=shown({"Foo": "1"}))
+        with pytest.raises(ServerError, match=r"req-1\); .* 'Foo' and 'foo' for the same name"):
+            compute_client.set_metadata(ID, {"foo": "2"})
+
 
 class TestRemove:
     def test_a_key(self, compute_client, requests_mock):

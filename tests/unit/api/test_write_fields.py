@@ -9,8 +9,10 @@ from osc_image_v1.api.fields import (
     amazon_pair,
     check_formats,
     check_properties,
+    folding,
     headers_from_fields,
     not_stored,
+    too_long,
 )
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import printable
@@ -254,3 +256,18 @@ def test_location_and_source_have_headers_of_their_own():
 
 def test_properties_alone_can_be_checked():
     check_properties({"a": None, "b": ""})
+
+
+# What a database like MySQL does with properties
+
+
+def test_names_that_such_a_database_takes_for_the_same():
+    names = ["os_distro", "OS_Distro", "clé", "cle", "Cle ", "other", "os-distro", "σ", "ς", "ß"]
+    assert folding(names) == [["os_distro", "OS_Distro"], ["clé", "cle", "Cle "], ["σ", "ς"]]
+    assert folding(["a", "b", "a", " a"]) == []
+
+
+def test_values_that_are_longer_than_such_a_database_stores():
+    most = "é" * 32767
+    properties = {"null": None, "most": most + "x", "over": most + "xy", "wrong": "\udcff" * 9}
+    assert too_long(properties) == ["over"]

@@ -109,6 +109,26 @@ def test_an_id_that_is_taken_is_refused(client, glance):
     assert len(glance.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("there", "written", "said"),
+    [
+        (None, {"clé": "1", "Cle": "2"}, "takes 'clé' and 'Cle' for the same name"),
+        (None, {"long": "x" * 65536}, "stores 65535 bytes of a value, and that of 'long' is long"),
+        (None, {"a": "1"}, r"HTTP 500\)$"),
+        ({"Foo": "1"}, {"foo": "2"}, "takes 'Foo' and 'foo' for the same name"),
+        ({"foo": "1", "Foo": "1"}, {"foo": "2"}, r"HTTP 500\)$"),
+        ({}, {"foo": "2"}, "even if that was removed"),
+    ],
+)
+def test_what_a_database_has_against_properties(client, glance, there, written, said):
+    changes = [{"op": "add", "path": f"/{name}", "value": value} for name, value in written.items()]
+    if there is not None:
+        glance.add(ID, **there)
+    glance.before["POST /images"] = glance.before[f"PATCH {ID}"] = [failing(500)]
+    with pytest.raises(ServerError, match=said):
+        client.create({"id": ID, **written}) if there is None else client.change(ID, changes)
+
+
 class TestDelete:
     def test_it_is_shown_until_its_data_is_removed(self, client, glance, naps):
         glance.add(ID, b"data")

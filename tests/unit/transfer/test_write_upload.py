@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.unit.glance import Glance, no_answer, refuse
 ID = image_id(1)
 DATA = b"0123456789" * 100000
 MD5 = hashlib.md5(DATA).hexdigest()
+NOTHING = hashlib.md5(b"").hexdigest()
 RAW = ImageFields(name="a", disk_format="raw", container_format="bare")
 
 
@@ -227,6 +229,29 @@ class TestCreate:
         assert glance.headers[1]["Transfer-Encoding"] == "chunked"
         assert "Content-Length" not in glance.headers[1]
         assert image.size == 3
+
+    def test_a_service_that_drops_data_of_unknown_size(self, client, glance, monkeypatch):
+        """WebOb 1.7 takes a chunked body for none, and Glance before Pike believes it."""
+        monkeypatch.setattr(glance, "_store", lambda *_args: None)
+        said = r"has taken nothing of the data .*: it wants to know the size.*; image .* is left"
+        with pytest.raises(ContentMismatch, match=said):
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
+        with pytest.raises(ContentMismatch, match=r"has taken nothing of the data of image \S+; "):
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"]), 3), clean_up=True)
+        assert len(glance.records) == 1
+
+    def test_no_data_is_no_second_request(self, client, glance):
+        image = create_image(client, RAW, data=a_stream(Pipe([]), 0))
+        assert glance.asked == ["POST /v1/images"]
+        assert (image.status, image.size, image.checksum) == ("active", 0, NOTHING)
+
+    def test_data_that_was_to_be_none(self, client, glance):
+        with pytest.raises(FileFailed, match="has more than the 0 bytes expected"):
+            create_image(client, RAW, data=a_stream(Pipe([b"abc"]), 0))
+        fields = replace(RAW, checksum=MD5)
+        with pytest.raises(InvalidInput, match=f"no data at all has the MD5 {NOTHING}, not {MD5}"):
+            create_image(client, fields, data=a_stream(Pipe([]), 0))
+        assert not glance.asked
 
     @pytest.mark.parametrize(
         ("fields", "said"),

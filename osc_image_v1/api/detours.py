@@ -1,25 +1,32 @@
-"""How properties of an image are removed, and all others stay.
+"""Ways around what the Image API v1 cannot do, mostly through the Image API v2 of the same service.
 
-The Image API v1 can only replace all properties, and cannot carry every one. So they are removed
-through the Image API v2 of the same service; where it has none, through v1 if that can carry all
-the others.
+An image's metadata may not fit into the headers that a front end lets through: lists have it in
+their bodies, and v2 has the data without it.
+
+Properties cannot be removed: v1 replaces all of them, and cannot carry every one. So v2 removes
+them; where the service has none, v1 does if it can carry all the others.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
+from osc_image_v1.api.data import ImageData
 from osc_image_v1.api.fields import ImageFields, check_properties
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import HIDDEN, ImageDetail
 from osc_image_v1.api.outcomes import Done, Verdict, carry_out
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
     Conflict,
+    ConnectionFailed,
+    GatewayError,
     HttpError,
     ImageV1Error,
     InvalidInput,
@@ -27,8 +34,96 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 
+LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# What a front end says where an image's metadata does not fit into the headers that it takes.
+_TOO_MUCH = (HTTPStatus.BAD_GATEWAY,)
 # Of properties with these names, which v1 can make, v2 shows and removes nothing.
 _HIDDEN_IN_V2 = FIELDS - {"stores"} | {"deleted", "deleted_at", "is_public", "location"}
+
+
+def past_headers(
+    ask: Callable[[Collection[int]], _T],
+    around: Callable[[], _T | None],
+    last: Callable[[], _T | None] = lambda: None,
+) -> _T:
+    """Ask for what comes with an image's metadata in headers, and go around them if they do not.
+
+    :param ask: sends the request; it is told which statuses of a front end end it at once
+    :param around: returns the same without headers, None where it cannot
+    :param last: the same, at a higher price
+    :raises ImageV1Error: what ``ask`` raises
+    :raises ConnectionFailed: if there is no answer to ``around`` either
+    """
+    try:
+        return ask(_TOO_MUCH)
+    except GatewayError as error:
+        if error.status not in _TOO_MUCH:
+            raise
+    found = around()
+    if found is not None:
+        return found
+    try:
+        return ask(())
+    except GatewayError as error:
+        found = last() if error.status in _TOO_MUCH else None
+        if found is None:
+            raise
+        return found
+
+
+def query_for(image: ImageDetail) -> ImageQuery:
+    """Return what to ask a list for that is to have an image, and few others.
+
+    :param image: the image, of which name, status and size are looked at
+    """
+    return ImageQuery(
+        name=image.name or None,
+        status=image.status if image.status in HIDDEN else None,
+        min_size=image.size,
+        max_size=image.size,
+        visibility="all",
+        limit=MAX_PAGE_SIZE,
+    )
+
+
+def record_by_v2(
+    client: ImageV2Client, image_id: str, exact: Callable[[ImageDetail], Record]
+) -> Record | None:
+    """Return the record of an image that v2 finds for v1; None where it does not.
+
+    :param client: the same service's Image API v2
+    :param image_id: the image's ID
+    :param exact: returns the record that v1's lists have of an image of that ID, name and size
+    :raises ConnectionFailed: if there is no answer
+    """
+    try:
+        found = client.get(image_id)
+        known = {name: found.get(name) for name in ("id", "name", "size", "status")}
+        return exact(ImageDetail.from_record(known))
+    except ConnectionFailed:
+        raise
+    except ImageV1Error as error:
+        LOG.debug("%s; looking for it elsewhere", error)
+        return None
+
+
+def data_by_v2(client: ImageV2Client, image_id: str) -> ImageData | None:
+    """Return the data of an image, still to be read; None where v2 does not hand it out.
+
+    :param client: the same service's Image API v2
+    :param image_id: the image's ID
+    :raises ConnectionFailed: if there is no answer
+    """
+    try:
+        return client.data(image_id)
+    except ConnectionFailed:
+        raise
+    except ImageV1Error as error:
+        LOG.debug("%s; asking for it again without v2", error)
+        return None
 
 
 def v2_shows(names: Collection[str]) -> bool:
