@@ -71,9 +71,6 @@ def create_image(
         check_formats(fields.disk_format, fields.container_format)
     if image_id is not None:
         _check_free(client, image_id)
-    if data is not None and data.size == 0:
-        # Front ends that buffer let no empty body through, and none is needed.
-        fields = _of_nothing(fields, data)
     making = _Making(client, fields, image_id or str(uuid.uuid4()), data)
     try:
         return making.carry_out(wait)
@@ -117,6 +114,9 @@ class _Making:
         self, client: ImageClient, fields: ImageFields, image_id: str, data: Sending | None
     ) -> None:
         self.image_id = image_id
+        if data is not None and data.size == 0:
+            # Front ends that buffer let no empty body through, and none is needed.
+            fields = _of_nothing(fields, data)
         self._client, self._fields, self._data = client, fields, data
         self._recorded = False
 
