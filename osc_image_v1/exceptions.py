@@ -5,6 +5,7 @@
     CommandError (osc_lib)
       ImageV1Error              everything below; its text is one line for a person
         InvalidInput            refused here, before anything was sent (also a ValueError)
+          WrongUsage            a command line that is wrong: the shell ends with 2
         ApiNotAvailable         the service has no such API, or the catalog no such service
         ConnectionFailed        no answer, or half an answer: refused, reset, timed out
           TlsFailed             the service's certificate, or TLS itself
@@ -49,6 +50,10 @@ class ImageV1Error(exceptions.CommandError):  # type: ignore[misc]
 
 class InvalidInput(ImageV1Error, ValueError):
     """A value that was refused before the first request."""
+
+
+class WrongUsage(InvalidInput):
+    """Options of a command that do not go together, or a value that it cannot have."""
 
 
 class ApiNotAvailable(ImageV1Error):

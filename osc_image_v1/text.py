@@ -1,6 +1,7 @@
 """Text from a server or a person: made safe for a terminal, and what kind it is."""
 
 import re
+from typing import Any
 
 # C0, DEL and C1 drive terminals; the bidirectional marks, embeddings, overrides and isolates
 # change the order in which a line is read; line and paragraph separators break it; lone
@@ -82,3 +83,20 @@ def is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+
+
+def human_size(size: Any) -> Any:
+    """Return bytes with a unit, powers of 1024; what is no number stays as it is."""
+    if not isinstance(size, int) or isinstance(size, bool):
+        return size
+    power = min((abs(size).bit_length() - 1) // 10, len(_UNITS) - 1) if size else 0
+    if power == 0:
+        return f"{size} B"
+    # Whole numbers: an absurd one is too large for a float.
+    tenths = (abs(size) * 20 // 1024**power + 1) // 2
+    if tenths == 10240 and power < len(_UNITS) - 1:
+        tenths, power = 10, power + 1
+    return f"{'-' if size < 0 else ''}{tenths // 10}.{tenths % 10} {_UNITS[power]}"

@@ -62,6 +62,20 @@ def started(items: Iterator[_T]) -> Iterator[_T]:
     return iter(())
 
 
+@contextlib.contextmanager
+def usage() -> Iterator[None]:
+    """Let what is refused within be a command line that is wrong, before anything is sent.
+
+    :raises WrongUsage: for each InvalidInput
+    """
+    from osc_image_v1.exceptions import InvalidInput, WrongUsage
+
+    try:
+        yield
+    except InvalidInput as error:
+        raise WrongUsage(str(error)) from error
+
+
 class _CommandMeta(type(command.Command)):  # type: ignore[misc]
     """Gives commands the logger of their module."""
 
@@ -94,8 +108,16 @@ class Command(command.Command, metaclass=_CommandMeta):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command, and return its exit status."""
-        with _quiet_headers():
-            status: int = super().run(parsed_args)
+        from osc_image_v1.exceptions import WrongUsage
+
+        quiet = getattr(getattr(self.app, "options", None), "verbose_level", 1) == 0
+        with _quiet_headers(), _bars(False if quiet else getattr(parsed_args, "progress", None)):
+            try:
+                status: int = super().run(parsed_args)
+            except WrongUsage as error:
+                # Of an exception the shell makes 1, whatever it is.
+                LOG.error(error)
+                return 2
             return status
 
 
@@ -147,6 +169,21 @@ def _quiet_headers() -> Iterator[None]:
         yield
     finally:
         log.removeFilter(_is_no_header)
+
+
+@contextlib.contextmanager
+def _bars(wanted: bool | None) -> Iterator[None]:
+    """Show bars or none.
+
+    :param wanted: None where a terminal decides
+    """
+    if wanted is None:
+        yield
+        return
+    from osc_image_v1.transfer.progress import shown
+
+    with shown(wanted):
+        yield
 
 
 def _is_no_header(record: logging.LogRecord) -> bool:

@@ -17,7 +17,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from osc_image_v1.text import printable
+from osc_image_v1.text import human_size, printable
 
 #: Turns a record's value into a cell.
 _Render = Callable[[Any], Any]
@@ -36,8 +36,6 @@ Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 _TYPED = frozenset(("json", "yaml"))
 _EXACT = frozenset(("csv", "value", "shell"))
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-
 
 class Column(NamedTuple):
     """A field of an image, or of what this package has found out itself.
@@ -54,20 +52,6 @@ class Column(NamedTuple):
     render: _Render | None = None
     kind: Kind = "any"
     shown: str = ""
-
-
-def human_size(size: Any) -> Any:
-    """Return bytes with a unit, powers of 1024; what is no number stays as it is."""
-    if not isinstance(size, int) or isinstance(size, bool):
-        return size
-    power = min((abs(size).bit_length() - 1) // 10, len(_UNITS) - 1) if size else 0
-    if power == 0:
-        return f"{size} B"
-    # Whole numbers: an absurd one is too large for a float.
-    tenths = (abs(size) * 20 // 1024**power + 1) // 2
-    if tenths == 10240 and power < len(_UNITS) - 1:
-        tenths, power = 10, power + 1
-    return f"{'-' if size < 0 else ''}{tenths // 10}.{tenths % 10} {_UNITS[power]}"
 
 
 def utc(value: Any) -> Any:

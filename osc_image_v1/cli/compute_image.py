@@ -70,7 +70,8 @@ class ListComputeImage(base.Lister):
         from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import compute_image_client
 
-        query = ComputeImageQuery(**{name: getattr(parsed_args, name) for name in _FILTERS})
+        with base.usage():
+            query = ComputeImageQuery(**{name: getattr(parsed_args, name) for name in _FILTERS})
         identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
@@ -161,11 +162,12 @@ class SetComputeImage(base.Command):
         """Set the properties."""
         from osc_image_v1.api.fields import check_metadata
         from osc_image_v1.cli.clients import compute_image_client
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import WrongUsage
 
         if not (parsed_args.properties or parsed_args.purge_properties):
-            raise InvalidInput(_("Nothing to change: give --property or --purge-properties"))
-        check_metadata(parsed_args.properties)
+            raise WrongUsage(_("Nothing to change: give --property or --purge-properties"))
+        with base.usage():
+            check_metadata(parsed_args.properties)
         client = compute_image_client(self.app.client_manager)
         image = client.find(parsed_args.image)
         client.set_metadata(image.id, parsed_args.properties, parsed_args.purge_properties)

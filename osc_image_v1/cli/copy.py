@@ -101,6 +101,7 @@ def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
     options.add_parallel(parser, parallel)
     options.add_rate(parser)
     options.add_shard(parser)
+    options.add_progress(parser)
     parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
     parser.add_argument(
         "--no-look",

@@ -43,7 +43,13 @@ class SaveImage(base.Command):
         )
         options.add_rate(parser)
         options.add_no_sparse(parser)
+        options.add_progress(parser)
         options.add_image(parser, _("Image to save (name or ID)"))
+        reasons = {
+            "--chunk-size": _("pieces have the size that is quickest: leave it out"),
+            "--store-preference": _("the Image API v1 has an image in one store: leave it out"),
+        }
+        options.add_refused(parser, reasons)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Save the image."""
@@ -59,13 +65,15 @@ class SaveImage(base.Command):
         import time
         from pathlib import Path
 
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import WrongUsage
         from osc_image_v1.transfer.download import Download
         from osc_image_v1.transfer.part import check_target
         from osc_image_v1.transfer.progress import progress, tell_finished
 
         if parsed_args.file == "-":
-            raise InvalidInput(_("For standard output leave out --file"))
+            raise WrongUsage(
+                _("For standard output leave out --file: '-' is the name of no file here")
+            )
         target = Path(parsed_args.file) if parsed_args.file else None
         if target:
             check_target(target, clobber=not parsed_args.no_clobber)
@@ -89,14 +97,14 @@ class SaveImage(base.Command):
         return saved
 
     def _check_stdout(self, parsed_args: argparse.Namespace) -> None:
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import WrongUsage
 
         if parsed_args.keep_partial or parsed_args.no_clobber:
-            raise InvalidInput(_("--keep-partial and --no-clobber need --file"))
+            raise WrongUsage(_("--keep-partial and --no-clobber need --file"))
         if not parsed_args.sparse:
-            raise InvalidInput(_("--no-sparse needs --file: standard output gets all zeros"))
+            raise WrongUsage(_("--no-sparse needs --file: standard output gets all zeros"))
         if self.app.stdout.isatty():
-            raise InvalidInput(
+            raise WrongUsage(
                 _("Image data does not go to a terminal: use --file <path>, or redirect it")
             )
 

@@ -38,6 +38,7 @@ class ExportImage(base.ShowOne):
         options.add_rate(parser)
         options.add_no_sparse(parser)
         options.add_shard(parser)
+        options.add_progress(parser)
         parser.add_argument(
             "--metadata-only", action="store_true", help=_("Export no data, only metadata")
         )
@@ -133,6 +134,7 @@ class VerifyExport(base.Lister):
             _("Hash this many files at a time (default: one for each processor)"),
             default=None,
         )
+        options.add_progress(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
@@ -171,9 +173,11 @@ class VerifyExport(base.Lister):
         return self.app.client_manager.image_v1
 
     def _tell(self, verification: Any) -> None:
+        from osc_image_v1.text import human_size
+
         text = _("Whole files: %(whole)d (%(size)s); images without data: %(without)d") % {
             "whole": verification.whole,
-            "size": columns.human_size(verification.size),
+            "size": human_size(verification.size),
             "without": verification.without_data,
         }
         if verification.active_without_data:

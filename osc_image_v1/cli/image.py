@@ -16,6 +16,24 @@ _FILTERS = (
 )
 
 
+# Options of `openstack image list` that v1 cannot have.
+_REFUSED = {
+    "--tag": _("the Image API v1 has no tags: use --property"),
+    "--hidden": _(
+        "the Image API v1 hides no images: 'openstack image list --hidden' lists them where the "
+        "service has v2"
+    ),
+    "--community": _(
+        "the Image API v1 knows public and private images alone: 'openstack image list "
+        "--community' lists the others where the service has v2"
+    ),
+    "--member-status": _(
+        "a member of the Image API v1 accepts nothing, it has the image as soon as that is shared: "
+        "use --shared"
+    ),
+}
+
+
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose images.
 
@@ -76,6 +94,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         {
             "--public": ("public", _("Only public images")),
             "--private": ("private", _("Only private images; an admin sees all projects'")),
+            "--shared": ("shared", _("Only images that other projects share with one's own")),
             "--all": ("all", _("Public and private images of all projects (admin)")),
         },
     )
@@ -116,27 +135,38 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
     :param parsed_args: what :func:`add_filters` took
     :param manager: the shell's client manager, for the names of projects
     :param paging: further fields of the query
-    :raises InvalidInput: if the values contradict each other
+    :raises WrongUsage: if the values contradict each other
     """
     from dataclasses import replace
 
     from osc_image_v1.api.queries import ImageQuery
     from osc_image_v1.cli import projects
+    from osc_image_v1.exceptions import WrongUsage
 
+    shared = parsed_args.visibility == "shared"
+    if shared and parsed_args.shared_with:
+        raise WrongUsage(_("--shared is --shared-with one's own project: give one of them"))
     filters = {name: getattr(parsed_args, name) for name in _FILTERS}
-    query = ImageQuery(
-        **filters,
-        **options.patterns_of(parsed_args),
-        deleted=True if parsed_args.deleted else None,
-        **paging,
-    )
+    if shared:
+        filters["visibility"] = None
+    with base.usage():
+        query = ImageQuery(
+            **filters,
+            **options.patterns_of(parsed_args),
+            deleted=True if parsed_args.deleted else None,
+            **paging,
+        )
     # Asked of the services only when all that can be checked here is right.
     domain = projects.domain_of(parsed_args, "project", "shared_with")
     if parsed_args.project:
         owner = projects.project_id(manager, parsed_args.project, domain, gone=True)
         query = replace(query, owner=owner)
-    if parsed_args.shared_with:
-        project = projects.project_id(manager, parsed_args.shared_with, domain, gone=True)
+    if shared or parsed_args.shared_with:
+        project = (
+            projects.own_id(manager)
+            if shared
+            else projects.project_id(manager, parsed_args.shared_with, domain, gone=True)
+        )
         query = replace(query, ids=frozenset(manager.image_v1.shared_image_ids(project)))
     return query
 
@@ -147,20 +177,20 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
     :param parsed_args: ``images``, and what :func:`add_filters` took
     :param manager: the shell's client manager
     :returns: an iterator, its first page fetched
-    :raises InvalidInput: if there are both names and filters, but for what is left out
+    :raises WrongUsage: if there are both names and filters, but for what is left out
     """
     from dataclasses import replace
 
     from osc_image_v1.api.filters import all_of
     from osc_image_v1.api.queries import ImageQuery
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import WrongUsage
     from osc_image_v1.transfer.listed import named_records
 
     options.read_images(parsed_args)
     query = query_of(parsed_args, manager)
     if parsed_args.images:
         if replace(query, excluded=()) != ImageQuery():
-            raise InvalidInput(_("Name images, or choose them by options, but not both"))
+            raise WrongUsage(_("Name images, or choose them by options, but not both"))
         named = named_records(manager.image_v1, parsed_args.images)
         return base.started(filter(all_of(query.checks()), named))
     pages = base.started(manager.image_v1.pages(query, detail=True))
@@ -201,6 +231,7 @@ class ListImage(base.Lister):
             help=_("Begin after the image with this ID"),
         )
         options.add_paging(parser)
+        options.add_refused(parser, _REFUSED)
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""

@@ -16,6 +16,78 @@ if TYPE_CHECKING:
     from osc_image_v1.transfer.sending import Sending, StreamSource
 
 
+# Options of `openstack image` that v1 cannot have.
+_NO_TAGS = {"--tag": _("the Image API v1 has no tags: use --property")}
+_REFUSED = {
+    **_NO_TAGS,
+    "--community --shared": _(
+        "an image of the Image API v1 is public or private: share a private one with 'openstack "
+        "image v1 add project'"
+    ),
+}
+_REFUSED_NEW = {
+    **_REFUSED,
+    "--import": _("the Image API v1 has no import: use --file, --stdin or --copy-from"),
+    "--volume --force": _(
+        "the Image API v1 makes no image of a volume: 'openstack image create --volume' asks the "
+        "Block Storage service for one"
+    ),
+    "--sign-key-path --sign-cert-id": _(
+        "this command signs nothing: give img_signature and what belongs to it with --property"
+    ),
+}
+_REFUSED_CHANGES = {
+    **_REFUSED,
+    "--visibility": _("use --public or --private"),
+    "--activate --deactivate": _(
+        "the Image API v1 cannot do that: 'openstack image set' can, where the service has v2"
+    ),
+    "--hidden --unhidden": _(
+        "the Image API v1 hides no images: 'openstack image set' does, where the service has v2"
+    ),
+    "--accept --reject --pending": _(
+        "a member of the Image API v1 accepts nothing, it has the image as soon as that is shared: "
+        "'openstack image v1 remove project' ends it"
+    ),
+}
+# Properties that `openstack image set` has options for.
+_NAMED_PROPERTIES = {
+    "os_distro": _("Distribution of the operating system, say debian"),
+    "os_version": _("Version of the operating system"),
+    "architecture": _("Architecture, say x86_64"),
+    "kernel_id": _("ID of the image that is its kernel"),
+    "ramdisk_id": _("ID of the image that is its ramdisk"),
+    "instance_uuid": _("ID of the server that it was made from"),
+}
+
+
+def _add_named_properties(parser: argparse.ArgumentParser) -> None:
+    for name, text in _NAMED_PROPERTIES.items():
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(
+            *((option, "--instance-id") if name == "instance_uuid" else (option,)),
+            metavar=f"<{option[2:]}>",
+            type=options.not_empty,
+            help=_("%(what)s: sets the property %(name)s") % {"what": text, "name": name},
+        )
+
+
+def _with_named_properties(parsed_args: argparse.Namespace) -> None:
+    """Put properties with options of their own among the others.
+
+    :raises WrongUsage: if one is given in two ways, with two values
+    """
+    from osc_image_v1.exceptions import WrongUsage
+
+    for name in _NAMED_PROPERTIES:
+        value = getattr(parsed_args, name)
+        if value is None:
+            continue
+        if parsed_args.properties.get(name, value) != value:
+            raise WrongUsage(_("The property %s is given twice, with two values") % name)
+        parsed_args.properties = {**parsed_args.properties, name: value}
+
+
 def _add_formats(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--container-format",
@@ -145,7 +217,8 @@ def _fields(parsed_args: argparse.Namespace, **more: Any) -> ImageFields:
         "name disk_format container_format min_disk min_ram is_public protected properties store "
         "copy_from location".split()
     )
-    return ImageFields(**{name: getattr(parsed_args, name) for name in names}, **more)
+    with base.usage():
+        return ImageFields(**{name: getattr(parsed_args, name) for name in names}, **more)
 
 
 def _with_owner(fields: ImageFields, parsed_args: argparse.Namespace, manager: Any) -> ImageFields:
@@ -161,14 +234,14 @@ def _with_owner(fields: ImageFields, parsed_args: argparse.Namespace, manager: A
 
 
 def _waiting_time(parsed_args: argparse.Namespace) -> float | None:
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import WrongUsage
 
     if parsed_args.timeout is not None and not parsed_args.wait:
-        raise InvalidInput(_("--timeout is for --wait"))
+        raise WrongUsage(_("--timeout is for --wait"))
     if not parsed_args.wait:
         return None
     if parsed_args.copy_from is None:
-        raise InvalidInput(_("--wait is for --copy-from: all else is done when the command ends"))
+        raise WrongUsage(_("--wait is for --copy-from: all else is done when the command ends"))
     return float(3600 if parsed_args.timeout is None else parsed_args.timeout)
 
 
@@ -176,9 +249,11 @@ def _data(
     parsed_args: argparse.Namespace, size: int | None = None
 ) -> AbstractContextManager[StreamSource | None]:
     """Open what --file or --stdin names; None where there is neither."""
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import WrongUsage
     from osc_image_v1.transfer.sending import StreamSource, open_file
 
+    if parsed_args.file == "-":
+        raise WrongUsage(_("For standard input use --stdin: '-' is the name of no file here"))
     if parsed_args.file is not None:
         return open_file(parsed_args.file, size)
     if not parsed_args.stdin:
@@ -186,7 +261,7 @@ def _data(
             raise InvalidInput(_("--max-rate is for --file and --stdin"))
         return contextlib.nullcontext()
     if sys.stdin is None or sys.stdin.isatty():
-        raise InvalidInput(_("--stdin wants data from a pipe or a file, not from a terminal"))
+        raise WrongUsage(_("--stdin wants data from a pipe or a file, not from a terminal"))
     return contextlib.nullcontext(StreamSource(sys.stdin.buffer, size, _("standard input")))
 
 
@@ -264,7 +339,9 @@ class CreateImage(base.ShowOne):
             action="store_true",
             help=_("Remove what is left of the image if it cannot be created"),
         )
+        options.add_progress(parser)
         options.add_human_readable(parser)
+        options.add_refused(parser, _REFUSED_NEW)
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values of the new image."""
@@ -279,7 +356,8 @@ class CreateImage(base.ShowOne):
         interrupted = base.ended_by_signals(_("Interrupted"))
         with interrupted, _data(parsed_args, parsed_args.size) as data:
             if data is not None or fields.has_source:
-                check_formats(fields.disk_format, fields.container_format)
+                with base.usage():
+                    check_formats(fields.disk_format, fields.container_format)
             if data is not None:
                 _refuse_nothing(data, parsed_args.size)
             image = create_image(
@@ -312,6 +390,7 @@ class SetImage(base.Command):
             "--name", metavar="<name>", type=options.not_empty, help=_("New name of the image")
         )
         _add_fields(parser)
+        _add_named_properties(parser)
         options.add_purge_properties(parser)
         _add_sources(parser)
         parser.add_argument(
@@ -323,14 +402,17 @@ class SetImage(base.Command):
                 "512MiB). Data of no bytes is refused without --size 0"
             ),
         )
+        options.add_progress(parser)
+        options.add_refused(parser, _REFUSED_CHANGES)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Change the image."""
         from osc_image_v1.api.fields import ImageFields
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import WrongUsage
         from osc_image_v1.transfer.upload import check_pair, fill_image
 
         manager = self.app.client_manager
+        _with_named_properties(parsed_args)
         fields = _fields(parsed_args)
         wait = _waiting_time(parsed_args)
         interrupted = base.ended_by_signals(
@@ -339,12 +421,12 @@ class SetImage(base.Command):
         with interrupted, _data(parsed_args, parsed_args.size) as data:
             filled = data is not None or fields.has_source
             if fields.store is not None and not filled:
-                raise InvalidInput(_("--store is for --file, --stdin and --copy-from"))
+                raise WrongUsage(_("--store is for --file, --stdin and --copy-from"))
             asked = fields != ImageFields() or parsed_args.project or parsed_args.purge_properties
             if data is None and parsed_args.size is not None:
-                raise InvalidInput(_("--size is for --file and --stdin"))
+                raise WrongUsage(_("--size is for --file and --stdin"))
             if data is None and not asked:
-                raise InvalidInput(_("Nothing to change: give at least one option"))
+                raise WrongUsage(_("Nothing to change: give at least one option"))
             if data is not None:
                 _refuse_nothing(data, parsed_args.size)
             fields = _with_owner(fields, parsed_args, manager)
@@ -374,6 +456,7 @@ class UnsetImage(base.Command):
         """Add the command's arguments and options."""
         options.add_image(parser, _("Image to change (name or ID)"))
         options.add_property_names(parser)
+        options.add_refused(parser, _NO_TAGS)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove the properties."""
@@ -394,6 +477,8 @@ class DeleteImage(base.Command):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options."""
         options.add_image(parser, _("Image to delete (name or ID)"), "+")
+        in_one = _("the Image API v1 has an image in one store, and deletes it there: leave it out")
+        options.add_refused(parser, {"--store": in_one})
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the images."""

@@ -27,6 +27,11 @@ class ListMember(base.Lister):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options."""
         options.add_image(parser, _("Image (name or ID)"))
+        parser.add_argument(
+            "--project-domain",
+            metavar="<project-domain>",
+            help=_("No project is named here: of no effect, as in 'openstack image member list'"),
+        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""

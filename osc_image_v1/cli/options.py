@@ -6,7 +6,7 @@ A type refuses a wrong value with argparse's own usage and a line that says what
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -281,9 +281,11 @@ def add_changes_since(parser: argparse.ArgumentParser, help_text: str) -> None:
 
 
 def add_paging(parser: argparse.ArgumentParser) -> None:
-    """Add ``--limit`` and ``--page-size``."""
+    """Add ``--limit``, which has another name too, and ``--page-size``."""
     parser.add_argument(
         "--limit",
+        "--max-items",
+        dest="limit",
         metavar="<n>",
         type=count,
         help=_("Show at most this many images in all (default: all)"),
@@ -326,6 +328,46 @@ def add_human_readable(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=_("Show sizes with a unit (1.5 GiB) instead of bytes"),
     )
+
+
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """Add ``--progress`` and ``--no-progress``."""
+    flags: dict[str, tuple[object, str]] = {
+        "--progress": (
+            True,
+            _("Show how far it is: a bar on a terminal (default there), else a line now and then"),
+        ),
+        "--no-progress": (False, _("Show no bar and no such lines, as with -q")),
+    }
+    add_flag_pair(parser, "progress", flags)
+
+
+class _Refused(argparse.Action):
+    """An option of ``openstack image`` that the Image API v1 cannot have: says why, in a line."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, _values: object, option: Any = ""
+    ) -> None:
+        """Say so, and end with 2."""
+        parser.exit(2, f"{option}: {self.const}\n")
+
+
+def add_refused(parser: argparse.ArgumentParser, reasons: Mapping[str, str]) -> None:
+    """Add options that are refused, and are in no help: each says why, and what to do.
+
+    :param parser: the command's parser
+    :param reasons: several options with blanks between -> what is said of each
+    """
+    for names, reason in reasons.items():
+        for name in names.split():
+            parser.add_argument(
+                name,
+                action=_Refused,
+                nargs="?",
+                const=reason,
+                dest=argparse.SUPPRESS,
+                help=argparse.SUPPRESS,
+            )
 
 
 def add_parallel(parser: argparse.ArgumentParser, help_text: str, default: int | None = 4) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.exceptions import InvalidInput, WrongUsage
 from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
@@ -81,6 +81,18 @@ def project_id(
     )
 
 
+def own_id(manager: Any) -> str:
+    """Return the ID of the project that the user is logged in to.
+
+    :param manager: a client manager
+    :raises InvalidInput: if that is none
+    """
+    project: str | None = manager.session.get_project_id()
+    if project is None:
+        raise InvalidInput(_("You are logged in to no project; --os-project-name logs in to one"))
+    return project
+
+
 def _taken(text: str, own: Any, reason: Exception) -> str:
     """Return a text that is an ID by its form; nobody can say whether there is such a project."""
     if _is_id(text, own):
@@ -134,12 +146,12 @@ def domain_of(parsed_args: argparse.Namespace, *options: str) -> str | None:
 
     :param parsed_args: ``project_domain``, and the options that name projects
     :param options: their attributes
-    :raises InvalidInput: if there is a domain without a project
+    :raises WrongUsage: if there is a domain without a project
     """
     domain: str | None = parsed_args.project_domain
     if domain is not None and not any(getattr(parsed_args, option) for option in options):
         flags = _(" or ").join(f"--{option.replace('_', '-')}" for option in options)
-        raise InvalidInput(_("--project-domain is for %s") % flags)
+        raise WrongUsage(_("--project-domain is for %s") % flags)
     return domain
 
 

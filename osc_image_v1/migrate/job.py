@@ -38,6 +38,9 @@ LOG = logging.getLogger(__name__)
 # From so many images on it takes fewer requests to list what the target has than to ask for each.
 _WORTH_A_LIST = 20
 
+# What is said of images whose data was not to be brought.
+_WITHOUT_DATA = frozenset(("present", "finished", "skipped"))
+
 #: What is said of images that were left when it was no use to go on.
 NOT_TRIED = "not tried"
 
@@ -192,10 +195,13 @@ class Job:
                 self._there = self._what_is_there(files.enter_context(Spool()))
                 first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
             size = sum(entry.size for entry in entries) if data else 0
-            with Overall(len(entries), size) as overall:
+            with Overall(len(entries), size, stays=data) as overall:
 
                 def one(entry: _Entry) -> Outcome:
-                    return self._try(entry, spool, work, words, overall.advance)
+                    outcome = self._try(entry, spool, work, words, overall.advance)
+                    if outcome.action in _WITHOUT_DATA:
+                        overall.spare(entry.size)
+                    return outcome
 
                 for wave in (first, then):
                     self._workers = Workers(one, self._parallel, self._stop)

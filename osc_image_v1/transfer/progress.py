@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -10,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 from osc_image_v1.api.models import ImageDetail
-from osc_image_v1.text import printable
+from osc_image_v1.text import human_size, printable
 from osc_image_v1.transfer.expected import expected_of
 
 LOG = logging.getLogger(__name__)
@@ -21,14 +23,39 @@ LOG = logging.getLogger(__name__)
 #: Is told how many more bytes have gone through.
 Advance = Callable[[int], object]
 
-_UNIT: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-# What a bar of many images shows; the time that is left depends on their number, too.
-_OF_BYTES = "{percentage:3.0f}%|{bar}| {n_fmt}B of {total_fmt}B, {rate_fmt}{postfix}"
+_ONE_BAR = "{desc}: {percentage:3.0f}%|{bar}| {sizes}, {remaining} left"
+_ONE_WITHOUT_END = "{desc}: {sizes}"
+# What a bar of many images shows; the time that is left is made here.
+_OF_BYTES = "{percentage:3.0f}%|{bar}| {sizes}{postfix}"
 # Seconds.
 _BETWEEN_LINES = 10.0
 _BETWEEN_BARS = 0.1
-# What an image takes whatever its size, in bytes that could be transferred meanwhile.
-_COST = 2**20
+# The first images are the smallest: before so large a part has come, bytes tell nothing.
+_TELLING_PART = 100
+
+# What the person wants: bars, none, or what fits standard error (None).
+_choice = SimpleNamespace(wanted=None)
+
+
+@contextlib.contextmanager
+def shown(wanted: bool) -> Iterator[None]:
+    """Show how far transfers are, or do not, whatever standard error is.
+
+    :param wanted: whether to show it; where that is no terminal, as lines
+    """
+    before, _choice.wanted = _choice.wanted, wanted
+    try:
+        yield
+    finally:
+        _choice.wanted = before
+
+
+def _way() -> Literal["bar", "lines"] | None:
+    """Return how to show it, None where nothing may be shown."""
+    # Standard error may be closed.
+    if sys.stderr is None or _choice.wanted is False:
+        return None
+    return "bar" if sys.stderr.isatty() else "lines"
 
 
 def tell_finished(done: str, image: ImageDetail, size: int | None, begun: float) -> None:
@@ -58,20 +85,44 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
     :param label: what is on its way; may be a server's text
     :returns: a context that gives the function to call with the number of bytes of each piece
     """
-    # Standard error may be closed.
-    if sys.stderr is None or not sys.stderr.isatty():
+    way = _way()
+    if way == "bar":
+        with _bar(
+            total,
+            desc=printable(label),
+            bar_format=_ONE_WITHOUT_END if total is None else _ONE_BAR,
+        ) as bar:
+            yield bar.update
+    elif way and _choice.wanted:
+        with Overall(1, total or 0) as overall:
+            yield overall.advance
+    else:
         yield _nothing
-        return
+
+
+def _bar(total: int | None, **options: Any) -> Any:
+    return _bars()(total=total, file=sys.stderr, **options, **_bar_shape())
+
+
+@functools.cache
+def _bars() -> Any:
+    """Return bars that show sizes as all else here does; one kind, since each has a thread."""
     import tqdm
 
-    with tqdm.tqdm(
-        total=total,
-        desc=printable(label),
-        file=sys.stderr,
-        **_UNIT,
-        **_bar_shape(),
-    ) as bar:
-        yield bar.update
+    class Bar(tqdm.tqdm):  # type: ignore[type-arg]
+        @property
+        def format_dict(self) -> Any:
+            known: Any = super().format_dict
+            done, seconds = known["n"], known["elapsed"]
+            of_all = f" of {human_size(known['total'])}" if known["total"] else ""
+            rate = known["rate"] or (done / seconds if seconds else 0)
+            sizes = f"{human_size(done)}{of_all}, {human_size(int(rate))}/s"
+            if known["total"] == 0:
+                # All of nothing.
+                known = {**known, "n": 1, "total": 1}
+            return {**known, "sizes": sizes}
+
+    return Bar
 
 
 def _bar_shape() -> dict[str, Any]:
@@ -96,26 +147,28 @@ class Overall:
 
     :param images: how many there are
     :param size: their bytes, 0 where there is nothing to count but images
+    :param stays: whether the bar stays when all is done
     """
 
-    def __init__(self, images: int, size: int) -> None:
-        self._images, self._size = images, size
+    def __init__(self, images: int, size: int, stays: bool = True) -> None:
+        self._images, self._size, self._stays = images, size, stays
+        self._of_bytes = size > 0
         self._images_done = self._bytes_done = 0
         self._lock = threading.Lock()
+        self._way: Literal["bar", "lines"] | None = None
         self._bar: Any = None
         self._aside = contextlib.ExitStack()
 
     def __enter__(self) -> Overall:
         self._start = self._last_shown = time.monotonic()
-        if sys.stderr is not None and sys.stderr.isatty():
-            import tqdm
-
-            self._bar = tqdm.tqdm(
-                total=self._size or self._images,
-                file=sys.stderr,
-                **({**_UNIT, "bar_format": _OF_BYTES} if self._size else {"unit": " images"}),
-                **_bar_shape(),
-            )
+        # When about a half and a quarter of the bytes so far had come.
+        self._half = self._quarter = (self._start, 0)
+        self._way = _way()
+        if self._way == "bar":
+            if self._of_bytes:
+                self._bar = _bar(self._size, bar_format=_OF_BYTES, leave=self._stays)
+            else:
+                self._bar = _bar(self._images, unit=" images", leave=self._stays)
             self._aside.enter_context(_messages_beside(self._bar))
         return self
 
@@ -131,11 +184,21 @@ class Overall:
         """
         with self._lock:
             self._bytes_done += count
+            if self._bytes_done >= 2 * self._half[1]:
+                self._quarter, self._half = self._half, (time.monotonic(), self._bytes_done)
             if self._bar is None:
                 self._say()
-            elif self._size:
+            elif self._of_bytes:
                 self._bar.set_postfix_str(self._counted(), refresh=False)
                 self._bar.update(count)
+
+    def spare(self, count: int) -> None:
+        """Count bytes that are not to come after all.
+
+        :param count: how many
+        """
+        with self._lock:
+            self._size = max(self._size - count, self._bytes_done)
 
     def done(self, count: int = 1) -> None:
         """Count images.
@@ -146,19 +209,21 @@ class Overall:
             self._images_done += count
             if self._bar is None:
                 self._say()
-            elif self._size:
+            elif self._of_bytes:
+                self._bar.total = self._size
                 self._bar.set_postfix_str(self._counted(), refresh=self._is_due(_BETWEEN_BARS))
             else:
                 self._bar.update(count)
 
     def _say(self) -> None:
-        if sys.stderr is None or not self._is_due(_BETWEEN_LINES):
+        if self._way is None or not self._is_due(_BETWEEN_LINES):
             return
         bytes_done = ""
-        if self._size:
+        if self._size or self._bytes_done:
             mib = self._bytes_done / 2**20
+            of_all = f" of {self._size / 2**20:.1f}" if self._size else ""
             rate = mib / (time.monotonic() - self._start)
-            bytes_done = f", {mib:.1f} of {self._size / 2**20:.1f} MiB, {rate:.1f} MiB/s"
+            bytes_done = f", {mib:.1f}{of_all} MiB, {rate:.1f} MiB/s"
         sys.stderr.write(self._counted(bytes_done) + "\n")
         sys.stderr.flush()
 
@@ -171,13 +236,26 @@ class Overall:
 
     def _counted(self, bytes_done: str = "") -> str:
         """Return how many images are done, and how long the others take at this rate."""
-        line = f"{self._images_done} of {self._images} images{bytes_done}"
-        done = self._bytes_done + self._images_done * _COST
-        total = self._size + self._images * _COST
-        if 0 < done < total:
-            seconds = (total - done) * (time.monotonic() - self._start) / done
-            line += f", {timedelta(seconds=int(seconds))} left"
-        return line
+        left = self._left()
+        ending = "" if left is None else f", {timedelta(seconds=int(left))} left"
+        return f"{self._images_done} of {self._images} images{bytes_done}{ending}"
+
+    def _left(self) -> float | None:
+        """Return how many seconds the rest takes, None where nothing tells that.
+
+        Small images, which come first, take their time whatever their size: what counts is how
+        quickly the last bytes have come, half of them or more.
+        """
+        now = time.monotonic()
+        if not self._of_bytes:
+            left, done, begin = self._images - self._images_done, self._images_done, self._start
+        else:
+            if self._bytes_done * _TELLING_PART < self._size:
+                return None
+            left = self._size - self._bytes_done
+            begin, before = self._quarter
+            done = self._bytes_done - before
+        return left * (now - begin) / done if left > 0 and done > 0 else None
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from openstack.config.cloud_region import CloudRegion
 from osc_image_v1 import plugin
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.cli import base
+from osc_image_v1.exceptions import WrongUsage
 
 IMAGE_URL = "http://image.example:9292"
 COMPUTE_URL = "http://compute.example:8774/v2.1"
@@ -169,11 +171,25 @@ class Shell:
         self.client_manager = _Manager(session, region)
 
     def run(self, command: type, *argv: str) -> str:
-        """Run a command and return what it wrote."""
+        """Run a command and return what it wrote.
+
+        :raises WrongUsage: if the command says that, and ends with 2
+        """
         self.stdout.seek(0)
         self.stdout.truncate()
         runner = command(self, None)
-        status = runner.run(runner.get_parser("openstack").parse_args(argv))
+        said: list[str] = []
+
+        def note(text: object) -> None:
+            said.append(str(text))
+            logged(text)
+
+        logged = base.LOG.error
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(base.LOG, "error", note)
+            status = runner.run(runner.get_parser("openstack").parse_args(argv))
+        if status == 2:
+            raise WrongUsage(*said)
         assert not status
         return self.stdout.getvalue()
 

@@ -49,8 +49,9 @@ def actions_of(name: str) -> list[argparse.Action]:
 
 
 def own_actions_of(name: str) -> list[argparse.Action]:
-    """Return the command's options without those that cliff gives to all."""
-    return [action for action in actions_of(name) if not set(action.option_strings) & OF_CLIFF]
+    """Return the command's options without those that cliff gives to all, and the hidden ones."""
+    shown = [action for action in actions_of(name) if action.help != argparse.SUPPRESS]
+    return [action for action in shown if not set(action.option_strings) & OF_CLIFF]
 
 
 def ignored() -> list[str]:

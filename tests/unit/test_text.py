@@ -3,7 +3,7 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.text import is_uuid, one_line, printable, without_secrets
+from osc_image_v1.text import human_size, is_uuid, one_line, printable, without_secrets
 from tests.unit.fuzz import thorough
 
 UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
@@ -126,3 +126,38 @@ def test_what_a_library_says_is_one_line_without_a_password():
     error = Exception("Unable to reach\nhttp://user:se/cret@host/v3")
     assert one_line(error) == "Unable to reach http://***@host/v3"
     assert one_line(error, 14) == "Unable to reac"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (1024**2 - 1, "1.0 MiB"),
+        (1024**2 - 60, "1023.9 KiB"),
+        (1024**2, "1.0 MiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (2**40, "1.0 TiB"),
+        (2**50, "1.0 PiB"),
+        (2**63, "8.0 EiB"),
+        (10**19, "8.7 EiB"),
+        (2**70, "1.0 ZiB"),
+        (2**80, "1.0 YiB"),
+        (2**90, "1024.0 YiB"),
+        (-5, "-5 B"),
+        (-2048, "-2.0 KiB"),
+        (None, None),
+        (True, True),
+        ("many", "many"),
+        (1.5, 1.5),
+    ],
+)
+def test_sizes_for_a_person(size, text):
+    assert human_size(size) == text
+
+
+def test_absurd_sizes():
+    assert human_size(10**400).endswith(" YiB")

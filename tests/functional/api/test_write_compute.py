@@ -79,7 +79,7 @@ REFUSED = (
 def test_refused_before_the_first_request(openstack, image, count, key):
     with count("compute") as requests:
         done = openstack("compute", "image", "set", image, "--property", f"{key}=1")
-    assert done.status == 1
+    assert done.status == 2
     assert requests == []
 
 
@@ -103,7 +103,7 @@ def test_the_service_does_refuse_these(beside, session, cloud, image, key):
 def test_a_kernel_of_none_is_refused(openstack, image, count, value):
     with count("compute") as requests:
         done = openstack("compute", "image", "set", image, "--property", f"kernel_id={value}")
-    assert done.status == 1
+    assert done.status == 2
     assert requests == []
 
 

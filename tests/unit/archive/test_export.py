@@ -838,7 +838,7 @@ def test_progress_is_shown(store: Store, run: Any, monkeypatch: pytest.MonkeyPat
     store.add(1)
     store.add(2)
     run()
-    assert "12.0B of 12.0B" in sys.stderr.getvalue()
+    assert "12 B of 12 B" in sys.stderr.getvalue()
     assert threading.active_count() < 10
 
 

@@ -1,3 +1,4 @@
+import argparse
 import gc
 import io
 import logging
@@ -5,7 +6,9 @@ import os
 
 import pytest
 
-from osc_image_v1.cli import base
+from osc_image_v1.cli import base, options
+from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.transfer import progress
 from tests.unit.conftest import SORT_FAILS
 
 
@@ -42,6 +45,39 @@ class Number(base.ShowOne):
 
     def take_action(self, parsed_args):
         return ("N", "T"), (1, "\ud800")
+
+
+def test_a_wrong_command_line_is_told_and_ends_with_2(shell, caplog):
+    class Wrong(base.Command):
+        """Refuses what it is told."""
+
+        def take_action(self, parsed_args):
+            with base.usage():
+                raise InvalidInput("that and that do not go together")
+
+    runner = Wrong(shell, None)
+    assert runner.run(runner.get_parser("wrong").parse_args([])) == 2
+    assert caplog.messages == ["that and that do not go together"]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.parametrize("argv", [(), ("--progress",), ("--no-progress",)])
+def test_bars_are_shown_as_it_is_wanted(shell, verbose, argv):
+    class Busy(base.Command):
+        """Shows a bar."""
+
+        def add_options(self, parser):
+            options.add_progress(parser)
+
+        def take_action(self, parsed_args):
+            seen.append(progress._choice.wanted)
+
+    seen = []
+    shell.options = argparse.Namespace(verbose_level=verbose)
+    shell.run(Busy, *argv)
+    wanted = {(): None, ("--progress",): True, ("--no-progress",): False}[argv]
+    assert seen == [wanted if verbose else False]
+    assert progress._choice.wanted is None
 
 
 def test_a_parser_is_made_without_a_look_at_all_that_is_installed(shell, monkeypatch):

@@ -24,41 +24,6 @@ def rows(records, table, output_format, human_readable=False):
     return columns.tabled(records, table, args_of(output_format, human_readable))[1]
 
 
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1, "1 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (1024**2 - 1, "1.0 MiB"),
-        (1024**2 - 60, "1023.9 KiB"),
-        (1024**2, "1.0 MiB"),
-        (3 * 2**29, "1.5 GiB"),
-        (2**40, "1.0 TiB"),
-        (2**50, "1.0 PiB"),
-        (2**63, "8.0 EiB"),
-        (10**19, "8.7 EiB"),
-        (2**70, "1.0 ZiB"),
-        (2**80, "1.0 YiB"),
-        (2**90, "1024.0 YiB"),
-        (-5, "-5 B"),
-        (-2048, "-2.0 KiB"),
-        (None, None),
-        (True, True),
-        ("many", "many"),
-        (1.5, 1.5),
-    ],
-)
-def test_sizes_for_a_person(size, text):
-    assert columns.human_size(size) == text
-
-
-def test_absurd_sizes():
-    assert columns.human_size(10**400).endswith(" YiB")
-
-
 @given(st.datetimes(), st.sampled_from(["T", " "]), st.sampled_from(["auto", "microseconds"]))
 def test_a_time_is_the_same_one_whatever_its_form(moment, separator, timespec):
     assert columns.utc(moment.isoformat(separator, timespec)) == moment.isoformat() + "Z"

@@ -114,7 +114,7 @@ def test_filters_that_are_made_here(compute_shell, recorded, argv, names):
         (["--server", "web1"], "argument --server: 'web1' is no server ID (a UUID)"),
         (["--type", ""], "argument --type: the value is empty"),
         (["--marker", ""], "argument --marker: the value is empty"),
-        (["--limit", "1.5"], "argument --limit: '1.5' is no whole number"),
+        (["--limit", "1.5"], "argument --limit/--max-items: '1.5' is no whole number"),
         (["--changes-since", "x"], "argument --changes-since: 'x' is no time"),
     ],
 )

@@ -9,7 +9,13 @@ import pytest
 import yaml
 
 from osc_image_v1.cli.image import ListImage, ShowImage
-from osc_image_v1.exceptions import BadAnswer, ImageNotFound, InvalidInput, ServerError
+from osc_image_v1.exceptions import (
+    BadAnswer,
+    ImageNotFound,
+    InvalidInput,
+    ServerError,
+    WrongUsage,
+)
 from tests.unit import captures
 from tests.unit.conftest import IMAGE_URL, SORT_FAILS, brief, detail, image_id, params_of
 
@@ -158,6 +164,7 @@ def test_sizes_for_a_person(shell, listing):
         (["--marker", UUID], {"marker": UUID}),
         (["--page-size", "7"], {"limit": "7"}),
         (["--limit", "5"], {"limit": "5"}),
+        (["--max-items", "5"], {"limit": "5"}),
         (["--limit", "5", "--page-size", "3"], {"limit": "3"}),
     ],
 )
@@ -192,11 +199,28 @@ def test_images_shared_with_a_project(shell, listing, project, requests_mock):
     assert service.params[0] == {"limit": "1000", "is_public": "none"}
 
 
+def test_images_that_others_share(shell, listing, requests_mock, monkeypatch):
+    shared = [{"image_id": image_id(1), "can_share": False}]
+    requests_mock.get(SHARED, json={"shared_images": shared})
+    service = listing([brief(n) for n in range(3)])
+    project = monkeypatch.setattr
+    project(shell.client_manager.session, "get_project_id", lambda: "p2")
+    assert shell.run(ListImage, "-f", "value", "-c", "Name", "--shared") == "image 1\n"
+    assert service.params[0] == {"limit": "1000", "is_public": "none"}
+    asked = service.requests
+    with pytest.raises(WrongUsage, match="give one of them"):
+        shell.run(ListImage, "--shared", "--shared-with", "p2")
+    project(shell.client_manager.session, "get_project_id", lambda: None)
+    with pytest.raises(InvalidInput, match="logged in to no project"):
+        shell.run(ListImage, "--shared")
+    assert service.requests == asked
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--limit", "-1"], "argument --limit: '-1' is no whole number"),
-        (["--limit", "x"], "argument --limit: 'x' is no whole number"),
+        (["--limit", "-1"], "argument --limit/--max-items: '-1' is no whole number"),
+        (["--limit", "x"], "argument --limit/--max-items: 'x' is no whole number"),
         (["--page-size", "1001"], "argument --page-size: 1001 is not from 1 to 1000"),
         (["--min-size", "-5"], "argument --min-size: '-5' is no size"),
         (["--max-size", "big"], "argument --max-size: 'big' is no size"),
@@ -231,7 +255,7 @@ def test_a_property_needs_a_value(shell, requests_mock):
 
 
 def test_contradicting_sizes_are_refused_before_any_request(shell, requests_mock):
-    with pytest.raises(InvalidInput, match="minimum size 2 is over maximum size 1"):
+    with pytest.raises(WrongUsage, match="minimum size 2 is over maximum size 1"):
         shell.run(
             ListImage, "--min-size", "2", "--max-size", "1", "--project", "a", "--shared-with", "b"
         )

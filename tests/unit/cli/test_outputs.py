@@ -108,5 +108,5 @@ def test_a_bar_of_more_than_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress(10**19, "x") as advance:
         advance(5 * 10**18)
         advance(5 * 10**18)
-    assert "0.00/8.67E" in shown.getvalue()
-    assert " 8.67E" in shown.getvalue().splitlines()[-1]
+    assert "0 B of 8.7 EiB" in shown.getvalue()
+    assert " 8.7 EiB of 8.7 EiB" in shown.getvalue().splitlines()[-1]

@@ -160,6 +160,22 @@ class TestSet:
         self.run(shell, ID, "--purge-properties")
         assert glance.records[ID]["properties"] == {}
 
+    def test_properties_with_options_of_their_own(self, shell, glance):
+        glance.add(1, properties={"a": "1"})
+        named = ("--os-distro", "debian", "--os-version", "12", "--architecture", "x86_64")
+        ids = ("--kernel-id", OTHER, "--ramdisk-id", OTHER, "--instance-id", ID)
+        self.run(shell, ID, *named, *ids, "--property", "os_distro=debian", "--property", "b=2")
+        assert glance.records[ID]["properties"] == {
+            "a": "1",
+            "b": "2",
+            "os_distro": "debian",
+            "os_version": "12",
+            "architecture": "x86_64",
+            "kernel_id": OTHER,
+            "ramdisk_id": OTHER,
+            "instance_uuid": ID,
+        }
+
     def test_nothing_at_all(self, shell, glance, stdin):
         glance.add(1, status="queued")
         stdin(b"")
@@ -205,6 +221,7 @@ class TestSet:
             ((), "Nothing to change"),
             (("--store", "file"), "--store is for"),
             (("--wait", "--name", "x"), "--wait is for"),
+            (("--os-distro", "a", "--property", "os_distro=b"), "os_distro is given twice"),
             (("--property", "a-b=1"), "as 'a_b'"),
         ],
     )

@@ -341,9 +341,15 @@ def test_a_preview_counts_images_on_a_terminal(
     store.add(0)
     store.add(1)
     copy(dry=True)
-    assert "2/2" in sys.stderr.getvalue()
+    assert "0/2 " in sys.stderr.getvalue()
+    # What a plan shows meanwhile is gone when the list comes.
+    assert sys.stderr.getvalue().endswith(" \r")
     copy()
-    assert "12.0B of 12.0B" in sys.stderr.getvalue()
+    assert "12 B of 12 B" in sys.stderr.getvalue()
+    copy()
+    last = sys.stderr.getvalue().splitlines()[-1]
+    assert last.startswith("100%|")
+    assert last.rstrip().endswith("| 0 B, 0 B/s, 2 of 2 images")
 
 
 def test_preview_says_what_cannot_be(copy: Any, store: Store, glance: GlanceV2) -> None:

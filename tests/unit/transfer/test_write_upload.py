@@ -684,7 +684,7 @@ class TestProgress:
                 shown += os.read(terminal, 10000)
         os.close(terminal)
         assert rb"im\x1b[2Jage: 100%" in shown
-        assert b"2.00k/2.00k" in shown
+        assert b"2.0 KiB of 2.0 KiB, " in shown
 
     def test_a_terminal_without_a_file(self, monkeypatch):
         terminal = io.StringIO()
@@ -692,4 +692,4 @@ class TestProgress:
         monkeypatch.setattr(sys, "stderr", terminal)
         with progress_module.progress(None, "x") as advance:
             advance(2048)
-        assert "2.00kB" in terminal.getvalue()
+        assert "x: 2.0 KiB, " in terminal.getvalue()
