@@ -258,7 +258,7 @@ def _data(
         return open_file(parsed_args.file, size)
     if not parsed_args.stdin:
         if parsed_args.max_rate is not None:
-            raise InvalidInput(_("--max-rate is for --file and --stdin"))
+            raise WrongUsage(_("--max-rate is for --file and --stdin"))
         return contextlib.nullcontext()
     if sys.stdin is None or sys.stdin.isatty():
         raise WrongUsage(_("--stdin wants data from a pipe or a file, not from a terminal"))

@@ -447,13 +447,13 @@ def read_images(parsed_args: argparse.Namespace) -> None:
     :raises InvalidInput: if it cannot be read, names no image, or images are named besides
     """
     from osc_image_v1.cli.values import read_lines
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import InvalidInput, WrongUsage
 
     source, parsed_args.images_from = parsed_args.images_from, None
     if source is None:
         return
     if parsed_args.images:
-        raise InvalidInput(_("Name images, or take them from a file, but not both"))
+        raise WrongUsage(_("Name images, or take them from a file, but not both"))
     parsed_args.images = read_lines(source)
     if not parsed_args.images:
         raise InvalidInput(_("'%s' names no image") % printable(source))
