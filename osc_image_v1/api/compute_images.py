@@ -6,7 +6,6 @@ https://docs.openstack.org/api-ref/compute/#images-deprecated
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +34,7 @@ from osc_image_v1.api.outcomes import (
 )
 from osc_image_v1.api.paging import PageGuard, found_by_id, found_on, one_of, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, ids_like
-from osc_image_v1.api.records import Record, int_or_none, mapping
+from osc_image_v1.api.records import Record, int_or_none, is_json_of, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -335,13 +334,10 @@ def _look_at(image_id: str) -> str:
 
 
 def _is(stored: Any, sent: str) -> bool:
-    """Tell whether a value is what was sent; the service decodes some that hold JSON."""
+    """Tell whether a value is what was sent."""
     if stored is None or isinstance(stored, str):
         return bool(stored == sent)
-    try:
-        return bool(stored == json.loads(sent))
-    except (ValueError, RecursionError):
-        return False
+    return is_json_of(sent, stored)
 
 
 # Some clouds' IDs are neither UUIDs nor numbers.

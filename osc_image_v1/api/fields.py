@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record, as_md5, bool_or_none, int_or_none, text_or_none
 from osc_image_v1.exceptions import InvalidInput, NotStored
-from osc_image_v1.text import printable, without_secrets
+from osc_image_v1.text import is_text, printable, without_secrets
 
 #: Formats of the Amazon kind: container and disk format must be the same one.
 _AMAZON_FORMATS = ("ami", "aki", "ari")
@@ -284,10 +284,8 @@ def _check_text(label: str, text: str | None) -> None:
     """Refuse a text that a header cannot carry."""
     if text is None:
         return
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(f"the {label} '{printable(text)}' is no valid text") from None
+    if not is_text(text):
+        raise InvalidInput(f"the {label} '{printable(text)}' is no valid text")
     if control := _CONTROL.search(text):
         what = {"\n": "a line break", "\r": "a line break"}.get(
             control[0], f"the control character {printable(control[0])}"
@@ -503,9 +501,7 @@ def _check_key(key: str) -> None:
 def _check_value(key: str, value: str) -> None:
     if len(value) > _LONGEST_VALUE:
         _refuse(key, f"has {len(value)} characters, {_LONGEST_VALUE} is the most here")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not is_text(value):
         _refuse(key, "is no valid text")
     if "\0" in value or _FOUR_BYTES.search(value):
         _refuse(key, "has a character that the image service does not take: NUL or above U+FFFF")

@@ -28,8 +28,8 @@ from osc_image_v1.api.fields import (
 )
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v2 import ImageV2Client
-from osc_image_v1.api.members import NO_CONTENT, ImageMembers
-from osc_image_v1.api.models import QUEUED, Image, ImageDetail, Member
+from osc_image_v1.api.members import ImageMembers
+from osc_image_v1.api.models import QUEUED, Image, ImageDetail
 from osc_image_v1.api.outcomes import (
     SHORT_PATIENCE,
     Deletion,
@@ -41,7 +41,6 @@ from osc_image_v1.api.outcomes import (
     delete,
     explained,
     no_image,
-    take_empty,
     take_json,
 )
 from osc_image_v1.api.paging import ImageLists, found_by_id, found_on, one_of
@@ -65,7 +64,7 @@ _CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
 _ALL = ImageQuery(visibility="all")
 
 
-class ImageClient:
+class ImageClient(ImageMembers):
     """Images of a service with the Image API v1.
 
     No request that changes something is sent again by itself. Where the answer is lost, the service
@@ -96,7 +95,6 @@ class ImageClient:
         )
         # What v1 cannot, where the service has v2 too: send a part of the data, remove a property.
         self._v2 = ImageV2Client(adapter, endpoint_override, timeout, retry)
-        self._members = ImageMembers(self.http)
         self._lists = ImageLists(self._page, self.get)
 
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
@@ -442,10 +440,9 @@ class ImageClient:
 
         def send() -> None:
             try:
-                response = self.http.request("DELETE", path, action, ok=NO_CONTENT)
+                self._emptily("DELETE", path, action)
             except NotFound as error:
                 raise no_image(image_id, error) from error
-            take_empty(self.http, response, action)
 
         def look() -> tuple[str | None, bool | None]:
             image = self.get(image_id)
@@ -483,73 +480,6 @@ class ImageClient:
         hint = _look_at(image.id)
         if not detours.v2_shows(names) or not carry_out(by_v2, look, unknown=hint):
             detours.remove_by_v1(self.exact(image), names, self._put, self._changed, hint)
-
-    def members(self, image_id: str) -> list[Member]:
-        """Return the projects that an image is shared with.
-
-        :param image_id: the image's ID
-        :raises ImageNotFound: if there is no such image
-        :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer
-        :raises BadAnswer: if the answer has another form
-
-        https://docs.openstack.org/api-ref/image/v1/#list-image-members
-        """
-        return self._members.of(image_id)
-
-    def add_member(self, image_id: str, project_id: str, can_share: bool | None = None) -> None:
-        """Share an image with a project.
-
-        :param image_id: the image's ID
-        :param project_id: the project's ID
-        :param can_share: whether the project may share it in turn; None keeps what a member may,
-            and a new one may not
-        :raises NotFound: if there is no such image, or this user may not share it
-        :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer and it was not done
-
-        https://docs.openstack.org/api-ref/image/v1/#add-member-to-image
-        """
-        self._members.add(image_id, project_id, can_share)
-
-    def remove_member(self, image_id: str, project_id: str) -> None:
-        """End that an image is shared with a project.
-
-        :param image_id: the image's ID
-        :param project_id: the project's ID
-        :raises NotFound: if there is no such image, or it is not shared with the project
-        :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer and it was not done
-
-        https://docs.openstack.org/api-ref/image/v1/#delete-member
-        """
-        self._members.remove(image_id, project_id)
-
-    def set_members(self, image_id: str, members: Iterable[Member]) -> None:
-        """Share an image with these projects and no others.
-
-        :param image_id: the image's ID
-        :param members: all that the image is to be shared with
-        :raises NotFound: if there is no such image, or this user may not share it
-        :raises TooLarge: if these are more than the service takes
-        :raises HttpError: for another error status
-        :raises ConnectionFailed: if there is no answer and it was not done
-
-        https://docs.openstack.org/api-ref/image/v1/#replace-membership-list-for-an-image
-        """
-        self._members.replace(image_id, members)
-
-    def shared_image_ids(self, project_id: str) -> list[str]:
-        """Return the IDs of the images that are shared with a project.
-
-        :param project_id: the project's ID
-        :raises HttpError: for an error status
-        :raises ConnectionFailed: if there is no answer
-        :raises BadAnswer: if the answer has another form
-
-        https://docs.openstack.org/api-ref/image/v1/#list-shared-images
-        """
-        return self._members.images_of(project_id)
 
     def _put(
         self,

@@ -21,21 +21,29 @@ from osc_image_v1.api.records import bool_or_none
 from osc_image_v1.exceptions import BadAnswer, ImageNotFound, NotFound
 from osc_image_v1.text import printable
 
-#: What a request is answered with that has no body.
-NO_CONTENT = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+# What a request is answered with that has no body.
+_NO_CONTENT = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
 
 class ImageMembers:
-    """The members of a service's images; see :class:`~osc_image_v1.api.image_v1.ImageClient`.
+    """What a client of the Image API v1 does with members.
 
-    :param http: the service
+    :ivar http: the service
     """
 
-    def __init__(self, http: ServiceClient) -> None:
-        self.http = http
+    http: ServiceClient
 
-    def of(self, image_id: str) -> list[Member]:
-        """Return the projects that an image is shared with."""
+    def members(self, image_id: str) -> list[Member]:
+        """Return the projects that an image is shared with.
+
+        :param image_id: the image's ID
+        :raises ImageNotFound: if there is no such image
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer has another form
+
+        https://docs.openstack.org/api-ref/image/v1/#list-image-members
+        """
         action = f"Cannot list members of image {printable(image_id)}"
         try:
             document = self.http.get_json(path_of("images", image_id, "members"), action)
@@ -54,8 +62,16 @@ class ImageMembers:
         except (LookupError, TypeError, AttributeError):
             raise BadAnswer(f"{action}: the service's answer has another form") from None
 
-    def images_of(self, project_id: str) -> list[str]:
-        """Return the IDs of the images that are shared with a project."""
+    def shared_image_ids(self, project_id: str) -> list[str]:
+        """Return the IDs of the images that are shared with a project.
+
+        :param project_id: the project's ID
+        :raises HttpError: for an error status
+        :raises ConnectionFailed: if there is no answer
+        :raises BadAnswer: if the answer has another form
+
+        https://docs.openstack.org/api-ref/image/v1/#list-shared-images
+        """
         action = f"Cannot list images shared with project {printable(project_id)}"
         document = self.http.get_json(path_of("shared-images", project_id), action)
         try:
@@ -63,8 +79,19 @@ class ImageMembers:
         except (LookupError, TypeError):
             raise BadAnswer(f"{action}: the service's answer has another form") from None
 
-    def add(self, image_id: str, project_id: str, can_share: bool | None) -> None:
-        """Share an image with a project."""
+    def add_member(self, image_id: str, project_id: str, can_share: bool | None = None) -> None:
+        """Share an image with a project.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :param can_share: whether the project may share it in turn; None keeps what a member may,
+            and a new one may not
+        :raises NotFound: if there is no such image, or this user may not share it
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#add-member-to-image
+        """
         action = f"Cannot share image {printable(image_id)} with project {printable(project_id)}"
         body = {} if can_share is None else {"json": {"member": {"can_share": can_share}}}
         path = path_of("images", image_id, "members", project_id)
@@ -74,8 +101,17 @@ class ImageMembers:
             lambda there: project_id in there and can_share in (None, there[project_id]),
         )
 
-    def remove(self, image_id: str, project_id: str) -> None:
-        """End that an image is shared with a project."""
+    def remove_member(self, image_id: str, project_id: str) -> None:
+        """End that an image is shared with a project.
+
+        :param image_id: the image's ID
+        :param project_id: the project's ID
+        :raises NotFound: if there is no such image, or it is not shared with the project
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#delete-member
+        """
         action = (
             f"Cannot end that image {printable(image_id)} is shared with project "
             f"{printable(project_id)}"
@@ -87,8 +123,18 @@ class ImageMembers:
             lambda there: project_id not in there,
         )
 
-    def replace(self, image_id: str, members: Iterable[Member]) -> None:
-        """Share an image with these projects and no others."""
+    def set_members(self, image_id: str, members: Iterable[Member]) -> None:
+        """Share an image with these projects and no others.
+
+        :param image_id: the image's ID
+        :param members: all that the image is to be shared with
+        :raises NotFound: if there is no such image, or this user may not share it
+        :raises TooLarge: if these are more than the service takes
+        :raises HttpError: for another error status
+        :raises ConnectionFailed: if there is no answer and it was not done
+
+        https://docs.openstack.org/api-ref/image/v1/#replace-membership-list-for-an-image
+        """
         action = f"Cannot set members of image {printable(image_id)}"
         wanted = {member.member_id: member.can_share for member in members}
         memberships = [
@@ -111,7 +157,7 @@ class ImageMembers:
 
         def look() -> Verdict[None]:
             try:
-                members = self.of(image_id)
+                members = self.members(image_id)
             except ImageNotFound as error:
                 return NotDone(error)
             there = {member.member_id: member.can_share for member in members}
@@ -122,7 +168,7 @@ class ImageMembers:
 
     def _emptily(self, method: str, path: str, action: str, **options: Any) -> None:
         """Send a request that is answered without a body."""
-        response = self.http.request(method, path, action, ok=NO_CONTENT, **options)
+        response = self.http.request(method, path, action, ok=_NO_CONTENT, **options)
         take_empty(self.http, response, action)
 
 

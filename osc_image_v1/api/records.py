@@ -56,6 +56,14 @@ def bool_or_none(value: object) -> bool | None:
     return True if word in _TRUE else False if word in _FALSE else None
 
 
+def is_json_of(text: object, value: object) -> bool:
+    """Tell whether a text is a value as JSON: the Compute service decodes some properties."""
+    try:
+        return isinstance(text, str) and bool(json.loads(text) == value)
+    except (ValueError, RecursionError):
+        return False
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """Return the value where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}

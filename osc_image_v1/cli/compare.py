@@ -154,5 +154,4 @@ class CompareImage(base.Lister):
         cloud = OtherCloud(name, manager)
         projects, keep = mapped(parsed_args, manager, cloud)
         plan = Plan(visibility=parsed_args.new_visibility, projects=projects, keep_projects=keep)
-        target: Any = image_target(cloud, parsed_args.target)
-        return CloudPeer(target, target.client, plan, manager.image_v1)
+        return CloudPeer(image_target(cloud, parsed_args.target), plan, manager.image_v1)

@@ -223,18 +223,12 @@ def mapped(
     :raises InvalidInput: if the file is wrong, or the other cloud has no such project
     """
     path = parsed_args.project_map
-    projects = project_map(path, here, there) if path else {}
+    projects = _project_map(path, here, there) if path else {}
     return projects, parsed_args.keep_project_ids or there.shares_projects(here)
 
 
-def project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
-    """Return the IDs of projects, here -> there, from a file of names or IDs.
-
-    :param path: the file
-    :param here: the shell's client manager
-    :param there: the other cloud's
-    :raises InvalidInput: if the file is wrong, or the other cloud has no such project
-    """
+def _project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
+    """Return the IDs of projects, here -> there, from a file of names or IDs."""
 
     def known(manager: Any, name_or_id: str, gone: bool) -> str:
         return project_id(manager, name_or_id, gone=gone, domain_option=False)

@@ -6,11 +6,14 @@ import abc
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.records import Record
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, Draft, State, TargetImage
 from osc_image_v1.migrate.ours import judged
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.sending import Sending
 
@@ -20,39 +23,47 @@ _PASSING: tuple[State, ...] = ("busy",)
 class TargetService(abc.ABC):
     """The requests to a service that images go into, each for one step of an image.
 
-    :param attempts: how often an upload that breaks off is begun
-    :param patience: seconds to wait, at most, while the service is busy with data that has all
-        been sent; with a second more for each 64 MiB, up to 15 minutes
-    :ivar algorithm: of the checksum that the service shows where it shows no MD5, once it is known
+    :param client: the service
     """
 
     #: What the target can have beside public and not public.
     visibilities: frozenset[str] = frozenset()
     #: Whether it may look into the data, and refuse what is of another format.
     looks = False
+    #: How often an upload that breaks off is begun.
+    attempts = 3
+    #: Seconds to wait, at most, while the service is busy with data that has all been sent; with a
+    #: second more for each 64 MiB, up to 15 minutes.
+    patience = 60.0
+    #: Of the checksum that the service shows where it shows no MD5, once it is known.
+    algorithm: str | None = None
 
-    def __init__(self, attempts: int = 3, patience: float = 60.0) -> None:
-        self.attempts = attempts
-        self.patience = patience
-        self.algorithm: str | None = None
+    def __init__(self, client: ImageClient | ImageV2Client) -> None:
+        self.client = client
 
     def probes(self) -> list[Callable[[], object]]:
         """Return small requests that tell whether the service is there."""
-        return []
+        return [asks(self.client.http)]
 
     @functools.cached_property
     def own_project(self) -> str | None:
         """ID of the user's own project there, None where the log-in does not tell it."""
-        return self._own_project()
+        return self.client.http.project_id
 
-    def _own_project(self) -> str | None:
-        return None
-
-    @abc.abstractmethod
     def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
         """Return the properties as the service takes them; notes get what changes."""
+        written, renamed = self._renamed(properties, new_id)
+        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
+        return written
+
+    @staticmethod
+    @abc.abstractmethod
+    def _renamed(
+        properties: Mapping[str, str | None], new_id: bool
+    ) -> tuple[Mapping[str, str | None], Mapping[str, str]]:
+        """Return the properties there, and the names that are others there: old -> new."""
 
     def source_tag(self, image_id: str, notes: list[str]) -> str | None:  # noqa: ARG002
         """Return a tag that says which ID an image had, None where there are no tags."""
@@ -92,9 +103,10 @@ class TargetService(abc.ABC):
     def send(self, draft: Draft, sending: Sending) -> None:
         """Upload the data."""
 
-    @abc.abstractmethod
     def data(self, image_id: str) -> Iterator[bytes]:
         """Yield the data of an image."""
+        with self.client.data(image_id) as data:
+            yield from data.chunks()
 
     @abc.abstractmethod
     def finish(self, draft: Draft, found: TargetImage | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from osc_image_v1.api.fields import ImageFields
@@ -16,8 +16,6 @@ from osc_image_v1.exceptions import ImageNotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
 from osc_image_v1.migrate.targets import Target
-from osc_image_v1.text import printable
-from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
 
 
@@ -25,19 +23,13 @@ class V1Target(Target):
     """A service with the Image API v1.
 
     :param client: the service
-    :param attempts: how often an upload that breaks off is begun
-    :param patience: seconds to wait, at most, while the service is busy with data
     """
+
+    client: ImageClient
 
     visibilities = frozenset(("public", "private", "shared"))
 
-    def __init__(self, client: ImageClient, attempts: int = 3, patience: float = 60.0) -> None:
-        super().__init__(attempts, patience)
-        self.client = client
-
-    def probes(self) -> list[Callable[[], object]]:
-        """Return a small request to the service."""
-        return [asks(self.client.http)]
+    _renamed = staticmethod(renames.for_v1)
 
     def draft(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True
@@ -53,17 +45,6 @@ class V1Target(Target):
         if image.name == "":
             notes += ("its name is empty, there it has none",)
         return replace(draft, notes=notes)
-
-    def _own_project(self) -> str | None:
-        return self.client.http.project_id
-
-    def properties(
-        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
-    ) -> Mapping[str, str | None]:
-        """Return the properties as the service takes them; notes get what changes."""
-        written, renamed = renames.for_v1(properties, new_id)
-        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
-        return written
 
     def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""
@@ -105,11 +86,6 @@ class V1Target(Target):
         """Upload the data."""
         fields = ImageFields(size=sending.size or None, checksum=sending.expected)
         self.client.upload(draft.image_id, sending, fields)
-
-    def data(self, image_id: str) -> Iterator[bytes]:
-        """Yield the data of an image."""
-        with self.client.data(image_id) as data:
-            yield from data.chunks()
 
     def finish(self, draft: Draft, found: TargetImage | None) -> None:  # noqa: ARG002
         """Set members, visibility and protection, and remove the mark."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
@@ -15,7 +15,6 @@ from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, TargetImage
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import Sending
 
 
@@ -23,31 +22,14 @@ class V2Target(Target):
     """A service with the Image API v2.
 
     :param client: the service
-    :param attempts: how often an upload that breaks off is begun
-    :param patience: seconds to wait, at most, while the service is busy with data
     """
+
+    client: ImageV2Client
 
     visibilities = frozenset(("public", "private", "shared", "community"))
     looks = True
 
-    def __init__(self, client: ImageV2Client, attempts: int = 3, patience: float = 60.0) -> None:
-        super().__init__(attempts, patience)
-        self.client = client
-
-    def _own_project(self) -> str | None:
-        return self.client.http.project_id
-
-    def probes(self) -> list[Callable[[], object]]:
-        """Return a small request to the service."""
-        return [asks(self.client.http)]
-
-    def properties(
-        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
-    ) -> Mapping[str, str | None]:
-        """Return the properties as the service takes them; notes get what changes."""
-        written, renamed = renames.for_v2(properties, new_id)
-        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
-        return written
+    _renamed = staticmethod(renames.for_v2)
 
     def source_tag(self, image_id: str, notes: list[str]) -> str | None:
         """Return the tag that says which ID an image had."""
@@ -106,11 +88,6 @@ class V2Target(Target):
     def send(self, draft: Draft, sending: Sending) -> None:
         """Upload the data."""
         self.client.upload(draft.image_id, sending)
-
-    def data(self, image_id: str) -> Iterator[bytes]:
-        """Yield the data of an image."""
-        with self.client.data(image_id) as data:
-            yield from data.chunks()
 
     def finish(self, draft: Draft, found: TargetImage | None) -> None:
         """Set members, visibility and protection, and remove the mark."""

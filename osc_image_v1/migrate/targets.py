@@ -75,9 +75,7 @@ class Written:
 class Target(TargetService):
     """A service that images are written into.
 
-    :param attempts: how often an upload that breaks off is begun
-    :param patience: seconds to wait, at most, while the service is busy with data that has all
-        been sent; with a second more for each 64 MiB, up to 15 minutes
+    :param client: the service
     """
 
     def draft(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import HIDDEN, ImageDetail
-from osc_image_v1.api.records import Record
+from osc_image_v1.api.records import Record, is_json_of
 from osc_image_v1.report.fields import PROPERTY, Fields
 from osc_image_v1.report.peers import Peer, PeerImage
 from osc_image_v1.transfer.expected import expected_of, has_data
@@ -113,11 +112,7 @@ class Comparison:
 def _same(here: Any, there: Any) -> bool:
     if here == there:
         return True
-    if isinstance(here, str) and isinstance(there, (list, dict)):
-        # The Compute service decodes some properties.
-        try:
-            return bool(json.loads(here) == there)
-        except (ValueError, RecursionError):
-            return False
+    if isinstance(there, (list, dict)):
+        return is_json_of(here, there)
     # Neither the Image API v2 nor the Compute service knows null.
     return here in _NULLS and there in _NULLS

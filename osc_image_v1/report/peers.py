@@ -177,7 +177,6 @@ class CloudPeer(Peer):
     """Another service, that images were copied to.
 
     :param target: that service, as :mod:`~osc_image_v1.migrate.job` writes to it
-    :param client: its client
     :param plan: how the images were written
     :param here: the service that they were copied from, to look up kernels and ramdisks; without
         it nothing tells which image there is the copy of one
@@ -185,15 +184,9 @@ class CloudPeer(Peer):
 
     has_own_data = True
 
-    def __init__(
-        self,
-        target: Target,
-        client: ImageV2Client | ImageClient,
-        plan: Plan,
-        here: ImageClient | None = None,
-    ) -> None:
+    def __init__(self, target: Target, plan: Plan, here: ImageClient | None = None) -> None:
         self._target = target
-        self._client = client
+        self._client = target.client
         self._plan = replace(plan, new_ids=False, image_ids={})
         # What is copied with another ID says which it had; and so may any image of a stranger.
         self._with_new_ids = replace(plan, new_ids=True, image_ids={})

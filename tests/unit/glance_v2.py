@@ -55,8 +55,9 @@ class GlanceV2:
     def client(self) -> ImageV2Client:
         return ImageV2Client(adapter_at(TARGET_URL))
 
-    def target(self, **options: Any) -> V2Target:
-        target = V2Target(self.client(), **{"patience": 0.0, **options})
+    def target(self, patience: float = 0.0) -> V2Target:
+        target = V2Target(self.client())
+        target.patience = patience
         # Whoever logs in.
         target.own_project = "me"
         return target

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.cli.projects import project_map, read_project_map
+from osc_image_v1.cli.projects import _project_map, read_project_map
 from osc_image_v1.exceptions import (
     InvalidInput,
 )
@@ -79,7 +79,7 @@ def _projects(**known: str) -> Any:
 def test_maps_by_name(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"demo,demo2\n{'0' * 32},demo2\n")
-    found = project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
+    found = _project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
     assert found == {"d1": "d2", "0" * 32: "d2"}
 
 
@@ -87,7 +87,7 @@ def test_maps_of_projects_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("gone,demo2\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        project_map(str(path), _projects(), _projects(demo2="d2"))
+        _project_map(str(path), _projects(), _projects(demo2="d2"))
     path.write_text("demo,gone\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        project_map(str(path), _projects(demo="d1"), _projects())
+        _project_map(str(path), _projects(demo="d1"), _projects())

@@ -400,7 +400,9 @@ def test_preview_reads_files_and_their_ends(
 
 @pytest.fixture
 def old(requests_mock: rm.Mocker, client: ImageClient) -> tuple[Glance, V1Target]:
-    return Glance(requests_mock), V1Target(client, patience=0.0)
+    target = V1Target(client)
+    target.patience = 0.0
+    return Glance(requests_mock), target
 
 
 def source(data: bytes = b"data", md5: str | None = None) -> ImageSource:

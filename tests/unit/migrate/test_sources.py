@@ -43,15 +43,19 @@ class Memory(Target):
     visibilities = frozenset(("public", "private", "shared"))
 
     def __init__(self) -> None:
-        super().__init__()
+        self.own_project = None
         self.images: dict[str, TargetImage] = {}
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
 
-    def properties(
-        self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
-    ) -> Mapping[str, str | None]:
-        return properties
+    def probes(self) -> list[Any]:
+        return []
+
+    @staticmethod
+    def _renamed(
+        properties: Mapping[str, str | None], new_id: bool
+    ) -> tuple[Mapping[str, str | None], Mapping[str, str]]:
+        return properties, {}
 
     def everything(self) -> Iterator[TargetImage]:
         for found in list(self.images.values()):

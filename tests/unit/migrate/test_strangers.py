@@ -364,7 +364,8 @@ def test_the_old_id_is_a_tag_where_there_is_no_room_for_a_property(glance: Glanc
 
 @pytest.fixture
 def old(requests_mock: rm.Mocker, client: ImageClient, monkeypatch: Any) -> tuple[Glance, V1Target]:
-    glance, target = Glance(requests_mock), V1Target(client, patience=0.0)
+    glance, target = Glance(requests_mock), V1Target(client)
+    target.patience = 0.0
     monkeypatch.setattr(client, "pages", lambda _query, detail: [list(glance.records.values())])
 
     def bounded() -> None:
@@ -433,7 +434,7 @@ def compared(
     client: ImageClient, store: Store, glance: GlanceV2, listed: bool
 ) -> set[tuple[str, str, Any, Any]]:
     target = glance.target()
-    peer = CloudPeer(target, target.client, Plan(), client)
+    peer = CloudPeer(target, Plan(), client)
     differences = Comparison(client, peer).differences(list(store.records.values()), listed=listed)
     return {(one.image_id, one.difference, one.here, one.there) for one in differences}
 
@@ -491,7 +492,7 @@ def test_compare_with_a_users_own_property(
 def test_compare_with_v1(client: ImageClient, store: Store, glance: GlanceV2) -> None:
     store.add(0)
     again = ImageClient(adapter_at("http://image.example:9292"))
-    peer = CloudPeer(V1Target(again), again, Plan(), again)
+    peer = CloudPeer(V1Target(again), Plan(), again)
     image = ImageDetail.from_record(store.records[ID])
     found = peer.find(image)
     assert found is not None

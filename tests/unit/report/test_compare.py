@@ -147,7 +147,7 @@ def cloud(glance: GlanceV2, own_project: str | None = None, **plan: Any) -> Clou
     target = glance.target()
     target.own_project = own_project
     here = ImageClient(adapter_at(IMAGE_URL))
-    return CloudPeer(target, target.client, Plan(**plan), here)
+    return CloudPeer(target, Plan(**plan), here)
 
 
 def test_a_cloud_has_it_as_the_copy_made_it(
@@ -255,7 +255,7 @@ def test_a_cloud_with_v1(client: ImageClient, store: Store) -> None:
     store.add(0, status="deactivated")
     store.members[image_id(0)] = []
     again = ImageClient(adapter_at(IMAGE_URL))
-    peer = CloudPeer(V1Target(again), again, Plan())
+    peer = CloudPeer(V1Target(again), Plan())
     # The copy there cannot be deactivated.
     assert found(client, store, peer, members=True) == {("status", "active", "deactivated")}
     assert found(client, store, peer, listed=False) == {("status", "active", "deactivated")}
@@ -264,7 +264,7 @@ def test_a_cloud_with_v1(client: ImageClient, store: Store) -> None:
 def test_what_v1_cannot_carry_is_missing_there(client: ImageClient, store: Store) -> None:
     store.add(0, properties={"Two words": "x"})
     again = ImageClient(adapter_at(IMAGE_URL))
-    peer = CloudPeer(V1Target(again), again, Plan())
+    peer = CloudPeer(V1Target(again), Plan())
     assert found(client, store, peer) == set()
     store.unlisted.add(image_id(0))
     assert found(client, store, peer) == {("missing", "active", None)}
@@ -292,7 +292,7 @@ def test_an_image_that_is_not_proven_to_be_empty(
     }
     assert glance.data[one] == b"all the same"
     target = glance.target()
-    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == ([], 1)
+    assert _comparison(client, store, CloudPeer(target, Plan())) == ([], 1)
     Export(client, tmp_path).run(records)
     assert _comparison(client, store, DirectoryPeer(Archive(tmp_path))) == ([], 1)
 
@@ -310,9 +310,9 @@ def test_checksums_of_other_algorithms(
     there = {"os_hash_algo": algorithm, "os_hash_value": store.records[one]["checksum"]}
     glance.records[one] |= there
     target = glance.target()
-    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == ([], 0)
+    assert _comparison(client, store, CloudPeer(target, Plan())) == ([], 0)
     glance.records[one]["os_hash_value"] = "0" * len(there["os_hash_value"])
-    assert _comparison(client, store, CloudPeer(target, target.client, Plan())) == (
+    assert _comparison(client, store, CloudPeer(target, Plan())) == (
         [algorithm],
         0,
     )
@@ -460,7 +460,7 @@ def test_the_command_with_a_cloud(
     assert run(shell, "--with", "cloud:other")[0] is None
     keep = ("--with", "cloud:other", "--keep-project-ids")
     assert run(shell, *keep)[1][0]["Difference"] == "owner"
-    monkeypatch.setattr("osc_image_v1.cli.projects.project_map", lambda *_args: {"p1": "p2"})
+    monkeypatch.setattr("osc_image_v1.cli.projects._project_map", lambda *_args: {"p1": "p2"})
     assert run(shell, *keep, "--project-map", "any")[0] is None
     store.add(1, status="saving")
     left_out = "; not compared, since they are in no state to be copied: 1"
