@@ -23,13 +23,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     r"""Return the text with all that could drive or mislead a terminal shown as ``\xNN``.
 
-    :param text: any text, from a server or a file
+    :param text: any text, from a server or a file; of anything else what ``str`` makes of it
     :returns: the same text with control characters, changes of direction, line separators, lone
         surrogates and what has no width replaced by their escapes
     """
+    if not isinstance(text, str):
+        text = str(text)
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
 
 

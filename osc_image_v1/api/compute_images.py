@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 from keystoneauth1 import adapter as ksa_adapter
@@ -19,7 +19,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from osc_image_v1.api.fields import check_metadata
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
-from osc_image_v1.api.models import ComputeImage
+from osc_image_v1.api.models import ComputeImage, ImagePage
 from osc_image_v1.api.outcomes import (
     Deletion,
     Done,
@@ -33,8 +33,8 @@ from osc_image_v1.api.outcomes import (
     take_json,
 )
 from osc_image_v1.api.paging import PageGuard, found_by_id, found_on, one_of, records_of
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, ids_like
-from osc_image_v1.api.records import Record, int_or_none, is_json_of, mapping
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, Params, ids_like
+from osc_image_v1.api.records import Record, checked, int_or_none, is_json_of, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -58,6 +58,7 @@ _OTHER_VERSION = re.compile(r"/(v\d+(?:\.\d+)?)(?:/[^/]+)?$")
 _HEADERS = {"OpenStack-API-Version": "compute 2.1"}
 
 
+@checked
 class ComputeImageClient:
     """Images of a cloud as its Compute service reports them.
 
@@ -102,7 +103,7 @@ class ComputeImageClient:
 
     def pages(
         self, query: ComputeImageQuery | None = None, action: str = _LISTING
-    ) -> Iterator[list[Record]]:
+    ) -> Iterator[ImagePage[ComputeImage]]:
         """Yield records as the service sent them, page by page along its links, filtered.
 
         Each record is checked against all filters here. Where a service of old gives no links, a
@@ -116,15 +117,23 @@ class ComputeImageClient:
         :raises MarkerIgnored: if a link leads to the same page again
         :raises BadAnswer: if an answer is no list, or repeats a page
         """
-        query = query or ComputeImageQuery()
+        query = ComputeImageQuery() if query is None else query
         if query.limit == 0:
             return
         if query.marker is not None and len(ids_like(query.marker)) > 1:
             image = self.by_id(query.marker)
             query = query if image is None else replace(query, marker=image.id)
-        yield from _Pager(self._page, query, action).pages()
+        for page in _Pager(self._page, query, action).pages():
+            yield ImagePage(page, ComputeImage.from_record)
 
-    def _page(self, params: dict[str, str], action: str) -> Any:
+    def page(self, query: ComputeImageQuery | None = None) -> ImagePage[ComputeImage]:
+        """Return the first page of a list, which may be empty; see :meth:`pages`.
+
+        :param query: what to list; with the page's ``next_marker`` as its marker, the next page
+        """
+        return next(self.pages(query), ImagePage((), ComputeImage.from_record))
+
+    def _page(self, params: Params, action: str) -> Any:
         try:
             return self.http.get_json("/images/detail", action, params)
         except NotFound as error:
@@ -355,7 +364,7 @@ class _Pager:
 
     def __init__(
         self,
-        ask: Callable[[dict[str, str], str], Any],
+        ask: Callable[[Params, str], Any],
         query: ComputeImageQuery,
         action: str,
     ) -> None:
@@ -384,7 +393,7 @@ class _Pager:
                 yield rows
             following = _next_params(document, self._action)
             self._linked = self._linked or bool(following)
-            self.guard.onward(following.get("marker"))
+            self.guard.onward(str(following["marker"]) if following else None)
             following = following or self._after(fresh, len(page))
             if not following:
                 return
@@ -412,7 +421,7 @@ class _Pager:
         asked = int_or_none(self._params.get("limit"))
         return self._query.page_size if asked is None else asked
 
-    def _after(self, fresh: list[Record], length: int) -> dict[str, str]:
+    def _after(self, fresh: list[Record], length: int) -> Params:
         """Return the parameters of the page after one without a link, {} at the end.
 
         A Nova of 2011 gives no links. All that tell an image's size have them.
@@ -430,7 +439,7 @@ class _Pager:
         return {"marker": fresh[-1]["id"]}
 
 
-def _first_params(query: ComputeImageQuery) -> dict[str, str]:
+def _first_params(query: ComputeImageQuery) -> Params:
     size = query.page_size
     if query.limit is not None and not query.narrows_here():
         size = min(size, query.limit)
@@ -438,7 +447,7 @@ def _first_params(query: ComputeImageQuery) -> dict[str, str]:
     return {**query.params(), "limit": str(size), **marker}
 
 
-def _next_params(document: Any, action: str) -> dict[str, str]:
+def _next_params(document: Any, action: str) -> Params:
     """Return the parameters of the link to the next page, {} where there is none.
 
     The link's host, and the path before it, may be those behind a proxy, or anyone's: only its
@@ -451,10 +460,11 @@ def _next_params(document: Any, action: str) -> dict[str, str]:
         href = link.get("href")
         if link.get("rel") == "next" and isinstance(href, str):
             try:
-                following = dict(parse_qsl(urlsplit(href).query, keep_blank_values=True))
+                following = parse_qs(urlsplit(href).query, keep_blank_values=True)
             except ValueError:
                 following = {}
-            if "marker" not in following:
+            if len(following.get("marker", ())) != 1:
                 raise BadAnswer(f"{action}: the service's link to the next page has no marker")
-            return following
+            # A parameter that is named once stays a text.
+            return {key: values if values[1:] else values[0] for key, values in following.items()}
     return {}

@@ -20,7 +20,14 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from osc_image_v1.api.models import ImageDetail
-from osc_image_v1.api.records import Record, as_md5, bool_or_none, int_or_none, text_or_none
+from osc_image_v1.api.records import (
+    Record,
+    as_md5,
+    bool_or_none,
+    check_fields,
+    int_or_none,
+    text_or_none,
+)
 from osc_image_v1.exceptions import InvalidInput, NotStored
 from osc_image_v1.text import is_text, printable, without_secrets
 
@@ -88,6 +95,7 @@ class ImageFields:
     location: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for label, text in (
             ("name", self.name),
             ("disk format", self.disk_format),

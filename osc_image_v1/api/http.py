@@ -25,6 +25,7 @@ from keystoneauth1 import session as ksa_session
 from osc_image_v1.api.bodies import NOT_ENCODED, pieces_of
 from osc_image_v1.api.errors import said_of
 from osc_image_v1.api.failures import translated
+from osc_image_v1.api.records import check_value, checked
 from osc_image_v1.api.urls import Address, parse
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
@@ -58,6 +59,7 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 _VERSION = re.compile(r"/v\d+(?:\.\d+)?$")
 
 
+@checked
 class RetryPolicy:
     """When a request is sent again, and after how long.
 
@@ -71,6 +73,7 @@ class RetryPolicy:
 
     :param attempts: how often a request is sent, 1 for no repetition
     :param longest_wait: seconds
+    :raises InvalidInput: for a value of another type
     """
 
     methods = frozenset(("GET", "HEAD"))
@@ -308,7 +311,9 @@ class ServiceClient:
             method, lambda: self._once(method, path, action, ok, kwargs), whole, final
         )
 
-    def get_json(self, path: str, action: str, params: Mapping[str, str] | None = None) -> Any:
+    def get_json(
+        self, path: str, action: str, params: Mapping[str, str | list[str]] | None = None
+    ) -> Any:
         """Get a JSON document.
 
         :param path: path below the endpoint
@@ -558,9 +563,10 @@ def path_of(*segments: str) -> str:
     """Return a URL path of segments that cannot lead anywhere else.
 
     :param segments: fixed words, and IDs from a person or a service
-    :raises InvalidInput: if a segment is empty, ``.``, ``..`` or no valid text
+    :raises InvalidInput: if a segment is empty, ``.``, ``..``, no valid text or no text at all
     """
     for segment in segments:
+        check_value("an ID", segment, str)
         if segment in ("", ".", ".."):
             raise InvalidInput(f"'{segment}' is no ID")
         if not is_text(segment):

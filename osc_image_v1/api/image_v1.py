@@ -29,7 +29,7 @@ from osc_image_v1.api.fields import (
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.members import ImageMembers
-from osc_image_v1.api.models import QUEUED, Image, ImageDetail
+from osc_image_v1.api.models import QUEUED, Image, ImageDetail, ImagePage
 from osc_image_v1.api.outcomes import (
     SHORT_PATIENCE,
     Deletion,
@@ -44,8 +44,8 @@ from osc_image_v1.api.outcomes import (
     take_json,
 )
 from osc_image_v1.api.paging import ImageLists, found_by_id, found_on, one_of
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, ids_like
-from osc_image_v1.api.records import Record, mapping
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, Params, ids_like
+from osc_image_v1.api.records import Record, checked, mapping
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -64,6 +64,7 @@ _CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
 _ALL = ImageQuery(visibility="all")
 
 
+@checked
 class ImageClient(ImageMembers):
     """Images of a service with the Image API v1.
 
@@ -127,7 +128,7 @@ class ImageClient(ImageMembers):
         query: ImageQuery | None = None,
         detail: bool = False,
         action: str = "Cannot list images",
-    ) -> Iterator[list[Record]]:
+    ) -> Iterator[ImagePage[Any]]:
         """Yield records as the service sent them, page by page, filtered.
 
         A list of n images takes n/1000 + 1 requests at most: there is no other sign of the end
@@ -150,15 +151,25 @@ class ImageClient(ImageMembers):
         :raises MarkerIgnored: if the service gives the same page again
         :raises BadAnswer: if an answer is no list, or repeats a page
         """
-        query = query or ImageQuery()
+        query = ImageQuery() if query is None else query
         if query.limit == 0:
             return
         if query.marker is not None and query.marker != query.marker.lower():
             image = self.by_id(query.marker)
             query = replace(query, marker=image.id if image else query.marker.lower())
-        yield from self._lists.pages(query, detail, action)
+        kind = ImageDetail if detail else Image
+        for page in self._lists.pages(query, detail, action):
+            yield ImagePage(page, kind.from_record)
 
-    def _page(self, path: str, action: str, params: dict[str, str]) -> Any:
+    def page(self, query: ImageQuery | None = None, detail: bool = False) -> ImagePage[Any]:
+        """Return the first page of a list, which may be empty; see :meth:`pages`.
+
+        :param query: what to list; with the page's ``next_marker`` as its marker, the next page
+        :param detail: whether to ask for all metadata
+        """
+        return next(self.pages(query, detail), ImagePage((), ImageDetail.from_record))
+
+    def _page(self, path: str, action: str, params: Params) -> Any:
         try:
             return self.http.get_json(path, action, params)
         except NotFound as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from osc_image_v1.api.outcomes import (
     no_image,
     take_empty,
 )
-from osc_image_v1.api.records import bool_or_none
+from osc_image_v1.api.records import bool_or_none, check_value, checked
 from osc_image_v1.exceptions import BadAnswer, ImageNotFound, NotFound
 from osc_image_v1.text import printable
 
@@ -25,6 +25,7 @@ from osc_image_v1.text import printable
 _NO_CONTENT = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 
 
+@checked
 class ImageMembers:
     """What a client of the Image API v1 does with members.
 
@@ -136,6 +137,8 @@ class ImageMembers:
         https://docs.openstack.org/api-ref/image/v1/#replace-membership-list-for-an-image
         """
         action = f"Cannot set members of image {printable(image_id)}"
+        members = list(members)
+        check_value("members", members, Collection[Member])
         wanted = {member.member_id: member.can_share for member in members}
         memberships = [
             {"member_id": project, "can_share": can_share} for project, can_share in wanted.items()

@@ -6,10 +6,10 @@ another type is None, an unknown one is kept in ``extra``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from osc_image_v1.api.records import (
     Record,
@@ -150,6 +150,36 @@ class Member:
 
     member_id: str
     can_share: bool = False
+
+
+ImageT = TypeVar("ImageT")
+
+
+class ImagePage(list[Record], Generic[ImageT]):
+    """A page of a list: its records as the service sent them, and the images that they are.
+
+    :param records: what the filters have left of what the service sent
+    :param kind: makes an image of a record
+    """
+
+    def __init__(self, records: Iterable[Record], kind: Callable[[Record], ImageT]) -> None:
+        super().__init__(records)
+        self._kind = kind
+
+    @property
+    def images(self) -> list[ImageT]:
+        """The images of the page."""
+        return list(map(self._kind, self))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is on the page, so that the list is at its end."""
+        return not self
+
+    @property
+    def next_marker(self) -> str | None:
+        """The marker with which a list goes on after this page, None where it is at its end."""
+        return str(self[-1]["id"]) if self else None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.models import ImageDetail
-from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery
+from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, Params
 from osc_image_v1.api.records import Record, int_or_none, text_or_none
 from osc_image_v1.exceptions import (
     AmbiguousName,
@@ -46,7 +46,7 @@ _STEPS_BACK = 10
 _PAGES_BEFORE_A_LOOK = 3
 
 #: Asks for a page: path, what is being done, parameters.
-Ask = Callable[[str, str, dict[str, str]], Any]
+Ask = Callable[[str, str, Params], Any]
 
 
 def records_of(document: object, action: str) -> list[Record]:

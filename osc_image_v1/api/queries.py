@@ -6,9 +6,10 @@ it sends: services ignore what they do not know, and databases compare without c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, Literal
 
 from osc_image_v1.api import filters
@@ -24,24 +25,43 @@ from osc_image_v1.api.models import (
     QUEUED,
     SAVING,
 )
-from osc_image_v1.api.records import format_time
+from osc_image_v1.api.records import check_fields, check_value, format_time
 from osc_image_v1.exceptions import InvalidInput
 from osc_image_v1.text import is_text, is_uuid, printable
 
 #: The most records that a service gives in one answer.
 MAX_PAGE_SIZE = 1000
 
-#: What the Image API v1 sorts by.
-SORT_KEYS = (
-    "name",
-    "status",
-    "container_format",
-    "disk_format",
-    "size",
-    "id",
-    "created_at",
-    "updated_at",
-)
+#: Names and values of query parameters; several values go with the name repeated.
+Params = dict[str, str | list[str]]
+
+
+class SortKey(str, Enum):
+    """What the Image API v1 sorts by; the words of the API, ``"name"`` say, do as well."""
+
+    NAME = "name"
+    STATUS = "status"
+    CONTAINER_FORMAT = "container_format"
+    DISK_FORMAT = "disk_format"
+    SIZE = "size"
+    ID = "id"
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+
+    __str__ = str.__str__
+
+
+class SortDirection(str, Enum):
+    """In which direction a list is sorted; the words of the API do as well."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+    __str__ = str.__str__
+
+
+#: The words of :class:`SortKey`.
+SORT_KEYS = tuple(key.value for key in SortKey)
 
 #: The states of an image in the Image API v1.
 STATUSES = (QUEUED, SAVING, ACTIVE, KILLED, DELETED, PENDING_DELETE, DEACTIVATED)
@@ -63,6 +83,7 @@ def ids_like(text: str) -> list[str]:
 
     :param text: a name or ID that a person wrote
     """
+    check_value("the image's name or ID", text, str)
     if not (is_uuid(text) or (text.isascii() and text.isdecimal())):
         return []
     return list(dict.fromkeys((text, text.lower())))
@@ -71,14 +92,13 @@ def ids_like(text: str) -> list[str]:
 def _check_count(name: str, value: int | None, least: int, most: int | None = None) -> None:
     if value is None:
         return
-    if not isinstance(value, int):
-        raise InvalidInput(f"{name} is {value!r}, must be a whole number")
     if value < least or (most is not None and value > most):
         bounds = f"from {least} to {most}" if most is not None else f"{least} or more"
         raise InvalidInput(f"{name} is {value}, must be {bounds}")
 
 
 def _check_paging(query: ImageQuery | ComputeImageQuery, reserved: Iterable[str]) -> None:
+    check_fields(query)
     _check_count("limit", query.limit, 0)
     _check_count("page size", query.page_size, 1, MAX_PAGE_SIZE)
     _check_count("minimum disk", query.min_disk, 0)
@@ -126,8 +146,10 @@ class ImageQuery:
     :ivar marker: ID of the image after which the list begins
     :ivar limit: the most images in all
     :ivar page_size: the most images that one request asks for, up to 1000
-    :ivar extra: further parameters, sent as they are
-    :raises InvalidInput: for a value that the service would refuse or misread
+    :ivar extra: further parameters, sent as they are; several values go with the name repeated
+    :raises InvalidInput: for a value that the service would refuse or misread, or of another type
+
+    A class made from this one may say otherwise what is sent, see :meth:`params`.
 
     https://docs.openstack.org/api-ref/image/v1/#list-images
     """
@@ -150,12 +172,12 @@ class ImageQuery:
     changes_since: datetime | None = None
     deleted: bool | None = None
     ids: frozenset[str] | None = None
-    sort_key: str | None = None
-    sort_dir: Literal["asc", "desc"] | None = None
+    sort_key: SortKey | str | None = None
+    sort_dir: SortDirection | Literal["asc", "desc"] | None = None
     marker: str | None = None
     limit: int | None = None
     page_size: int = MAX_PAGE_SIZE
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_paging(self, _IMAGE_PARAMETERS)
@@ -225,8 +247,11 @@ class ImageQuery:
             visibility = "all"
         return {None: None, "public": "true", "private": "false", "all": "none"}[visibility]
 
-    def params(self, texts: bool = True) -> dict[str, str]:
+    def params(self, texts: bool = True) -> Params:
         """Return the service's parameters but for marker and limit.
+
+        Meant to be overridden for a service that knows more: add to what this returns. What is
+        sent does not change what the records are checked for.
 
         :param texts: whether to leave the comparison of text to the service
         """
@@ -243,7 +268,7 @@ class ImageQuery:
             "sort_dir": self.sort_dir or ("asc" if self.sort_key else None),
         }
         sent = {key: str(value) for key, value in values.items() if value is not None}
-        return {**sent, **(self._texts() if texts else {}), **self.extra}
+        return {**sent, **(self._texts() if texts else {}), **_listed(self.extra)}
 
     def checks(self) -> list[Check]:
         """Return what a record must pass, each with the name of the field that it reads."""
@@ -315,8 +340,11 @@ class ComputeImageQuery:
     :ivar marker: ID of the image after which the list begins
     :ivar limit: the most images in all
     :ivar page_size: the most images that one request asks for, up to 1000
-    :ivar extra: further parameters, sent as they are with each request
-    :raises InvalidInput: for a value that the service would refuse or misread
+    :ivar extra: further parameters, sent as they are with each request; several values go with
+        the name repeated
+    :raises InvalidInput: for a value that the service would refuse or misread, or of another type
+
+    A class made from this one may say otherwise what is sent, see :meth:`params`.
 
     https://docs.openstack.org/api-ref/compute/#list-images
     """
@@ -332,7 +360,7 @@ class ComputeImageQuery:
     marker: str | None = None
     limit: int | None = None
     page_size: int = MAX_PAGE_SIZE
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_paging(self, _COMPUTE_PARAMETERS)
@@ -343,8 +371,11 @@ class ComputeImageQuery:
         if self.marker is not None and not self.marker:
             raise InvalidInput("the marker is empty, must be an image ID")
 
-    def params(self) -> dict[str, str]:
+    def params(self) -> Params:
         """Return the service's parameters but for marker and limit.
+
+        Meant to be overridden for a service that knows more: add to what this returns. What is
+        sent does not change what the records are checked for.
 
         Nova hands status to the image service, whose words differ: only ACTIVE means the same.
         It refuses names with a colon and never matches many a ``property-``.
@@ -361,7 +392,7 @@ class ComputeImageQuery:
             and format_time(filters.since_before(self.changes_since)),
         }
         sent = {key: str(value) for key, value in values.items() if value is not None}
-        return {**sent, **self.extra}
+        return {**sent, **_listed(self.extra)}
 
     def checks(self) -> list[Check]:
         """Return what a record must pass, each with the name of the field that it reads."""
@@ -390,6 +421,10 @@ class ComputeImageQuery:
             or self.status not in (None, "ACTIVE")
             or (self.name is not None and (not self.name or ":" in self.name))
         )
+
+
+def _listed(extra: Mapping[str, str | Sequence[str]]) -> Params:
+    return {name: value if isinstance(value, str) else list(value) for name, value in extra.items()}
 
 
 def _sent(number: int | None, most: int) -> int | None:

@@ -1,12 +1,22 @@
-"""A service's records and the values in them, whatever their types turn out to be."""
+"""A service's records and the values in them, whatever their types turn out to be.
+
+A service's values are taken as what they can mean; those of a caller must be of the right type.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import re
-from collections.abc import Mapping
+import types
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.text import printable, without_secrets
 
 #: One image as the service sent it.
 Record = dict[str, Any]
@@ -138,3 +148,110 @@ def format_time(moment: datetime) -> str:
     :param moment: an aware datetime
     """
     return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+# A caller's values
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def checked(kind: _Class) -> _Class:
+    """Let the public methods of a class refuse arguments of other types than they are annotated.
+
+    :param kind: the class
+    """
+    for name, method in list(vars(kind).items()):
+        if isinstance(method, types.FunctionType) and (name == "__init__" or name[0] != "_"):
+            setattr(kind, name, _checked(method))
+    return kind
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def check_and_call(*args: Any, **kwargs: Any) -> Any:
+        hints = _hints_of(method)
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            if name in hints:
+                check_value(name, value, hints[name])
+        return method(*args, **kwargs)
+
+    return check_and_call
+
+
+def check_fields(instance: Any) -> None:
+    """Refuse a dataclass with a value of another type than its field's.
+
+    :param instance: the dataclass
+    :raises InvalidInput: if there is one
+    """
+    kind: Any = type(instance)
+    hints = _hints_of(kind)
+    for one in fields(instance):
+        check_value(one.name, getattr(instance, one.name), hints[one.name])
+
+
+def check_value(name: str, value: object, hint: Any) -> None:
+    """Refuse a value of another type.
+
+    :param name: what it is, for the message
+    :param value: what was given
+    :param hint: its type; a boolean is no number, a text no collection of letters
+    :raises InvalidInput: if it is of another one
+    """
+    if not _fits(value, hint):
+        shown = printable(without_secrets(repr(value))[:60])
+        raise InvalidInput(f"{printable(name)} is {shown}, must be {_in_words(hint)}")
+
+
+@functools.cache
+def _hints_of(annotated: Any) -> dict[str, Any]:
+    return get_type_hints(annotated)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    kind, args = get_origin(hint) or hint, get_args(hint)
+    if kind is Any:
+        return True
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, one) for one in args)
+    if kind is Literal:
+        return isinstance(value, str)
+    if isinstance(value, bool) and kind is not bool:
+        return False
+    if not isinstance(value, (int, float) if kind is float else kind):
+        return False
+    if kind in _COLLECTIONS:
+        return not isinstance(value, str) and all(_fits(one, args[0]) for one in cast(Any, value))
+    if kind is Mapping:
+        pairs = cast("Mapping[Any, Any]", value).items()
+        return all(_fits(key, args[0]) and _fits(one, args[1]) for key, one in pairs)
+    return kind is not Iterable or not isinstance(value, str)
+
+
+# What an Iterable yields is read once, so not here.
+_COLLECTIONS = (Collection, Sequence, frozenset)
+_NAMES: dict[Any, str] = {
+    bool: "True or False",
+    bytes: "bytes",
+    Collection: "a collection",
+    datetime: "a datetime",
+    float: "a number",
+    frozenset: "a frozenset",
+    int: "a whole number",
+    Iterable: "an iterable",
+    Literal: "text",
+    Mapping: "a mapping",
+    Sequence: "a sequence",
+    str: "text",
+}
+
+
+def _in_words(hint: Any) -> str:
+    kind, args = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, types.UnionType):
+        shown = dict.fromkeys(_in_words(one) for one in args if one is not types.NoneType)
+        return " or ".join(shown)
+    words = _NAMES.get(kind, f"of the type {getattr(kind, '__name__', kind)}")
+    return f"{words} of {_in_words(args[-1])}" if args and kind is not Literal else words

@@ -58,7 +58,7 @@ class Address(NamedTuple):
         """
         return parse(self.site + path)._replace(credentials=self.credentials)
 
-    def below(self, path: str, params: Mapping[str, str] | None = None) -> Address:
+    def below(self, path: str, params: Mapping[str, str | list[str]] | None = None) -> Address:
         """Return the address of something below this one.
 
         :param path: begins with a slash, its segments quoted
@@ -85,7 +85,7 @@ class Address(NamedTuple):
         return whole._replace(credentials=self.credentials if same else None)
 
 
-def parse(text: str, params: Mapping[str, str] | None = None) -> Address:
+def parse(text: str, params: Mapping[str, str | list[str]] | None = None) -> Address:
     """Read an http URL as it will be sent.
 
     :param text: the URL
@@ -106,7 +106,7 @@ def parse(text: str, params: Mapping[str, str] | None = None) -> Address:
     return Address(url, origin, credentials)
 
 
-def _prepared(text: str, params: Mapping[str, str] | None = None) -> str:
+def _prepared(text: str, params: Mapping[str, str | list[str]] | None = None) -> str:
     request = requests.PreparedRequest()
     # Errors of requests about URLs are ValueErrors too.
     request.prepare_url(text, dict(params) if params else None)
