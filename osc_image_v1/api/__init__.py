@@ -19,15 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from osc_image_v1.api.compute_images import ComputeImageClient as ComputeImageClient
+    from osc_image_v1.api.data import ImageData as ImageData
     from osc_image_v1.api.fields import ImageFields as ImageFields
     from osc_image_v1.api.http import RetryPolicy as RetryPolicy
     from osc_image_v1.api.image_v1 import ImageClient as ImageClient
     from osc_image_v1.api.models import ComputeImage as ComputeImage
     from osc_image_v1.api.models import Image as Image
     from osc_image_v1.api.models import ImageDetail as ImageDetail
+    from osc_image_v1.api.models import ImagePage as ImagePage
     from osc_image_v1.api.models import Member as Member
     from osc_image_v1.api.queries import ComputeImageQuery as ComputeImageQuery
     from osc_image_v1.api.queries import ImageQuery as ImageQuery
+    from osc_image_v1.api.queries import SortDirection as SortDirection
+    from osc_image_v1.api.queries import SortKey as SortKey
 
 _HOMES = {
     "ComputeImage": "models",
@@ -35,11 +39,15 @@ _HOMES = {
     "ComputeImageQuery": "queries",
     "Image": "models",
     "ImageClient": "image_v1",
+    "ImageData": "data",
     "ImageDetail": "models",
     "ImageFields": "fields",
+    "ImagePage": "models",
     "ImageQuery": "queries",
     "Member": "models",
     "RetryPolicy": "http",
+    "SortDirection": "queries",
+    "SortKey": "queries",
 }
 
 __all__ = [
@@ -48,11 +56,15 @@ __all__ = [
     "ComputeImageQuery",
     "Image",
     "ImageClient",
+    "ImageData",
     "ImageDetail",
     "ImageFields",
+    "ImagePage",
     "ImageQuery",
     "Member",
     "RetryPolicy",
+    "SortDirection",
+    "SortKey",
 ]
 
 

@@ -99,10 +99,9 @@ class ImageClient(ImageMembers):
         self._lists = ImageLists(self._page, self.get)
 
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
-        """Yield images with the fields of a brief list, while pages come in.
+        """Yield images with the fields of a brief list alone, while pages come in.
 
-        Filters that need more fields make the service send whole records; the images still have
-        the brief fields alone.
+        Filters that need more fields make the service send whole records.
 
         :param query: what to list, by default all that the service lists
         :raises ImageV1Error: see :meth:`pages`

@@ -1,6 +1,8 @@
 """Reading images of the Compute service's proxy."""
 
 import json
+from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -488,3 +490,25 @@ def test_any_link_is_a_marker_or_refused(links, link):
             continue
         assert all(isinstance(part, str) for pair in found.items() for part in pair)
         assert marker is None or isinstance(marker, str)
+
+
+# Pages for programs
+
+
+def test_a_list_is_walked_by_its_markers(compute_client, nova):
+    service = nova([record(number) for number in range(5)])
+    query, seen = ComputeImageQuery(limit=2), []
+    while not (page := compute_client.page(query)).is_empty:
+        seen += [image.name for image in page.images]
+        query = replace(query, marker=page.next_marker)
+    assert seen == [f"image {number}" for number in range(5)]
+    assert (page.next_marker, len(service.params)) == (None, 4)
+
+
+def test_what_a_link_names_twice_is_sent_twice(compute_client, requests_mock):
+    link = {"rel": "next", "href": f"http://inside/images/detail?marker={UUID}&tag=a&tag=b"}
+    first = {"images": [record(4)], "images_links": [link]}
+    requests_mock.get(DETAIL, [{"json": first}, {"json": {"images": []}}])
+    list(compute_client.images(ComputeImageQuery(extra={"own": ("c", "d")})))
+    sent = parse_qs(requests_mock.last_request.query)
+    assert (sent["tag"], sent["own"], sent["marker"]) == (["a", "b"], ["c", "d"], [UUID])

@@ -1,6 +1,8 @@
 """Reading images of the Image API v1: lists to their end, one by ID, one by name."""
 
 import json
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
 
 import pytest
 from keystoneauth1.adapter import Adapter
@@ -9,7 +11,7 @@ from keystoneauth1.session import Session
 
 from osc_image_v1 import api
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import Image, ImageDetail
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.exceptions import (
     AmbiguousName,
@@ -625,3 +627,40 @@ def test_a_lookup_that_fails_names_the_image(requests_mock, client):
     requests_mock.get(DETAIL, status_code=500, text="Oops")
     with pytest.raises(ServerError, match=r"^Cannot look up image 'my .x1b image': Oops \(HTTP"):
         client.find("my \x1b image")
+
+
+# Pages for programs
+
+
+@pytest.mark.parametrize("is_detailed", [False, True])
+def test_pages_have_records_and_images(client, listing, is_detailed):
+    listing(details(5) if is_detailed else briefs(5))
+    pages = list(client.pages(ImageQuery(page_size=2), detail=is_detailed))
+    assert [len(page) for page in pages] == [2, 2, 1]
+    kind = ImageDetail if is_detailed else Image
+    assert {type(image) for page in pages for image in page.images} == {kind}
+    assert [page.next_marker for page in pages] == [image_id(number) for number in (1, 3, 4)]
+    assert not any(page.is_empty for page in pages)
+
+
+def test_a_list_is_walked_by_its_markers(client, listing):
+    service = listing(briefs(5))
+    query, seen = ImageQuery(limit=2), []
+    while not (page := client.page(query)).is_empty:
+        seen += numbers(page.images)
+        query = replace(query, marker=page.next_marker)
+    assert (seen, page.next_marker, service.requests) == ([0, 1, 2, 3, 4], None, 4)
+
+
+def test_own_parameters_go_with_each_request(client, listing, requests_mock):
+    @dataclass(frozen=True)
+    class Query(ImageQuery):
+        flavor: str | None = None
+
+        def params(self, texts=True):
+            return {**super().params(texts), "flavor": [self.flavor, "any"]}
+
+    listing(briefs(3))
+    assert len(list(client.images(Query(page_size=2, flavor="old")))) == 3
+    for request in requests_mock.request_history:
+        assert parse_qs(request.query)["flavor"] == ["old", "any"]

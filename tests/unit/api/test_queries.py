@@ -9,6 +9,8 @@ from osc_image_v1.api.filters import all_of
 from osc_image_v1.api.queries import (
     ComputeImageQuery,
     ImageQuery,
+    SortDirection,
+    SortKey,
 )
 from osc_image_v1.exceptions import InvalidInput
 from tests.unit.conftest import detail, image_id
@@ -550,3 +552,16 @@ def test_no_deleted_image_is_active():
     with pytest.raises(InvalidInput, match="no deleted image has the status active"):
         ImageQuery(deleted=True, status="active")
     assert ImageQuery(deleted=True, status="deleted").deleted is True
+
+
+def test_names_are_the_words_of_the_service():
+    query = ImageQuery(sort_key=SortKey.NAME, sort_dir=SortDirection.DESC)
+    assert query == ImageQuery(sort_key="name", sort_dir="desc")
+    assert query.params() == {"sort_key": "name", "sort_dir": "desc"}
+    assert f"{SortKey.SIZE} {SortDirection.ASC}" == "size asc"
+
+
+@pytest.mark.parametrize("kind", [ImageQuery, ComputeImageQuery])
+def test_a_parameter_may_have_several_values(kind):
+    query = kind(extra={"tag": ("a", "b"), "word": "c"})
+    assert query.params() == {"tag": ["a", "b"], "word": "c"}
