@@ -101,8 +101,6 @@ class ImageClient(ImageMembers):
     def images(self, query: ImageQuery | None = None) -> Iterator[Image]:
         """Yield images with the fields of a brief list alone, while pages come in.
 
-        Filters that need more fields make the service send whole records.
-
         :param query: what to list, by default all that the service lists
         :raises ImageV1Error: see :meth:`pages`
 
@@ -131,15 +129,13 @@ class ImageClient(ImageMembers):
         """Yield records as the service sent them, page by page, filtered.
 
         A list of n images takes n/1000 + 1 requests at most: there is no other sign of the end
-        than an empty page, or one that is shorter than the page before it. A ``limit`` up to the
-        page size takes one where that many images come.
-
-        Each record is checked against all filters here. Those that need fields which brief
-        records do not have make the service send whole ones.
+        than an empty page, or one shorter than that before. A ``limit`` up to the page size takes
+        one where that many images come. Each record is checked against all filters here; those
+        that need fields which brief records do not have make the service send whole ones.
 
         A list by name, format or size is sorted here, by code points and with nulls as the least,
-        when all of it has come in; so is one by ID, if the service does not do it. With a limit
-        no more than that many images are kept in memory.
+        when all has come in; so is one by ID, if the service does not do it. With a limit no more
+        images than that are kept in memory.
 
         :param query: what to list, by default all that the service lists
         :param detail: whether to ask for all metadata
@@ -156,15 +152,13 @@ class ImageClient(ImageMembers):
         if query.marker is not None and query.marker != query.marker.lower():
             image = self.by_id(query.marker)
             query = replace(query, marker=image.id if image else query.marker.lower())
-        kind = ImageDetail if detail else Image
         for page in self._lists.pages(query, detail, action):
-            yield ImagePage(page, kind.from_record)
+            yield ImagePage(page, (ImageDetail if detail else Image).from_record)
 
     def page(self, query: ImageQuery | None = None, detail: bool = False) -> ImagePage[Any]:
-        """Return the first page of a list, which may be empty; see :meth:`pages`.
+        """Return the first page of a list; see :meth:`pages`, for the parameters too.
 
-        :param query: what to list; with the page's ``next_marker`` as its marker, the next page
-        :param detail: whether to ask for all metadata
+        With a page's ``next_marker`` as the marker it is the next page, an empty one at the end.
         """
         return next(self.pages(query, detail), ImagePage((), ImageDetail.from_record))
 
@@ -229,9 +223,7 @@ class ImageClient(ImageMembers):
         return next((one for one in records if one["id"].lower() == image_id.lower()), None)
 
     def find(self, name_or_id: str) -> ImageDetail:
-        """Return an image by its ID or, where no image has that ID, by its name.
-
-        An admin finds other projects' private images too.
+        """Return an image by its ID or, where none has that ID, by its name; an admin, anyone's.
 
         :param name_or_id: a UUID or number is looked up as an ID first, see :meth:`by_id`
         :raises ImageNotFound: if there is none, or this user may not see it
@@ -309,9 +301,7 @@ class ImageClient(ImageMembers):
         return self._v2.rest_of_data(image, start)
 
     def exact(self, image: ImageDetail) -> ImageDetail:
-        """Return the image with its properties as they are: names in their case, null values too.
-
-        :meth:`get` cannot tell these, a list can.
+        """Return the image with its properties as lists have them: names in their case, nulls too.
 
         :param image: the image as :meth:`get` or a list had it
         :raises ImageNotFound: if it has gone, or changed in between
