@@ -108,10 +108,12 @@ def _one_line(text: str, status: int) -> str:
     line = " ".join(text.split())
     titles = (responses.get(status, ""), *_TITLES.get(status, ()))
     title = "|".join(re.escape(f" {name}".rstrip()) for name in titles)
-    line = re.sub(rf"^(?:(?:HTTP )?{status}(?:{title})[ :]*)+", "", line, flags=re.IGNORECASE)
+    status_line = re.compile(rf"^(?:(?:HTTP )?{status}(?:{title})[ :]*)+", re.IGNORECASE)
+    line = status_line.sub("", line)
     # Services of services repeat the status at the end.
     line = line.replace(f" (HTTP {status})", "")
-    shorter = " ".join(_PHRASES.sub(" ", line).split())
+    # Glance of Havana says it once more behind webob's words.
+    shorter = status_line.sub("", " ".join(_PHRASES.sub(" ", line).split()))
     line = printable(shorter or line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 

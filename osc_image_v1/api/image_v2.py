@@ -8,7 +8,9 @@ https://docs.openstack.org/api-ref/image/v2/
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,10 +37,14 @@ from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE
 from osc_image_v1.api.records import Record, mapping, text_or_none
 from osc_image_v1.exceptions import (
+    ApiNotAvailable,
     BadAnswer,
+    HttpError,
     ImageNotFound,
     MarkerIgnored,
     NotFound,
+    ServerError,
+    Unauthorized,
 )
 from osc_image_v1.text import printable
 
@@ -53,6 +59,66 @@ FIELDS = frozenset(
     "container_format min_disk min_ram created_at updated_at os_hidden os_hash_algo os_hash_value "
     "direct_url self file schema locations stores".split()
 )
+
+_ALL_VISIBILITIES = frozenset(("public", "private", "shared", "community"))
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a service with the Image API v2 knows of images, which not all releases do.
+
+    :ivar fields: the fields that an image has, None where the service does not tell
+    :ivar visibilities: what an image can be; before Ocata (v2.5) ``public`` or ``private``, and
+        what is private may have members
+    :ivar deactivates: whether images can be deactivated, from Kilo (v2.3) on
+    :ivar takes_ids: whether whoever makes an image may choose its ID, from Juno on
+    :ivar takes_owners: whether an admin who makes an image may choose its owner, from Mitaka on
+    :ivar disk_formats: those that it takes, None where it does not tell
+    :ivar container_formats: those that it takes, None where it does not tell
+    """
+
+    fields: frozenset[str] | None = None
+    visibilities: frozenset[str] = _ALL_VISIBILITIES
+    deactivates: bool = True
+    takes_ids: bool = True
+    takes_owners: bool = True
+    disk_formats: frozenset[str] | None = None
+    container_formats: frozenset[str] | None = None
+
+    @classmethod
+    def of_schema(cls, schema: object) -> Abilities:
+        """Return what a service's own schema of an image tells.
+
+        :param schema: the decoded answer
+        """
+        properties = mapping(mapping(schema).get("properties"))
+        if not properties:
+            return cls()
+
+        def words(name: str) -> frozenset[str] | None:
+            enum = mapping(properties.get(name)).get("enum")
+            listed = enum if isinstance(enum, list) else []
+            return frozenset(word for word in listed if isinstance(word, str)) or None
+
+        visibilities = words("visibility") or _ALL_VISIBILITIES
+        statuses = words("status") or {DEACTIVATED}
+        return cls(
+            fields=frozenset(properties),
+            visibilities=visibilities,
+            deactivates=DEACTIVATED in statuses,
+            # What came in between, no schema of an image tells.
+            takes_ids=DEACTIVATED in statuses,
+            takes_owners="shared" in visibilities,
+            disk_formats=words("disk_format"),
+            container_formats=words("container_format"),
+        )
+
+    def tells(self, field: str) -> bool:
+        """Tell whether the service's images have a field.
+
+        :param field: its name
+        """
+        return self.fields is None or field in self.fields
 
 
 class ImageV2Client:
@@ -80,6 +146,45 @@ class ImageV2Client:
         self.http = ServiceClient(
             adapter, "v2", endpoint_override=endpoint_override, timeout=timeout, retry=retry
         )
+        self._abilities: Abilities | None = None
+        self._asking = threading.Lock()
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the service knows of images; it is asked once.
+
+        :raises HttpError: if it fails, or does not take the token
+        :raises ConnectionFailed: if there is no answer
+
+        https://docs.openstack.org/api-ref/image/v2/#show-image-schema
+        """
+        with self._asking:
+            if self._abilities is None:
+                self._abilities = self._ask_abilities()
+            return self._abilities
+
+    def _ask_abilities(self) -> Abilities:
+        # What does not describe itself is taken for one of today.
+        knows = Abilities.of_schema(self._if_known("/schemas/image"))
+        if not knows.deactivates:
+            # These, and the choice of an ID, came with Juno.
+            namespaces = self._if_known("/schemas/metadefs/namespace")
+            return replace(knows, takes_ids=namespaces is not None)
+        if not knows.takes_owners:
+            # Operators in filters, and the choice of an owner, came with Mitaka: one that there is
+            # not is refused from then on, and text before.
+            literal = self._if_known("/images", {"name": "no-operator:", "limit": "1"})
+            return replace(knows, takes_owners=literal is None)
+        return knows
+
+    def _if_known(self, path: str, params: Mapping[str, str] | None = None) -> object:
+        """Return a document, None where the service has none such."""
+        try:
+            return self.http.get_json(path, "Cannot find out what the image service knows", params)
+        except (ServerError, Unauthorized):
+            raise
+        except (ApiNotAvailable, HttpError, BadAnswer):
+            return None
 
     def pages(self, filters: Mapping[str, str] | None = None) -> Iterator[list[Record]]:
         """Yield records page by page, to the end of the list.

@@ -221,7 +221,8 @@ class ImageQuery:
         """Return the exact-match filters that the service can be trusted with.
 
         Glance reads ``in:``, ``eq:`` and the like before a colon, and fails on what it does not
-        know: a value with a colon is compared here alone.
+        know: a value with a colon is compared here alone. So is an empty one: Glance of Havana
+        finds nothing by it.
         """
         named = {
             "name": self.name,
@@ -229,7 +230,7 @@ class ImageQuery:
             "container_format": self.container_format,
             "disk_format": self.disk_format,
         }
-        texts = {key: text for key, text in named.items() if text is not None and ":" not in text}
+        texts = {key: text for key, text in named.items() if text and ":" not in text}
         for key, text in self.properties.items():
             texts[f"property-{key}"] = text
         return texts
@@ -320,7 +321,7 @@ class ImageQuery:
             any(value is not None for value in here)
             or bool(self.name_patterns or self.excluded)
             or self.visibility in ("public", "private")
-            or any(":" in text for text in given)
+            or any(not text or ":" in text for text in given)
             or (not texts and bool(given or self.properties))
         )
 

@@ -112,6 +112,9 @@ class CompareImage(base.Lister):
         if self._comparison.doubtful:
             doubtful = _("; no checksum tells whether the data is the same: %d")
             left_out += doubtful % self._comparison.doubtful
+        if self._comparison.untold:
+            untold = _("; not compared, since the other side does not tell it: %s")
+            left_out += untold % ", ".join(sorted(self._comparison.untold))
         if self._differences:
             text = _("Differences: %(number)d; images compared: %(images)d") % numbers
             raise ImageV1Error(text + left_out)

@@ -92,6 +92,7 @@ class TargetImage:
     """An image that the target has.
 
     :ivar owner: ID of the project that it belongs to
+    :ivar tells_owner: whether the service tells that at all
     :ivar source_id: the ID that it had where it was copied from, as it says itself
     :ivar unfinished: whether it has the mark of an image whose making was interrupted
     :ivar refused: whether it is empty, but has the checksum of data that the service refused: it
@@ -117,6 +118,7 @@ class TargetImage:
     hash_algo: str | None = None
     hash_value: str | None = None
     refused: bool = False
+    tells_owner: bool = True
     record: Record = field(default_factory=dict)
 
     @classmethod

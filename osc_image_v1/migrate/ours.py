@@ -59,7 +59,7 @@ def judged(draft: Draft, found: TargetImage | None) -> Judgement:
     state = state_of(draft.image, found)
     if found is None:
         return Judgement(state)
-    if found.owner != draft.owner:
+    if found.tells_owner and found.owner != draft.owner:
         return Judgement("foreign")
     if found.unfinished or state not in ("complete", "empty"):
         return Judgement(state)

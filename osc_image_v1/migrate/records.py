@@ -61,7 +61,8 @@ def make_record(
         notes = tuple(
             f"the ID {one} is another image's there, which is no copy" for one in strangers
         )
-        return _owned(service, replace(draft, notes=draft.notes + notes), made)
+        made_as = replace(draft, image_id=made.image_id, notes=draft.notes + notes)
+        return _owned(service, made_as, made)
     raise TargetOccupied(
         f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
         "ID a second time, or has one that you may not see"
@@ -84,11 +85,11 @@ def _create_once(service: TargetService, draft: Draft, patience: Patience) -> Ta
     """Make the record, and take it for made where only the answer went wrong."""
 
     def look() -> Verdict[TargetImage]:
-        found = service.look(draft.image_id)
+        found = service.made(draft)
         # What is stored without the mark has been made by someone else.
         if found is None or not found.unfinished or judged(draft, found).state == "foreign":
             return NotDone()
-        service.renew(draft, found)
+        service.renew(replace(draft, image_id=found.image_id), found)
         return Done(found)
 
     try:

@@ -26,8 +26,6 @@ class TargetService(abc.ABC):
     :param client: the service
     """
 
-    #: What the target can have beside public and not public.
-    visibilities: frozenset[str] = frozenset()
     #: Whether it may look into the data, and refuse what is of another format.
     looks = False
     #: How often an upload that breaks off is begun.
@@ -49,6 +47,11 @@ class TargetService(abc.ABC):
     def own_project(self) -> str | None:
         """ID of the user's own project there, None where the log-in does not tell it."""
         return self.client.http.project_id
+
+    @property
+    @abc.abstractmethod
+    def visibilities(self) -> frozenset[str]:
+        """What images can be there: ``public``, ``private``, ``shared``, ``community``."""
 
     def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
@@ -94,6 +97,10 @@ class TargetService(abc.ABC):
     @abc.abstractmethod
     def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
+
+    def made(self, draft: Draft) -> TargetImage | None:
+        """Return the record that :meth:`create` may have made, whose answer is lost."""
+        return self.look(draft.image_id)
 
     @abc.abstractmethod
     def renew(self, draft: Draft, found: TargetImage) -> None:

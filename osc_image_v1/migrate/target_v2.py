@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
-from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED
+from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED, ImageDetail, Member
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, text_or_none
-from osc_image_v1.exceptions import Conflict, NotFound
+from osc_image_v1.exceptions import Conflict, InvalidInput, NotFound
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, TargetImage
+from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
+from osc_image_v1.migrate.ours import best_of
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.sending import Sending
@@ -26,10 +28,54 @@ class V2Target(Target):
 
     client: ImageV2Client
 
-    visibilities = frozenset(("public", "private", "shared", "community"))
     looks = True
 
     _renamed = staticmethod(renames.for_v2)
+
+    @property
+    def visibilities(self) -> frozenset[str]:
+        """What images can be there; where "shared" is no word, private ones may have members."""
+        return self.client.abilities.visibilities | {"shared"}
+
+    def draft(
+        self, image: ImageDetail, members: Sequence[Member], plan: Plan, strict: bool = True
+    ) -> Draft:
+        """Return the image as it is to be in the target."""
+        draft = super().draft(image, members, plan, strict)
+        if strict:
+            self._check(draft)
+        if image.status == DEACTIVATED and not self.client.abilities.deactivates:
+            notes = (*draft.notes, "deactivated here, active there")
+            draft = replace(draft, status=ACTIVE, notes=notes)
+        return draft
+
+    def _check(self, draft: Draft) -> None:
+        """Refuse what the service has no place for."""
+        knows, image = self.client.abilities, draft.image
+        if not knows.tells("owner"):
+            raise InvalidInput(
+                "the target's Image API v2 tells no owners (Glance before Icehouse), so that "
+                "nothing tells a copy from a stranger's image: use --target v1"
+            )
+        if not (knows.takes_ids or draft.new_id):
+            raise InvalidInput(
+                "the target's Image API v2 takes no IDs (Glance before Juno): use --new-ids, or "
+                "--target v1, which keeps them"
+            )
+        if draft.owned and not knows.takes_owners and draft.owner != self.own_project:
+            raise InvalidInput(
+                "the target's Image API v2 takes no owners (Glance before Mitaka), and the copy is "
+                f"to belong to project {printable(str(draft.owner))}: use --target v1"
+            )
+        for kind, here, there in (
+            ("disk", image.disk_format, knows.disk_formats),
+            ("container", image.container_format, knows.container_formats),
+        ):
+            if here is not None and there is not None and here not in there:
+                raise InvalidInput(
+                    f"the target takes no {kind} format {printable(here)}, but "
+                    + printable(", ".join(sorted(there)))
+                )
 
     def source_tag(self, image_id: str, notes: list[str]) -> str | None:
         """Return the tag that says which ID an image had."""
@@ -59,6 +105,7 @@ class V2Target(Target):
             hash_algo=text_or_none(record.get("os_hash_algo")),
             hash_value=hash_value,
             refused=image.status == QUEUED and bool(image.checksum or hash_value),
+            tells_owner=self.client.abilities.tells("owner"),
             record=record,
         )
 
@@ -71,17 +118,53 @@ class V2Target(Target):
         return self._matching({**named, **({"owner": owner} if owner else {})})
 
     def _matching(self, filters: Mapping[str, str]) -> Iterator[TargetImage]:
-        for visibility in ({}, {"visibility": "community"}):
+        # No list has these among others.
+        apart = self.client.abilities.visibilities & {"community"}
+        for visibility in ({}, *({"visibility": one} for one in apart)):
             for page in self.client.pages({**filters, **visibility}):
                 yield from map(self.found, page)
 
     def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
-        return self.found(self.client.create({"id": draft.image_id, **_v2_record(draft)}))
+        chosen = {"id": draft.image_id} if self.client.abilities.takes_ids else {}
+        # What is null is left out: before Kilo no field takes that. Nobody is an owner.
+        fields = {
+            name: value
+            for name, value in self._record(draft).items()
+            if value is not None or name == "owner"
+        }
+        return self.found(self.client.create({**chosen, **fields}))
+
+    def made(self, draft: Draft) -> TargetImage | None:
+        """Return the record that :meth:`create` may have made, whose answer is lost."""
+        if self.client.abilities.takes_ids:
+            return super().made(draft)
+        return best_of(draft, self.copies(draft.image.id, draft.owner, draft.source_tag))
+
+    def _record(self, draft: Draft) -> Record:
+        """Return an empty record with the mark; seen by its owner alone, having no members yet."""
+        image = draft.image
+        chosen = draft.owned and self.client.abilities.takes_owners
+        owner = {"owner": draft.owner} if chosen else {}
+        return {
+            "name": image.name,
+            "disk_format": image.disk_format,
+            "container_format": image.container_format,
+            "min_disk": image.min_disk or 0,
+            "min_ram": image.min_ram or 0,
+            "visibility": self._spelled("shared"),
+            "tags": [UNFINISHED, *([draft.source_tag] if draft.source_tag else [])],
+            **owner,
+            **draft.properties,
+        }
+
+    def _spelled(self, visibility: str) -> str:
+        """Return the service's word for it."""
+        return visibility if visibility in self.client.abilities.visibilities else "private"
 
     def renew(self, draft: Draft, found: TargetImage) -> None:
         """Make of an empty record what the draft says."""
-        changes = _changes(found.record, _v2_record(draft))
+        changes = _changes(found.record, self._record(draft))
         if changes:
             self.client.change(draft.image_id, changes)
 
@@ -91,14 +174,14 @@ class V2Target(Target):
 
     def finish(self, draft: Draft, found: TargetImage | None) -> None:
         """Set members, visibility and protection, and remove the mark."""
-        record = _v2_record(draft) if found is None else found.record
+        record = self._record(draft) if found is None else found.record
         if draft.members:
             self._share(draft, record)
-        if draft.image.status == DEACTIVATED and record.get("status") == ACTIVE:
+        if draft.status == DEACTIVATED and record.get("status") == ACTIVE:
             self.client.deactivate(draft.image_id)
         # One request, and the last: what is protected has no mark any more.
         wanted = {
-            "visibility": draft.visibility,
+            "visibility": self._spelled(draft.visibility),
             "tags": [tag for tag in _tags(record) if tag != UNFINISHED],
             "protected": bool(draft.image.protected),
         }
@@ -108,7 +191,7 @@ class V2Target(Target):
         """Finish an image whose making was interrupted, and see to its metadata."""
         metadata = {
             name: value
-            for name, value in _v2_record(draft).items()
+            for name, value in self._record(draft).items()
             if name not in ("visibility", "tags")
         }
         changes = _set_in(found.record, metadata)
@@ -117,8 +200,9 @@ class V2Target(Target):
         self.finish(draft, found)
 
     def _share(self, draft: Draft, record: Record) -> None:
-        if record.get("visibility") != "shared":
-            self.client.change(draft.image_id, [_replaced("visibility", "shared")])
+        shared = self._spelled("shared")
+        if record.get("visibility") != shared:
+            self.client.change(draft.image_id, [_replaced("visibility", shared)])
         there = self.client.members(draft.image_id)
         for project in draft.members:
             if project not in there:
@@ -131,23 +215,6 @@ class V2Target(Target):
         """Delete an image."""
         with contextlib.suppress(NotFound):
             self.client.delete(image_id)
-
-
-def _v2_record(draft: Draft) -> Record:
-    """Return an empty record with the mark; visible to its owner alone, having no members yet."""
-    image = draft.image
-    owner = {"owner": draft.owner} if draft.owned else {}
-    return {
-        "name": image.name,
-        "disk_format": image.disk_format,
-        "container_format": image.container_format,
-        "min_disk": image.min_disk or 0,
-        "min_ram": image.min_ram or 0,
-        "visibility": "shared",
-        "tags": [UNFINISHED, *([draft.source_tag] if draft.source_tag else [])],
-        **owner,
-        **draft.properties,
-    }
 
 
 def _tags(record: Record) -> list[str]:
@@ -173,8 +240,10 @@ def _set_in(record: Record, wanted: Record) -> list[Mapping[str, Any]]:
     """Return the JSON patch that gives a record what it is to have, and removes nothing."""
     changes: list[Mapping[str, Any]] = []
     for name, value in wanted.items():
+        if record.get(name) == value:
+            continue
         if name not in record:
             changes.append({"op": "add", "path": path_to(name), "value": value})
-        elif record[name] != value:
+        else:
             changes.append(_replaced(name, value))
     return changes

@@ -44,6 +44,7 @@ class Comparison:
         whether the other side's is the same
     :ivar left_out: how many were not, since the other side has no images in their state: they are
         still being stored, say
+    :ivar untold: fields that were not compared, since the other side does not tell them
     """
 
     def __init__(self, client: ImageClient, peer: Peer, members: bool = False) -> None:
@@ -51,6 +52,7 @@ class Comparison:
         self._peer = peer
         self._members = members
         self.images = self.left_out = self.doubtful = 0
+        self.untold: set[str] = set()
 
     def differences(
         self, records: Iterable[Record], *, listed: bool = True, extra: bool = True
@@ -89,6 +91,7 @@ class Comparison:
         if self._peer.has_own_data and has_data(image):
             self.doubtful += expected_of(image).lack() is not None
         names = [name for name in expected if name in other.fields or name.startswith(PROPERTY)]
+        self.untold |= {name for name in expected if not name.startswith(PROPERTY)} - set(names)
         names += [
             name for name in other.fields if name.startswith(PROPERTY) and name not in expected
         ]

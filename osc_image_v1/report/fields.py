@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from osc_image_v1.api.image_v2 import FIELDS, detail_of, properties_of
+from osc_image_v1.api.image_v2 import FIELDS, Abilities, detail_of, properties_of
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import (
     Record,
@@ -58,13 +58,16 @@ def fields_of_v1(image: ImageDetail) -> Fields:
     return with_properties(_fields(image), image.properties)
 
 
-def fields_of_v2(record: Record) -> Fields:
+def fields_of_v2(record: Record, knows: Abilities) -> Fields:
     """Return what the Image API v2 says of an image.
 
     :param record: its record
+    :param knows: what the service knows of images
     """
     fields = _fields(detail_of(record))
     fields["visibility"] = text_or_none(record.get("visibility"))
+    if not knows.tells("owner"):
+        del fields["owner"]
     algorithm = text_or_none(record.get("os_hash_algo"))
     if algorithm:
         fields[algorithm] = as_checksum(text_or_none(record.get("os_hash_value")))

@@ -148,20 +148,21 @@ class V2Peer(Peer):
     def all(self) -> Iterator[PeerImage]:
         """Yield all images that v2 lists, but for community ones, which v1 does not know."""
         for page in self._client.pages():
-            yield from map(_other_of_v2, page)
+            for record in page:
+                yield _other_of_v2(record, self._client)
 
     def find(self, image: ImageDetail) -> PeerImage | None:
         """Return an image."""
         found = found_by_id(self._client.get, image.id)
-        return None if found is None else _other_of_v2(found)
+        return None if found is None else _other_of_v2(found, self._client)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
         """Return whom an image is shared with."""
         return _members_in_v2(self._client, other)
 
 
-def _other_of_v2(record: Record) -> PeerImage:
-    fields = fields_of_v2(record)
+def _other_of_v2(record: Record, client: ImageV2Client) -> PeerImage:
+    fields = fields_of_v2(record, client.abilities)
     return PeerImage(str(record["id"]), fields["name"], fields)
 
 
@@ -263,13 +264,13 @@ class CloudPeer(Peer):
     def _get(self, image_id: str) -> PeerImage | None:
         if isinstance(self._client, ImageV2Client):
             record = found_by_id(self._client.get, image_id)
-            return None if record is None else _other_of_v2(record)
+            return None if record is None else _other_of_v2(record, self._client)
         image = found_by_id(self._client.get, image_id)
         return None if image is None else _other_of_v1(image)
 
     def _other(self, record: Record) -> PeerImage:
         if isinstance(self._client, ImageV2Client):
-            return _other_of_v2(record)
+            return _other_of_v2(record, self._client)
         return _other_of_v1(ImageDetail.from_record(record))
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
@@ -306,7 +307,8 @@ def _is_copy(image: ImageDetail, owner: str | None, other: PeerImage) -> bool:
     found = TargetImage(
         other.image_id, fields["status"], fields["size"], fields["checksum"], unfinished=False
     )
-    return bool(fields["owner"] == owner) and state_of(image, found) in ("complete", "empty")
+    is_theirs = "owner" in fields and fields["owner"] != owner
+    return not is_theirs and state_of(image, found) in ("complete", "empty")
 
 
 def _other_of_v1(image: ImageDetail) -> PeerImage:

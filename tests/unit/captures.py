@@ -3,6 +3,8 @@
 ``captures/image-v1/*.txt`` hold many exchanges a file, each under a ``=== title``, with ``>``
 before what was sent and ``<`` before what came back; a body's further lines have no mark.
 ``captures/compute/*.txt`` hold one exchange a file, as ``curl -i`` shows it.
+``captures/old-releases/*.txt`` have the form of image-v1's: what a release of Glance answered
+otherwise than Pike, each on Python 2.7.
 """
 
 from __future__ import annotations
@@ -47,15 +49,39 @@ def image_v1(file: str, title: str) -> Answer:
     :param file: the file's name without its ending
     :param title: the exchange's title
     """
-    answer = _image_v1(file)[title]
+    answer = _exchanges("image-v1", file)[title]
     if len(answer.body) < int(answer.header("Content-Length")):
         raise ValueError(f"the recording cut the body of '{title}' in {file}")
     return answer
 
 
+#: Releases of Glance whose answers were recorded, the oldest first. Pike's are those of image-v1.
+RELEASES = (
+    "havana",
+    "icehouse",
+    "juno",
+    "kilo",
+    "liberty",
+    "mitaka",
+    "newton",
+    "ocata",
+    "queens",
+)
+
+
+def of_release(release: str, title: str) -> Answer:
+    """Return an answer of Glance of a release; data is left out.
+
+    :param release: one of :data:`RELEASES`
+    :param title: the exchange's title
+    :raises LookupError: if the release answers that as Pike does
+    """
+    return _exchanges("old-releases", release)[title]
+
+
 @cache
-def _image_v1(file: str) -> dict[str, Answer]:
-    data = (_HOME / "image-v1" / f"{file}.txt").read_bytes()
+def _exchanges(folder: str, file: str) -> dict[str, Answer]:
+    data = (_HOME / folder / f"{file}.txt").read_bytes()
     answers: dict[str, Answer] = {}
     for exchange in data.removeprefix(b"=== ").split(b"\n\n=== "):
         title, _newline, lines = exchange.partition(b"\n")

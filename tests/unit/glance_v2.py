@@ -34,6 +34,7 @@ class GlanceV2:
     """The service.
 
     :ivar records: by ID
+    :ivar schemas: how often it was asked for a schema, which is not among what was asked
     :ivar deleted: IDs that are not given again
     :ivar asked: method and path of each request
     :ivar before: by method and end of the path, what is done instead of or before a request; each
@@ -50,6 +51,7 @@ class GlanceV2:
         self.after: dict[str, list[Callable[[], Any]]] = {}
         self.md5 = True
         self.page_size = page_size
+        self.schemas = 0
         mock.register_uri(rm.ANY, re.compile(re.escape(TARGET_URL)), content=self._answer)
 
     def client(self) -> ImageV2Client:
@@ -102,6 +104,9 @@ class GlanceV2:
 
     def _answer(self, request: Any, context: Any) -> bytes:
         path = unquote(request.path_url.partition("?")[0]).removeprefix("/v2")
+        if path.startswith("/schemas/"):
+            self.schemas += 1
+            return self._schema(path, context)
         self.asked.append(f"{request.method} {path}")
         context.headers["X-Openstack-Request-Id"] = "req-1"
         try:
@@ -118,6 +123,10 @@ class GlanceV2:
             context.headers["Content-Type"] = "text/html"
             return b"<html>Log in here</html>"
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+    def _schema(self, path: str, context: Any) -> bytes:
+        context.status_code = 404
+        return b""
 
     def _hook(self, hooks: dict[str, list[Callable[[], Any]]], method: str, path: str) -> None:
         for key, waiting in hooks.items():

@@ -28,8 +28,10 @@ from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.report.compare import Comparison
 from osc_image_v1.report.peers import CloudPeer, ComputePeer, DirectoryPeer, Peer, V2Peer
 from osc_image_v1.transfer.shards import Shard
+from tests.unit import captures
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
 from tests.unit.glance_v2 import TARGET_URL, GlanceV2
+from tests.unit.old_glance_v2 import OldGlanceV2
 from tests.unit.store import Store
 
 
@@ -96,6 +98,20 @@ def test_v2_is_different(client: ImageClient, store: Store, glance: GlanceV2) ->
     glance.members[image_id(0)] = {"p2": "pending"}
     store.members[image_id(0)] = [{"member_id": "p1"}]
     assert ("members", ("p1",), ("p2",)) in found(client, store, peer, members=True)
+
+
+@pytest.mark.parametrize("release", ["havana", "icehouse", "kilo"])
+def test_a_field_that_v2_does_not_tell_is_not_compared(
+    client: ImageClient, store: Store, requests_mock: rm.Mocker, release: str
+) -> None:
+    """Havana tells no owners; a null that Icehouse leaves out is a null."""
+    glance = OldGlanceV2(requests_mock, release)
+    store.add(0)
+    a_copy(glance, store, visibility="private", container_format=None)
+    comparison = Comparison(client, V2Peer(glance.client()))
+    (difference,) = comparison.differences(list(store.records.values()))
+    assert (difference.difference, difference.there) == ("container_format", None)
+    assert comparison.untold == ({"owner"} if release == "havana" else set())
 
 
 def test_an_image_that_is_listed_twice(client: ImageClient, store: Store, glance: GlanceV2) -> None:
@@ -431,6 +447,21 @@ def test_the_command_with_v2(
     assert run(shell, "--with", "v2")[0] == "Differences: 1; images compared: 0"
     assert run(shell, "--with", "v2", "--ignore-extra")[0] is None
     assert run(shell, "--with", "v2", "--name", "x")[0] is None
+
+
+def test_the_command_says_what_it_has_not_compared(
+    store: Store, glance: GlanceV2, requests_mock: rm.Mocker, shell: Shell, caplog: Any
+) -> None:
+    store.add(0)
+    record = a_copy(glance, store, owner=None)
+    requests_mock.get(f"{IMAGE_URL}/v2/images", json={"images": [record]})
+    schema = captures.of_release("havana", "v2-schema")
+    requests_mock.get(f"{IMAGE_URL}/v2/schemas/image", **schema.mock)
+    assert run(shell, "--with", "v2") == (None, [])
+    assert caplog.messages[-1] == (
+        "No differences; images compared: 1; not compared, since the other side does not tell it: "
+        "owner"
+    )
 
 
 def test_the_command_with_compute(
