@@ -27,11 +27,13 @@ from osc_image_v1.transfer.digests import hash_file
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import file_errors
+from osc_image_v1.transfer.formats import inspect_file, is_looked_at
 from osc_image_v1.transfer.many import Workers
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.part import PART
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 
+_REFUSED = "format"
 # Bytes and images that one worker takes at a time.
 _BATCH_SIZE = 2**20
 _BATCH_LENGTH = 16
@@ -43,7 +45,8 @@ class Finding:
 
     :ivar file: its name in the directory
     :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``,
-        ``incomplete`` (the export of the image is); None for a file that is as it was
+        ``incomplete`` (the export of the image is); ``format`` for a file that is as it was and
+        that today's Glance refuses; None for one that is as it was
     :ivar detail: more about that
     :ivar image_id: the image whose data it is
     :ivar name: that image's name
@@ -57,6 +60,11 @@ class Finding:
     name: str | None = None
     repaired: bool = False
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is not as it was exported."""
+        return self.problem not in (None, _REFUSED) and not self.repaired
+
 
 class Verification:
     """The check of a directory; nothing is asked of a service, unless files are repaired.
@@ -64,11 +72,13 @@ class Verification:
     :param directory: the directory
     :param parallel: how many files are hashed at a time, by default one for each processor
     :param client: the service that broken files are fetched from again, None for none
+    :param look: whether it is looked whether today's Glance takes the data
     :ivar whole: files that are as they were
     :ivar size: their bytes
     :ivar doubtful: those of them that no checksum of the service's has ever vouched for
     :ivar without_data: images that were exported without data, since there was none
     :ivar active_without_data: images that have data which was not exported
+    :ivar refused: whole files that today's Glance refuses
     """
 
     def __init__(
@@ -77,12 +87,15 @@ class Verification:
         *,
         parallel: int | None = None,
         client: ImageClient | None = None,
+        look: bool = True,
     ) -> None:
         self.whole = self.size = self.without_data = self.active_without_data = 0
         self.doubtful = 0
         self._directory = directory
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
+        self._look = look
+        self.refused = 0
         self._stop = threading.Event()
         self._outage = Outage(self._parallel, [asks(client.http)] if client else ())
 
@@ -122,7 +135,8 @@ class Verification:
             self.without_data += exported.incomplete is None
             if exported.incomplete is None:
                 self.active_without_data += exported.image.status not in WITHOUT_DATA
-        elif finding is not None and (finding.problem is None or finding.repaired):
+        elif finding is not None and not finding.is_broken:
+            self.refused += finding.problem == _REFUSED
             self.whole += 1
             self.size += exported.data.size
             self.doubtful += exported.is_doubtful
@@ -154,6 +168,10 @@ class Verification:
                 detail += f"; not repaired: {failed}"
         if exported.incomplete is not None and (problem is None or repaired):
             return _incomplete(exported)
+        if problem is None and self._look and is_looked_at(exported.image.container_format):
+            seen = inspect_file(self._directory / exported.file)
+            refused = seen and seen.problem(exported.image.disk_format)
+            problem, detail = (_REFUSED, refused) if refused else (None, "")
         return Finding(exported.file, problem, detail, exported.id, exported.name, repaired)
 
     def _stray(self, exported: ExportedImage) -> Finding | None:

@@ -106,7 +106,8 @@ class VerifyExport(base.Lister):
     _description = _(
         "Check a directory that images were exported to, without asking any service: hash all "
         "files, and list what is missing, short, altered or unknown, and images whose export is "
-        "incomplete. The exit status is 1 if there is any."
+        "incomplete. The exit status is 1 if there is any. What today's Glance would refuse, "
+        "since its data is not of the disk format that it is said to have, is listed too."
     )
     # Only --repair asks a service.
     auth_required = False
@@ -129,6 +130,7 @@ class VerifyExport(base.Lister):
         parser.add_argument(
             "--all", action="store_true", help=_("List the files that are as they were, too")
         )
+        options.add_no_look(parser)
         options.add_parallel(
             parser,
             _("Hash this many files at a time (default: one for each processor)"),
@@ -146,6 +148,7 @@ class VerifyExport(base.Lister):
             Path(parsed_args.directory),
             parallel=parsed_args.parallel,
             client=self._client() if parsed_args.repair else None,
+            look=base.looking(not parsed_args.no_look),
         )
         with base.ended_by_signals(_("Interrupted: not all files were checked")):
             found = [
@@ -153,7 +156,7 @@ class VerifyExport(base.Lister):
                 for finding in verification.findings()
                 if finding.problem is not None or parsed_args.all
             ]
-        self._broken = sum(f.problem is not None and not f.repaired for f in found)
+        self._broken = sum(finding.is_broken for finding in found)
         found.sort(key=lambda finding: finding.file)
         self._tell(verification)
         return columns.tabled(map(vars, found), _FINDING, parsed_args)
@@ -185,4 +188,6 @@ class VerifyExport(base.Lister):
         if verification.doubtful:
             text += _("; whole files that no checksum vouched for when they were exported: %d")
             text %= verification.doubtful
+        if verification.refused:
+            text += _("; whole files that today's Glance refuses: %d") % verification.refused
         LOG.warning(text)

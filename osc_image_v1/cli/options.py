@@ -470,3 +470,12 @@ def add_shard(parser: argparse.ArgumentParser) -> None:
             "another i, share the work without talking to each other"
         ),
     )
+
+
+def add_no_look(parser: argparse.ArgumentParser) -> None:
+    """Add ``--no-look``."""
+    parser.add_argument(
+        "--no-look",
+        action="store_true",
+        help=_("Do not look whether today's Glance takes the data for what it is said to be"),
+    )

@@ -48,9 +48,10 @@ class UsageOfImages(base.Lister):
                 "List what is wrong instead: duplicate names within a project, duplicate data, no "
                 "checksum, active without data, queued or saving for over a day, killed, a "
                 "kernel or ramdisk that is missing, an owner that is gone (where this user may "
-                "list projects)"
+                "list projects), data that cannot be read, or that today's Glance refuses"
             ),
         )
+        options.add_no_look(parser)
         options.add_human_readable(parser)
         image.add_filters(parser)
 
@@ -104,10 +105,13 @@ class UsageOfImages(base.Lister):
 
     def _problems(self, parsed_args: argparse.Namespace, records: Any) -> columns.Table:
         from osc_image_v1.cli.projects import all_projects
-        from osc_image_v1.report.usage import problems
+        from osc_image_v1.report.usage import Looks, problems
 
         names = all_projects(self.app.client_manager)
-        found = problems(records, None if names is None else set(names), self._exists)
+        client = self.app.client_manager.image_v1
+        look = Looks(client) if base.looking(not parsed_args.no_look) else None
+        projects = None if names is None else set(names)
+        found = problems(records, projects, self._exists, look=look)
         titles, rows = columns.tabled(map(vars, found), _PROBLEM, parsed_args)
         return titles, base.started(rows)
 

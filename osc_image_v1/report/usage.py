@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import HIDDEN, KILLED, PASSING, WITH_DATA, ImageDetail
 from osc_image_v1.api.records import (
     Record,
@@ -16,8 +19,13 @@ from osc_image_v1.api.records import (
     parse_server_time,
     text_or_none,
 )
+from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
+from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
+from osc_image_v1.transfer.formats import is_looked_at
+from osc_image_v1.transfer.many import Workers
+from osc_image_v1.transfer.outage import Outage, asks
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
@@ -134,6 +142,7 @@ def problems(
     projects: Collection[str] | None = None,
     exists: Callable[[str], bool] = lambda _id: False,
     now: datetime | None = None,
+    look: Looks | None = None,
 ) -> Iterator[Problem]:
     """Yield what is wrong with images.
 
@@ -141,20 +150,62 @@ def problems(
     :param projects: IDs of all projects that there are, None where nobody may know
     :param exists: tells whether there is an image that was not among the records
     :param now: by default the present
+    :param look: looks at their data, None where nobody does
     """
     now = now or datetime.now(timezone.utc)
     seen = _Seen()
-    for record in records:
+    for record, found in look.all(records) if look else ((record, ()) for record in records):
         brief = _Brief(
             str(record["id"]), text_or_none(record.get("name")), text_or_none(record.get("owner"))
         )
         if brief.image_id in seen.ids:
             continue
         seen.ids.add(brief.image_id)
-        for kind, detail in _own_problems(record, now):
+        for kind, detail in (*_own_problems(record, now), *found):
             yield _problem(kind, brief, detail)
         _remember(seen, brief, record, projects)
     yield from _shared_problems(seen, exists)
+
+
+class Looks:
+    """Looks at a few KiB of each image's data, as today's Glance does when it takes it.
+
+    :param client: the service
+    :param parallel: how many images are looked at at a time
+    """
+
+    def __init__(self, client: ImageClient, parallel: int = 4) -> None:
+        self._client = client
+        self._parallel = parallel
+        self._stop = threading.Event()
+        self._outage = Outage(parallel, [asks(client.http)])
+
+    def all(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[tuple[str, str]]]]:
+        """Yield each record with what is wrong with its data, in any order."""
+        workers: Workers[Record, tuple[Record, list[tuple[str, str]]]]
+        workers = Workers(lambda one: (one, list(self._look(one))), self._parallel, self._stop)
+        for ready in workers.results(records):
+            yield from ready
+
+    def _look(self, record: Record) -> Iterator[tuple[str, str]]:
+        image = ImageDetail.from_record(record)
+        data = from_service(self._client, image, self._stop)
+        if data is None or self._outage.certain or not is_looked_at(image.container_format):
+            return
+        begun = time.monotonic()
+        try:
+            seen = data.look()
+        except ImageHasNoData:
+            # A deactivated one, say, which this user does not get.
+            return
+        except ImageV1Error as error:
+            self._outage.failed(error, time.monotonic() - begun)
+            yield "unreadable data", str(error)
+            return
+        self._outage.worked()
+        problem = seen and seen.problem(image.disk_format)
+        if problem:
+            yield "wrong disk format", f"today's Glance refuses its data: {problem}"
 
 
 def _problem(kind: str, brief: _Brief, detail: str) -> Problem:

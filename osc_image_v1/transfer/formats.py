@@ -13,11 +13,14 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.files import file_errors, opened
 
 LOG = logging.getLogger(__name__)
 
@@ -123,6 +126,17 @@ class Seen:
         kind = self.kind if self.kind in _NAMED else "raw"
         return None if self.doubt or self.refusal(kind) else kind
 
+    def problem(self, declared: str | None) -> str | None:
+        """Return why Glance refuses the data and what to do, None where it takes it.
+
+        :param declared: the disk format that the image is to have
+        """
+        reason = self.refusal(declared)
+        if reason is None:
+            return None
+        remedy = "it is copied as raw" if self.empty else self.remedy(declared)
+        return f"{reason}; {remedy}"
+
     def remedy(self, declared: str | None) -> str:
         """Return what to do about a refusal.
 
@@ -158,6 +172,23 @@ def inspect(
     else:
         size = looking.taken
     return looking.finish(size, end)
+
+
+def inspect_file(path: Path) -> Seen | None:
+    """Look at the beginning of a file, and at its end where that matters.
+
+    :param path: the file
+    :returns: what it is, None where oslo.utils has no inspectors
+    :raises FileFailed: if it cannot be read
+    """
+    with opened(path) as file, file_errors("read", path):
+        size = os.fstat(file.fileno()).st_size
+
+        def end(length: int) -> bytes:
+            file.seek(-min(length, size), os.SEEK_END)
+            return file.read()
+
+        return inspect(iter(lambda: file.read(_PIECE), b""), size, end)
 
 
 def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:

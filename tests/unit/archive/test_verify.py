@@ -18,6 +18,7 @@ from osc_image_v1.cli.export import VerifyExport
 from osc_image_v1.cli.values import parse_shard
 from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, TransferStopped
 from osc_image_v1.transfer.shards import Shard
+from tests.unit import disks
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
 
@@ -418,3 +419,33 @@ def test_the_command_tells_of_metadata_alone(
 def test_nothing_is_asked_of_a_service(directory: Path) -> None:
     command = VerifyExport(SimpleNamespace(stdout=None), None)
     assert command.auth_required is False
+
+
+def test_what_todays_glance_refuses_is_told_and_is_not_broken(
+    shell: Shell,
+    store: Store,
+    client: ImageClient,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.add(0, disks.qcow2(), disk_format="vmdk")
+    store.add(1, disks.qcow2(), disk_format="vmdk", container_format="ovf")
+    store.add(2, b"", disk_format="qcow2")
+    data = bytearray(disks.vmdk("streamOptimized", footer=True))
+    store.add(3, bytes(data), disk_format="vmdk")
+    data[-1] = 1
+    store.add(4, bytes(data), disk_format="vmdk")
+    Export(client, tmp_path).run(list(store.records.values()))
+    rows = json.loads(shell.run(VerifyExport, "-f", "json", str(tmp_path)))
+    assert {row["ID"]: (row["Problem"], row["Detail"].partition(";")[0]) for row in rows} == {
+        image_id(0): ("format", "it is said to be vmdk and is qcow2"),
+        image_id(2): ("format", "it is said to be qcow2 and is empty"),
+        image_id(4): (
+            "format",
+            "Glance does not take such a vmdk: End-of-stream marker is invalid",
+        ),
+    }
+    assert rows[1]["Detail"].endswith("it is copied as raw")
+    assert "Whole files: 5" in caplog.messages[-1]
+    assert caplog.messages[-1].endswith("; whole files that today's Glance refuses: 3")
+    assert shell.run(VerifyExport, "-f", "json", "--no-look", str(tmp_path)) == "[]\n"

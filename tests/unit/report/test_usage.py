@@ -12,6 +12,7 @@ import requests_mock as rm
 
 from osc_image_v1.cli.usage import UsageOfImages
 from osc_image_v1.report.usage import GROUPS, Group, count, problems, share
+from tests.unit import disks
 from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.keystone import Keystone
 from tests.unit.store import Store
@@ -214,3 +215,37 @@ def test_sizes_of_more_than_64_bits(shell: Shell, requests_mock: rm.Mocker) -> N
     table = shell.run(UsageOfImages, *argv, "--human-readable")
     assert "25.2 EiB" in table
     assert "█" * 30 in table
+
+
+def test_data_that_cannot_be_had_or_is_refused(shell: Shell, store: Store) -> None:
+    with_projects(shell, p1="first")
+    store.add(0, disks.qcow2(), disk_format="vmdk")
+    store.add(1, disks.qcow2(), disk_format="vmdk", container_format="ovf")
+    store.add(2, b"gone")
+    store.refused[f"/images/{image_id(2)}"] = 404
+    store.add(3, b"hidden", status="deactivated")
+    argv = (UsageOfImages, "--problems", "-f", "json", "-c", "Problem", "-c", "Detail")
+    rows = json.loads(shell.run(*argv))
+    found = {row["Problem"]: row["Detail"] for row in rows if row["Problem"] != "duplicate data"}
+    assert found.keys() == {"wrong disk format", "unreadable data"}
+    assert found["wrong disk format"] == (
+        "today's Glance refuses its data: it is said to be vmdk and is qcow2; "
+        "--disk-format-from-data stores it as qcow2"
+    )
+    assert "404" in found["unreadable data"]
+    asked = store.downloads()
+    rows = json.loads(shell.run(*argv, "--no-look"))
+    assert {row["Problem"] for row in rows} == {"duplicate data"}
+    assert store.downloads() == asked
+
+
+def test_a_token_that_is_not_accepted_is_not_tried_for_each_image(
+    shell: Shell, store: Store
+) -> None:
+    with_projects(shell, p1="first")
+    store.refused["/images"] = 401
+    for number in range(40):
+        store.add(number)
+        store.refused[f"/images/{image_id(number)}"] = 401
+    rows = json.loads(shell.run(UsageOfImages, "--problems", "-f", "json"))
+    assert 3 <= len(rows) < 12
