@@ -172,7 +172,7 @@ def test_metadata_that_is_too_much_for_headers(
     argv = ("image", "v1", "save", wide, "--file", str(saved))
     assert openstack(*argv, cloud=front).err == ""
     assert saved.read_bytes() == DATA
-    argv = ("image", "v1", "export", wide, str(tmp_path / "export"), "-f", "json")
+    argv = ("image", "v1", "export", str(tmp_path / "export"), wide, "-f", "json")
     assert openstack(*argv, cloud=front).json["fetched"] == 1
     assert (tmp_path / "export" / f"{wide}.img").read_bytes() == DATA
     argv = ("image", "v1", "set", wide, "--property", "more=value", "--name", beside.name("new"))
