@@ -18,6 +18,7 @@ from osc_lib import clientmanager
 
 from osc_image_v1.api import outcomes
 from osc_image_v1.api.http import RetryPolicy
+from osc_image_v1.transfer import patience
 from tests.faults.server import Service
 
 
@@ -51,7 +52,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(RetryPolicy, "wait", counted)
     # The waiting for a service that is still at it takes no time either, but it counts.
-    monkeypatch.setattr(outcomes, "_pause", lambda _seconds, _stop: False)
+    for module in (outcomes, patience):
+        monkeypatch.setattr(module, "pause", lambda _seconds, _stop: False)
     return seconds
 
 

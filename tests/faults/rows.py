@@ -248,6 +248,8 @@ _SAVE_WRONG = (
     ),
 )
 
+_NO_HEADERS = [server.front_end(502)] * 9
+
 _SAVE_ANSWERS = (
     Row(
         "500",
@@ -255,6 +257,22 @@ _SAVE_ANSWERS = (
         faults={"data": [server.instead(500, "Oops")]},
     ),
     _mended("502, once", {"data": [server.instead(502)]}, "data", "data"),
+    _mended(
+        "A front end answers 502 for the image's headers: a list and the Image API v2 have all",
+        {"head": _NO_HEADERS, "data": _NO_HEADERS},
+        *("show2", *["head"] * 4, "list", "data", "rest"),
+    ),
+    Row(
+        "The same, and there is no Image API v2",
+        "Cannot download image <image>: something in front of the service answered, not the "
+        "service itself (no request ID): busy; the service does not answer it or, where it is this "
+        "image alone, sends more metadata than its buffers for headers take: look at its settings, "
+        "as nginx's proxy_buffer_size and proxy_buffers, haproxy's tune.bufsize and "
+        "tune.http.maxhdr, apache's responsefieldsize (HTTP 502)",
+        faults={"head": _NO_HEADERS, "data": _NO_HEADERS},
+        asked=("head", "show2", *["head"] * 4, "list", "data", "rest", *["data"] * 4),
+        service={"v2": False},
+    ),
     _mended("503, once", {"data": [server.instead(503)]}, "data", "data"),
     Row(
         "503, each time",

@@ -331,7 +331,9 @@ class Service:
             return self._other(asked)
         if image is None:
             return text(404, "No image found with that ID")
-        start = int(asked.headers.get("range", "bytes=0-")[len("bytes=") : -1])
+        if "range" not in asked.headers:
+            return Answer(body=image.data)
+        start = int(asked.headers["range"][len("bytes=") : -1])
         size = len(image.data)
         if start >= size:
             return text(416, "Requested range not satisfiable")

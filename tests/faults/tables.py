@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from unittest import mock
 
@@ -32,7 +31,7 @@ def retries() -> str:
     never = [method for method in methods if method not in again]
     statuses = [str(n) for n in range(100, 600) if policy.allows("GET", 1, http_error("", n))]
     final = not policy.allows("GET", 1, TlsFailed(""))
-    uploads = inspect.signature(Target.__init__).parameters["attempts"].default
+    uploads = Target.attempts
     lines = (
         ("What is sent again", ", ".join(again)),
         (
