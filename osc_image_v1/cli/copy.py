@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +21,8 @@ _COLUMNS = (
     Column("Action", "action"),
     Column("Notes", "notes", "; ".join),
 )
+# For programs, which do not read notes.
+_REASONS = Column("Reasons", "reasons", list)
 
 # What chooses the owners of many images.
 _MAPPED = "--project-map or --keep-project-ids"
@@ -59,6 +60,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
         help=_("Accept images for the projects that they are shared with (admin, v2)"),
     )
     _add_formats(parser)
+    _add_allowed(parser)
 
 
 def _add_formats(parser: argparse.ArgumentParser) -> None:
@@ -96,17 +98,48 @@ def _add_formats(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_allowed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="<reason>",
+        choices=("accept", "members", "owner", "properties", "size", "visibility"),
+        help=_(
+            "Try what services refuse unless they are set up otherwise: properties or members "
+            "(over 128), size (over 1 TiB); and where you are no admin, owner (other projects), "
+            "visibility (public), accept (members); may be repeated"
+        ),
+    )
+
+
 def _add_how(parser: argparse.ArgumentParser, parallel: str) -> None:
     """Add the options that say how the work is done."""
     options.add_parallel(parser, parallel)
     options.add_rate(parser)
     options.add_shard(parser)
     options.add_progress(parser)
-    parser.add_argument("--dry-run", action="store_true", help=_("Only show what would be done"))
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=_("Only show what would be done, and what would fail and why"),
+    )
     parser.add_argument(
         "--no-look",
         action="store_true",
         help=_("With --dry-run: read nothing of the data, whose format is not known then"),
+    )
+    parser.add_argument(
+        "--report",
+        dest="reports",
+        action="append",
+        default=[],
+        metavar="<file>",
+        type=options.not_empty,
+        help=_(
+            "Write what came of each image to a file: JSON lines, added to it as they come, or a "
+            "page to read if its name ends in .html; may be repeated"
+        ),
     )
     options.add_human_readable(parser)
 
@@ -141,6 +174,7 @@ def _plan_of(
         look=base.looking(look),
         formats=_format_map(parsed_args.format_map),
         format_from_data=parsed_args.disk_format_from_data,
+        allowed=frozenset(parsed_args.allow),
     )
 
 
@@ -167,8 +201,19 @@ def _format_map(path: str | None) -> Mapping[str, str]:
 class OutcomeLister(base.Lister):
     """A command that does the same with many images, and lists what came of each."""
 
+    #: What the command is called in a report.
+    word = ""
     #: What is said in the end if some failed.
     failure = ""
+
+    def check_reports(self, parsed_args: argparse.Namespace) -> None:
+        """Refuse what cannot become a report; nothing is asked of anyone.
+
+        :param parsed_args: what :func:`add_how` took
+        """
+        from osc_image_v1.report.runs import Reports
+
+        self._reports = Reports(parsed_args.reports)
 
     def rows(
         self, source: Any, target: Any, plan: Any, records: Any, parsed_args: argparse.Namespace
@@ -182,8 +227,9 @@ class OutcomeLister(base.Lister):
         :param parsed_args: how the work is done
         """
         from osc_image_v1.migrate.job import Job
+        from osc_image_v1.report.runs import Tally, head_of
 
-        self._count: Counter[str] = Counter()
+        self._tally = Tally()
         self._job = Job(
             source,
             target,
@@ -192,9 +238,19 @@ class OutcomeLister(base.Lister):
             parallel=parsed_args.parallel,
             rate=options.rate_of(parsed_args),
         )
+        self._reports.begin(
+            head_of(
+                plan,
+                command=self.word,
+                cloud=getattr(parsed_args, "to_cloud", None),
+                api=parsed_args.target,
+                dry_run=parsed_args.dry_run,
+            )
+        )
         work = self._job.preview if parsed_args.dry_run else self._job.run
-        outcomes = work(records)
-        return columns.tabled(self._counted(outcomes), _COLUMNS, parsed_args)
+        typed = parsed_args.formatter in ("json", "yaml") or _REASONS.title in parsed_args.columns
+        table = (*_COLUMNS, _REASONS) if typed else _COLUMNS
+        return columns.tabled(self._counted(work(records)), table, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write what came of each image, and fail after that if one could not be copied."""
@@ -202,22 +258,42 @@ class OutcomeLister(base.Lister):
 
         interrupted = _("Interrupted: run the same command again, and it goes on")
         with base.ended_by_signals(interrupted, self._job.interrupt):
-            super().produce_output(parsed_args, column_names, data)
-        failed = sum(self._count[word] for word in ("fail", "failed"))
-        left = self._count["not tried"]
-        total = sum(self._count.values())
-        summary = ", ".join(f"{number} {word}" for word, number in sorted(self._count.items()))
-        LOG.warning("%s%s", _("Images: %d") % total, f" ({summary})" if summary else "")
-        if failed or left:
-            reason = self.failure % {"failed": failed, "total": total}
+            try:
+                super().produce_output(parsed_args, column_names, data)
+            except BaseException:
+                self._end(interrupted=True)
+                raise
+            summary = self._end(interrupted=self._job.interrupted)
+        counts = summary["images"]
+        total = sum(counts.values())
+        told = ", ".join(f"{number} {word}" for word, number in counts.items())
+        LOG.warning("%s%s", _("Images: %d") % total, f" ({told})" if told else "")
+        if summary["ids_unclear"]:
+            unclear = _("Whether an ID is used up there, the service tells an admin alone: %d")
+            LOG.warning(unclear, summary["ids_unclear"])
+        left = counts.get("not tried", 0)
+        if summary["failed"] or left:
+            reason = self.failure % {"failed": summary["failed"], "total": total}
             raise ImageV1Error(reason + base.left_over(left, self._job.why_not_all))
+        if self._reports.failed:
+            raise ImageV1Error(_("The report is not complete"))
+
+    def _end(self, *, interrupted: bool) -> dict[str, Any]:
+        """Return the summary, which the reports have then."""
+        job = self._job
+        summary: dict[str, Any] = self._tally.summary(
+            job.images, interrupted=interrupted, why=job.why_not_all, unclear=job.unclear
+        )
+        self._reports.end(summary)
+        return summary
 
     def _counted(self, outcomes: Any) -> Iterator[dict[str, Any]]:
         # Lists do without the collector while they are written; requests and errors need it.
         gc.enable()
         for outcome in outcomes:
-            self._count[outcome.action] += 1
-            yield vars(outcome)
+            self._tally.add(outcome)
+            self._reports.add(outcome)
+            yield {**vars(outcome), "reasons": outcome.reasons}
 
 
 class CopyImage(OutcomeLister):
@@ -228,6 +304,7 @@ class CopyImage(OutcomeLister):
         "The exit status is 1 if an image could not be copied. Without --all an admin copies "
         "public images and those of the own project."
     )
+    word = "copy"
     failure = _("%(failed)d of %(total)d images could not be copied")
     _epilog = base.examples(
         "openstack image v1 copy --to-cloud new --all --dry-run",
@@ -258,6 +335,7 @@ class CopyImage(OutcomeLister):
         from osc_image_v1.cli.projects import mapped
         from osc_image_v1.migrate.sources import ServiceSource
 
+        self.check_reports(parsed_args)
         manager = self.app.client_manager
         records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
@@ -273,6 +351,7 @@ class ImportImage(OutcomeLister):
         "its way, and against the service's checksum after that. Run again, the command imports "
         "only what is missing. The exit status is 1 if an image could not be imported."
     )
+    word = "import"
     failure = _("%(failed)d of %(total)d images could not be imported")
     _epilog = base.examples(
         "openstack --os-cloud new image v1 import --dry-run archive",
@@ -298,6 +377,7 @@ class ImportImage(OutcomeLister):
         from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
+        self.check_reports(parsed_args)
         options.read_images(parsed_args)
         if parsed_args.images and parsed_args.name_patterns:
             raise InvalidInput(_("Name images, or choose them by options, but not both"))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from osc_image_v1.api.models import BUSY, QUEUED, WITH_DATA, ImageDetail, Member
 from osc_image_v1.api.records import Record, as_checksum, checksum_algorithm
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.migrate.notes import Foreseen, Note
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
@@ -36,6 +36,8 @@ class Plan:
     :ivar keep_projects: whether projects that are not in the map have the same ID in the target;
         else an owner is the user's own project where there is no map, and an error where there is
         one, and members are left out
+    :ivar allowed: what is tried although services refuse it unless they are set up otherwise, see
+        :data:`~osc_image_v1.migrate.foresight.ALLOWED`
     :ivar image_ids: IDs of images, here -> in the target, for ``kernel_id`` and ``ramdisk_id``;
         :meth:`Target.write` adds what it writes
     :ivar clean_up: whether records of earlier runs that take no data any more are deleted, which
@@ -52,6 +54,7 @@ class Plan:
     accept_members: bool = False
     projects: Mapping[str, str] = field(default_factory=dict)
     keep_projects: bool = True
+    allowed: frozenset[str] = frozenset()
     image_ids: dict[str, str] = field(default_factory=dict)
     clean_up: bool = False
     look: bool = True
@@ -149,6 +152,9 @@ class TargetImage:
 #: image of a project that the copy would not belong to.
 State = Literal["missing", "empty", "unfinished", "complete", "busy", "other", "dead", "foreign"]
 
+#: In these states something is still to be done, or all.
+TO_BE_WRITTEN: tuple[State, ...] = ("missing", "empty", "unfinished")
+
 #: What is done with an image of a job: see :class:`~osc_image_v1.migrate.targets.Written`.
 Action = Literal["copied", "recorded", "finished", "present"]
 
@@ -188,7 +194,7 @@ def owner_of(
     if image.owner is None:
         if plan.keep_projects or plan.projects:
             return None, True
-        notes.append("no project here, your own there")
+        notes.append(Note("no project here, your own there", "owner"))
         return None, False
     if image.owner in plan.projects:
         return plan.projects[image.owner], True
@@ -196,8 +202,9 @@ def owner_of(
         return image.owner, True
     shown = printable(image.owner)
     if plan.projects and strict:
-        raise InvalidInput(f"the project map has nothing for project {shown}, which owns the image")
-    notes.append(f"project {shown} here, your own there")
+        unmapped = f"the project map has nothing for project {shown}, which owns the image"
+        raise Foreseen([Note(unmapped, "owner")])
+    notes.append(Note(f"project {shown} here, your own there", "owner"))
     return None, False
 
 
@@ -206,12 +213,14 @@ def members_of(
 ) -> dict[str, bool]:
     """Return who an image is shared with in the target; notes get who is left out."""
     if members and visibility != "shared":
-        notes.append(f"not shared with {len(members)} projects: it is {visibility} there")
+        text = f"not shared with {len(members)} projects: it is {visibility} there"
+        notes.append(Note(text, "members"))
         return {}
     kept: dict[str, bool] = {}
     for member in members:
         if member.member_id in plan.projects or plan.keep_projects:
             kept[plan.projects.get(member.member_id, member.member_id)] = member.can_share
         else:
-            notes.append(f"not shared with project {printable(member.member_id)}")
+            text = f"not shared with project {printable(member.member_id)}"
+            notes.append(Note(text, "members"))
     return kept

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from osc_image_v1.exceptions import FormatRefused
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, Draft, TargetImage
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.formats import Seen, is_looked_at
 
@@ -85,7 +86,8 @@ def _stored_as(draft: Draft, disk: str, container: str | None, why: str) -> Draf
     ):
         if here == there:
             continue
-        notes.append(f"{title} {printable(str(here))} here, {printable(str(there))} there: {why}")
+        text = f"{title} {printable(str(here))} here, {printable(str(there))} there: {why}"
+        notes.append(Note(text, "format"))
         if here and name not in properties and len(properties) < MOST_PROPERTIES:
             properties[name] = here
     image = replace(image, disk_format=disk, container_format=container)

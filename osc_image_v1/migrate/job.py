@@ -20,11 +20,19 @@ from osc_image_v1.api import models
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageHasNoData, ImageV1Error, TransferStopped
-from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, State, TargetImage
-from osc_image_v1.migrate.ours import judged, refusal
+from osc_image_v1.migrate.drafts import (
+    IMAGE_REFERENCES,
+    TO_BE_WRITTEN,
+    Draft,
+    Plan,
+    State,
+    TargetImage,
+)
+from osc_image_v1.migrate.notes import Note, notes_of, reasons_of
+from osc_image_v1.migrate.ours import IdUsedUp, judged, refusal
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
-from osc_image_v1.text import printable
+from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.deletions import is_being_deleted
 from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.many import Spool, Workers
@@ -78,6 +86,7 @@ class Outcome:
         (it was no use to go on); in a plan ``copy``, ``record``, ``finish``, ``present``, ``wait``
         (another run is at it), ``skip``, ``fail`` or ``not tried``
     :ivar notes: what is not as it was, and what failed
+    :ivar target_id: the ID that it has in the target, or is to have, where it is known
     """
 
     image_id: str
@@ -85,6 +94,12 @@ class Outcome:
     size: int | None
     action: str
     notes: tuple[str, ...] = ()
+    target_id: str | None = None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What the notes are about, in words that never change."""
+        return reasons_of(self.notes)
 
     @property
     def failed(self) -> bool:
@@ -127,6 +142,10 @@ class Job:
     :param shard: only the images of this part
     :param parallel: how many images are brought at a time
     :param rate: how fast their data may flow, None for as fast as it does
+    :ivar images: how many images there are, once the list is read
+    :ivar unclear: how many images of a preview have IDs of which the target tells nobody whether
+        they are used up
+    :ivar interrupted: whether it was told to come to its end before its time
     """
 
     def __init__(
@@ -148,10 +167,12 @@ class Job:
         self._stop = threading.Event()
         self._outage = Outage(parallel, [*source.probes(), *target.probes()])
         self._workers: Workers[_Entry, Outcome] | None = None
-        self._interrupted = False
+        self.interrupted = False
+        self.images = self.unclear = 0
         self._there: _There | None = None
         self._seen: set[str] = set()
         self._not_copied: set[str] = set()
+        self._there_before: set[str] = set()
         self._failed: set[str] = set()
 
     @property
@@ -165,7 +186,7 @@ class Job:
         :returns: whether that is of use: images are being brought, and it was not told before
         """
         running = self._workers is not None and self._workers.interrupt()
-        self._interrupted = self._interrupted or running
+        self.interrupted = self.interrupted or running
         return running
 
     def run(self, records: Iterable[Record]) -> Iterator[Outcome]:
@@ -191,6 +212,7 @@ class Job:
             spool = files.enter_context(Spool())
             first, then = self._collect(records, spool)
             entries = first + then
+            self.images = len(entries)
             if len(entries) >= _WORTH_A_LIST:
                 self._there = self._what_is_there(files.enter_context(Spool()))
                 first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
@@ -209,7 +231,7 @@ class Job:
                     for outcomes in self._workers.results(self._outage.until(left)):
                         overall.done(len(outcomes))
                         yield from outcomes
-                    if self._interrupted:
+                    if self.interrupted:
                         return
                     self._stop.clear()
                     for entry in left:
@@ -267,8 +289,9 @@ class Job:
             if failed == "failed":
                 original = original.settled(self._stop)
                 name, size = original.listed.name, original.listed.size
-            reason = _reason_to_skip(original.listed)
+            reason = reason_to_skip(original.listed)
             if reason is not None:
+                self._not_copied.add(entry.image_id)
                 return Outcome(entry.image_id, name, size, skipped, (reason,))
             outcome = work(original, advance)
         except TransferStopped:
@@ -277,7 +300,7 @@ class Job:
             if not isinstance(error, _ReferenceFailed):
                 self._outage.failed(error, time.monotonic() - begun)
             self._failed.add(entry.image_id)
-            return Outcome(entry.image_id, name, size, failed, (str(error),))
+            return Outcome(entry.image_id, name, size, failed, notes_of(error))
         if outcome.action != "present":
             self._outage.worked()
         if failed == "failed":
@@ -296,6 +319,8 @@ class Job:
             return _outcome(original, "present", found.image_id, notes)
         notes = self._find_references(image, reserve=True)
         written = self._write(original, advance)
+        if written.action == "present":
+            notes = ()
         notes += written.notes + original.doubts(written.action)
         return _outcome(original, written.action, written.image_id, notes)
 
@@ -316,24 +341,42 @@ class Job:
         image = original.image
         draft, found = self._draft_and_there(image)
         if found is None and (self._there is None or self._there.is_unclear(image.id)):
-            self._find_references(image, reserve=False)
+            self._find_references(image, tell=False)
             draft = self._target.draft(image, (), self._plan, strict=False)
             found = self._target.find(draft)
         judgement = judged(draft, found)
-        notes = judgement.notes
-        if found is not None:
-            reason = refusal(draft, found, judgement)
-            notes = (reason,) if reason else notes
         action = _PLANNED[judgement.state]
+        if found is not None and (reason := refusal(draft, found, judgement)):
+            word = {"busy": "busy", "dead": "unusable"}.get(judgement.state, "id-taken")
+            return _outcome(original, action, found.image_id, (Note(reason, word),))
+        notes = judgement.notes
         if judgement.state == "missing" and not has_data(image):
             action = "record"
-        if judgement.state in ("missing", "empty", "unfinished"):
-            draft = self._target.draft(image, original.members(), self._plan)
-            if action == "copy":
-                original.check()
-                draft = self._looked_at(original, draft)
-            notes = draft.notes
+        if judgement.state in TO_BE_WRITTEN:
+            notes = self._foresee_writing(original, found, brings=action == "copy")
         return _outcome(original, action, None if found is None else found.image_id, notes)
+
+    def _foresee_writing(
+        self, original: Original, found: TargetImage | None, *, brings: bool
+    ) -> tuple[str, ...]:
+        """Return the notes on an image that is not all there yet.
+
+        :param brings: whether its data is to be brought
+        :raises ImageV1Error: if it cannot be brought, as it would be where it is tried
+        """
+        notes = self._find_references(original.image)
+        draft = self._target.draft(original.image, original.members(), self._plan)
+        if found is None and not draft.new_id:
+            taken = self._target.is_taken(draft.image_id)
+            if taken:
+                raise IdUsedUp(draft)
+            self.unclear += taken is None
+        if brings:
+            original.check()
+            draft = self._looked_at(original, draft)
+        if brings or found is None:
+            self._target.quota.take(draft, self._target.rights, new=found is None)
+        return notes + draft.notes
 
     def _looked_at(self, original: Original, draft: Draft) -> Draft:
         """Return the draft of an image with the format that the target takes its data for."""
@@ -344,7 +387,7 @@ class Job:
         """Return an image as it is to be there, and what the list of the target has of it."""
         record = None if self._there is None else self._there.record(image.id)
         if record is not None:
-            self._find_references(image, reserve=False)
+            self._find_references(image, tell=False)
         # Members, which take a request, decide on nothing but whether it is shared or private.
         draft = self._target.draft(image, (), self._plan, strict=False)
         found = None if record is None else self._target.found(record)
@@ -358,31 +401,46 @@ class Job:
 
     def _not_tried(self, image: ImageDetail) -> Outcome:
         why = _SINCE[self._outage.why or "gone"]
-        return Outcome(image.id, image.name, image.size, NOT_TRIED, (why,))
+        return Outcome(image.id, image.name, image.size, NOT_TRIED, (Note(why, "not-tried"),))
 
-    def _find_references(self, image: ImageDetail, *, reserve: bool) -> tuple[str, ...]:
+    def _find_references(
+        self, image: ImageDetail, *, reserve: bool = False, tell: bool = True
+    ) -> tuple[str, ...]:
         """Learn the new IDs of kernel and ramdisk; say which of them the target has not got.
 
         :param reserve: whether what another run is still to bring gets its ID now
+        :param tell: whether the target is asked for those that keep their IDs, too
+        :raises ImageV1Error: if one of them has failed
         """
         notes: list[str] = []
         for name in IMAGE_REFERENCES:
             other = image.properties.get(name)
-            if not other:
+            if not other or not is_uuid(other):
+                # Of another value the name is changed, see :mod:`~osc_image_v1.migrate.renames`.
                 continue
             shown = f"{name} {printable(other)}"
             if other in self._failed:
                 raise _ReferenceFailed(f"its {shown} could not be copied")
-            if not self._plan.new_ids or other in self._plan.image_ids:
-                continue
-            if other not in self._not_copied:
+            if not self._is_settled(other) and (tell or self._plan.new_ids):
                 self._find_reference(image, other, reserve)
             if other in self._not_copied:
-                notes.append(f"{shown} is not copied")
+                notes.append(Note(f"{shown} is not copied", "reference"))
         return tuple(notes)
 
+    def _is_settled(self, other: str) -> bool:
+        """Tell whether it is known what an image that another one names is in the target."""
+        if other in self._not_copied:
+            return True
+        if self._plan.new_ids:
+            return other in self._plan.image_ids
+        return other in self._seen or other in self._there_before
+
     def _find_reference(self, image: ImageDetail, other: str, reserve: bool) -> None:
-        """Learn the new ID of an image that another one names."""
+        """Learn what the target has of an image that another one names, and its new ID."""
+        if not self._plan.new_ids:
+            found = self._target.look(other)
+            (self._not_copied if found is None else self._there_before).add(other)
+            return
         named = self._source.image(other)
         if named is None:
             # Nothing tells what it was: what belongs to the same project as the image is trusted.
@@ -393,7 +451,7 @@ class Job:
             found = self._target.find(draft)
         if found is not None:
             self._plan.image_ids[other] = found.image_id
-        elif named is None or other not in self._seen or _reason_to_skip(named) is not None:
+        elif named is None or other not in self._seen or reason_to_skip(named) is not None:
             self._not_copied.add(other)
         elif reserve:
             # Another shard brings it.
@@ -445,14 +503,20 @@ def _outcome(
     original: Original, action: str, new_id: str | None, notes: tuple[str, ...]
 ) -> Outcome:
     image = original.image
-    renamed = () if new_id in (None, image.id) else (f"as {new_id}",)
-    return Outcome(image.id, image.name, image.size, action, renamed + notes + original.notes)
+    renamed = () if new_id in (None, image.id) else (Note(f"as {new_id}", "id"),)
+    all_notes = renamed + notes + original.notes
+    return Outcome(image.id, image.name, image.size, action, all_notes, new_id)
 
 
-def _reason_to_skip(image: ImageDetail) -> str | None:
+def reason_to_skip(image: ImageDetail) -> Note | None:
+    """Return why there is nothing to copy of an image, None where there is.
+
+    :param image: the image
+    """
     if image.status == models.QUEUED or has_data(image):
         return None
-    if is_being_deleted(image):
-        return "it is being deleted just now"
     status = str(image.status)
-    return _SKIPPED.get(status, f"its status is {printable(status)}")
+    text = _SKIPPED.get(status, f"its status is {printable(status)}")
+    if is_being_deleted(image):
+        text = "it is being deleted just now"
+    return Note(text, "status")

@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from osc_image_v1.exceptions import TargetOccupied
 from osc_image_v1.migrate.drafts import Draft, State, TargetImage, state_of
 from osc_image_v1.migrate.formats import as_stored
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
@@ -47,7 +49,7 @@ class Judgement:
             return ()
         told = "differs: " + ", ".join(self.differences[:_MOST_TOLD])
         more = len(self.differences) - _MOST_TOLD
-        return (f"{told}, and {more} more" if more > 0 else told,)
+        return (Note(f"{told}, and {more} more" if more > 0 else told, "differs"),)
 
 
 def judged(draft: Draft, found: TargetImage | None) -> Judgement:
@@ -65,7 +67,7 @@ def judged(draft: Draft, found: TargetImage | None) -> Judgement:
         return Judgement(state)
     differences = tuple(_differences(as_stored(draft, found), found))
     if state == "complete" and draft.status != found.status:
-        status = f"status ({_value(draft.status)} here, {_value(found.status)} there)"
+        status = _difference("status", _value(draft.status), _value(found.status))
         differences = (status, *differences)
     if state == "empty" and differences:
         # A copy has its mark until it has its data. This is a record that someone else has made.
@@ -129,6 +131,22 @@ def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
     return ""
 
 
+class IdUsedUp(TargetOccupied):
+    """The ID that an image is to have in the target cannot be given any more.
+
+    :param draft: the image as it was to be
+    """
+
+    reason = "id-used-up"
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(
+            f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
+            "ID a second time, or has one that you may not see"
+            + ("" if draft.new_id else ": --new-ids makes another")
+        )
+
+
 def unusable(found: TargetImage, new_id: bool) -> str:
     """Return why a record takes no data, and what to do, as the end of a sentence.
 
@@ -179,15 +197,19 @@ def _differences(draft: Draft, found: TargetImage) -> Iterator[str]:
     ):
         # Some services make null of an empty name.
         if here != there and (here or there):
-            yield f"{name} ({_value(here)} here, {_value(there)} there)"
+            yield _difference(name, _value(here), _value(there))
     # What is shared is private until it has members.
     if _openness(draft.visibility) != _openness(found.visibility):
-        yield f"visibility ({draft.visibility} here, {_value(found.visibility)} there)"
+        yield _difference("visibility", f"'{draft.visibility}'", _value(found.visibility))
     for name in sorted(draft.properties.keys() | found.properties.keys()):
         here, there = draft.properties.get(name), found.properties.get(name)
         # v2 knows no null.
         if (here or "") != (there or "") and not name.startswith(_OF_THE_SERVICE):
-            yield f"property {printable(name)} ({_value(here)} here, {_value(there)} there)"
+            yield _difference(f"property {printable(name)}", _value(here), _value(there))
+
+
+def _difference(name: str, made: str, there: str) -> str:
+    return f"{name} ({made} in a copy, {there} there)"
 
 
 def _openness(visibility: str | None) -> str | None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from osc_image_v1.api.outcomes import Done, NotDone, Verdict, is_lost, settle
 from osc_image_v1.exceptions import Conflict, ImageV1Error, ServerError, TargetOccupied
 from osc_image_v1.migrate.drafts import Action, Draft, TargetImage
-from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.notes import Note
+from osc_image_v1.migrate.ours import IdUsedUp, best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
@@ -59,15 +60,12 @@ def make_record(
             strangers.append(image_id)
             continue
         notes = tuple(
-            f"the ID {one} is another image's there, which is no copy" for one in strangers
+            Note(f"the ID {one} is another image's there, which is no copy", "id-taken")
+            for one in strangers
         )
         made_as = replace(draft, image_id=made.image_id, notes=draft.notes + notes)
         return _owned(service, made_as, made)
-    raise TargetOccupied(
-        f"The target had an image {printable(draft.image_id)} that was deleted, and gives no "
-        "ID a second time, or has one that you may not see"
-        + ("" if draft.new_id else ": --new-ids makes another")
-    )
+    raise IdUsedUp(draft)
 
 
 def _owned(service: TargetService, draft: Draft, made: TargetImage) -> Draft:
@@ -76,7 +74,8 @@ def _owned(service: TargetService, draft: Draft, made: TargetImage) -> Draft:
         service.own_project = made.owner
     if draft.owned and made.owner != draft.owner:
         owner = printable(str(made.owner))
-        note = f"it belongs to project {owner} there: only an admin chooses owners"
+        text = f"it belongs to project {owner} there: only an admin chooses owners"
+        note = Note(text, "owner")
         draft = replace(draft, notes=(*draft.notes, note))
     return replace(draft, owner=made.owner)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import abc
 import functools
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from osc_image_v1.api.failures import translated
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import BadRequest, Forbidden, NotFound
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, Draft, State, TargetImage
+from osc_image_v1.migrate.foresight import Quota, Rights
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.migrate.ours import judged
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.text import printable
@@ -35,6 +40,8 @@ class TargetService(abc.ABC):
     patience = 60.0
     #: Of the checksum that the service shows where it shows no MD5, once it is known.
     algorithm: str | None = None
+    #: Whether a user who is no admin owns whatever is made there, for whomever it was to be.
+    makes_user_owner = False
 
     def __init__(self, client: ImageClient | ImageV2Client) -> None:
         self.client = client
@@ -53,12 +60,63 @@ class TargetService(abc.ABC):
     def visibilities(self) -> frozenset[str]:
         """What images can be there: ``public``, ``private``, ``shared``, ``community``."""
 
+    @property
+    def rights(self) -> Rights:
+        """What this user may do there."""
+        return Rights(self.is_admin, self.own_project)
+
+    @functools.cached_property
+    def is_admin(self) -> bool | None:
+        """Whether the user is an admin by services' own rules, None where nobody tells."""
+        adapter = self.client.http.adapter
+        access = getattr(adapter.auth or adapter.session.auth, "get_access", None)
+        if access is None:
+            return None
+        with translated("Cannot log in"):
+            return "admin" in {name.lower() for name in access(adapter.session).role_names}
+
+    @functools.cached_property
+    def quota(self) -> Quota:
+        """What the quota leaves there, as far as the service tells; asked for once."""
+        return Quota()
+
+    def is_taken(self, image_id: str) -> bool | None:
+        """Tell whether an ID is used up, of which the service shows no image.
+
+        It was an image's that has been deleted, or it is one's that this user may not see. A list
+        goes on after each image that the service knows, and an admin's after a deleted one as well.
+
+        :param image_id: the ID
+        :returns: None where nobody can tell
+        """
+        if not self._refuses_markers:
+            return None
+        known = self._knows(image_id)
+        return known or (False if self.is_admin else None)
+
+    @functools.cached_property
+    def _refuses_markers(self) -> bool:
+        """Whether a list does not go on after an image that has never been."""
+        return not self._knows(str(uuid.uuid4()))
+
+    def _knows(self, image_id: str) -> bool:
+        query = {"limit": "1", "marker": image_id}
+        try:
+            self.client.http.get_json("/images", "Cannot list images", query)
+        except (BadRequest, NotFound):
+            return False
+        except Forbidden:
+            # It is someone else's.
+            return True
+        return True
+
     def properties(
         self, properties: Mapping[str, str | None], notes: list[str], new_id: bool
     ) -> Mapping[str, str | None]:
         """Return the properties as the service takes them; notes get what changes."""
         written, renamed = self._renamed(properties, new_id)
-        notes += [f"property {printable(old)} is {new} there" for old, new in renamed.items()]
+        for old, new in renamed.items():
+            notes.append(Note(f"property {printable(old)} is {printable(new)} there", "renamed"))
         return written
 
     @staticmethod
@@ -70,7 +128,8 @@ class TargetService(abc.ABC):
 
     def source_tag(self, image_id: str, notes: list[str]) -> str | None:  # noqa: ARG002
         """Return a tag that says which ID an image had, None where there are no tags."""
-        notes.append(f"no property {SOURCE_ID}: it has {MOST_PROPERTIES} properties already")
+        text = f"no property {SOURCE_ID}: it has {MOST_PROPERTIES} properties already"
+        notes.append(Note(text, "source-id"))
         return None
 
     @abc.abstractmethod

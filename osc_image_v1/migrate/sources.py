@@ -18,6 +18,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import AmbiguousName, ContentMismatch, ImageHasNoData, ImageNotFound
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.deletions import settled
 from osc_image_v1.transfer.download import Download
@@ -156,8 +157,10 @@ class _InService(Original):
         if lack is None:
             return ()
         if action == "copied":
-            return (f"{lack}: nothing vouches for what the service has sent",)
-        return (f"{lack}: nothing tells whether the data is the same",)
+            text = f"{lack}: nothing vouches for what the service has sent"
+        else:
+            text = f"{lack}: nothing tells whether the data is the same"
+        return (Note(text, "no-checksum"),)
 
 
 def from_service(
@@ -217,7 +220,8 @@ class _Exported(Original):
         self._exported = exported
         self._directory = archive.directory
         if exported.incomplete is not None:
-            self.notes = (f"its export is incomplete: {printable(exported.incomplete)}",)
+            text = f"its export is incomplete: {printable(exported.incomplete)}"
+            self.notes = (Note(text, "incomplete"),)
         if data is None:
             self.lack = next(iter(self.notes), "it was exported without its data")
 
@@ -251,7 +255,7 @@ class _Exported(Original):
 
     def doubts(self, action: str) -> tuple[str, ...]:  # noqa: ARG002
         if self._exported.is_doubtful:
-            return ("nothing vouched for its data when it was exported",)
+            return (Note("nothing vouched for its data when it was exported", "no-checksum"),)
         return ()
 
     def check(self) -> None:

@@ -15,6 +15,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageNotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.transfer.sending import Sending
 
@@ -28,6 +29,7 @@ class V1Target(Target):
     client: ImageClient
 
     visibilities = frozenset(("public", "private", "shared"))
+    makes_user_owner = True
 
     _renamed = staticmethod(renames.for_v1)
 
@@ -36,15 +38,18 @@ class V1Target(Target):
     ) -> Draft:
         """Return the image as it is to be in the target."""
         draft = super().draft(image, members, plan, strict)
-        if strict:
-            _v1_fields(draft, unfinished=True)
         notes = draft.notes
         if image.status == DEACTIVATED:
             draft = replace(draft, status=ACTIVE)
-            notes += ("deactivated here, active there",)
+            notes += (Note("deactivated here, active there", "status"),)
         if image.name == "":
-            notes += ("its name is empty, there it has none",)
+            notes += (Note("its name is empty, there it has none", "name"),)
         return replace(draft, notes=notes)
+
+    def check(self, draft: Draft, plan: Plan) -> Draft:
+        """Return the draft of an image that is to be written, with notes on what may be refused."""
+        _v1_fields(draft, unfinished=True)
+        return super().check(draft, plan)
 
     def look(self, image_id: str) -> TargetImage | None:
         """Return an image by its ID."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,14 +12,18 @@ from typing import Any
 from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
 from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED, ImageDetail, Member
 from osc_image_v1.api.paging import found_by_id
-from osc_image_v1.api.records import Record, text_or_none
-from osc_image_v1.exceptions import Conflict, InvalidInput, NotFound
+from osc_image_v1.api.records import Record, mapping, text_or_none
+from osc_image_v1.exceptions import Conflict, HttpError, InvalidInput, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
+from osc_image_v1.migrate.foresight import Quota
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.migrate.ours import best_of
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.sending import Sending
+
+LOG = logging.getLogger(__name__)
 
 
 class V2Target(Target):
@@ -42,12 +48,15 @@ class V2Target(Target):
     ) -> Draft:
         """Return the image as it is to be in the target."""
         draft = super().draft(image, members, plan, strict)
-        if strict:
-            self._check(draft)
         if image.status == DEACTIVATED and not self.client.abilities.deactivates:
-            notes = (*draft.notes, "deactivated here, active there")
+            notes = (*draft.notes, Note("deactivated here, active there", "status"))
             draft = replace(draft, status=ACTIVE, notes=notes)
         return draft
+
+    def check(self, draft: Draft, plan: Plan) -> Draft:
+        """Return the draft of an image that is to be written, with notes on what may be refused."""
+        self._check(draft)
+        return super().check(draft, plan)
 
     def _check(self, draft: Draft) -> None:
         """Refuse what the service has no place for."""
@@ -77,10 +86,25 @@ class V2Target(Target):
                     + printable(", ".join(sorted(there)))
                 )
 
+    @functools.cached_property
+    def quota(self) -> Quota:
+        """What the quota leaves there, as far as the service tells; asked for once.
+
+        https://docs.openstack.org/api-ref/image/v2/#quota-usage
+        """
+        try:
+            answer = self.client.http.get_json("/info/usage", "Cannot show the quota's usage")
+        except HttpError as error:
+            # Services before Xena have no such thing.
+            LOG.debug("No quota is known: %s", error)
+            answer = None
+        return Quota(mapping(answer).get("usage"))
+
     def source_tag(self, image_id: str, notes: list[str]) -> str | None:
         """Return the tag that says which ID an image had."""
         tag = renames.source_tag(image_id)
-        notes.append(f"it has {MOST_PROPERTIES} properties already: {printable(tag)} is a tag")
+        text = f"it has {MOST_PROPERTIES} properties already: {printable(tag)} is a tag"
+        notes.append(Note(text, "source-id"))
         return tag
 
     def look(self, image_id: str) -> TargetImage | None:

@@ -33,6 +33,7 @@ from osc_image_v1.migrate.delivery import Delivery
 from osc_image_v1.migrate.drafts import (
     IMAGE_REFERENCES,
     MOST_PROPERTIES,
+    TO_BE_WRITTEN,
     Action,
     Draft,
     Plan,
@@ -41,6 +42,8 @@ from osc_image_v1.migrate.drafts import (
     members_of,
     owner_of,
 )
+from osc_image_v1.migrate.foresight import checked
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.records import MOST_TAKEN, Taken, is_traced, leave, make_record
 from osc_image_v1.migrate.renames import SOURCE_ID
@@ -86,14 +89,12 @@ class Target(TargetService):
         :param image: the image here
         :param members: the projects that it is shared with
         :param plan: how images are written
-        :param strict: whether it is an error where the target cannot have such an image, or the
-            plan has no owner for it
+        :param strict: whether it is an error where the target would not take such an image, or the
+            plan has no owner for it, see :mod:`~osc_image_v1.migrate.foresight`
         :raises InvalidInput: in these cases, and for a visibility that the target does not have
         """
         notes: list[str] = []
-        owner, owned = owner_of(image, plan, notes, strict)
-        if not owned:
-            owner = self.own_project
+        owner, owned = self._owner(image, plan, notes, strict)
         visibility = self._visibility(image, members, plan, notes)
         properties = {
             name: plan.image_ids.get(value or "", value) if name in IMAGE_REFERENCES else value
@@ -119,7 +120,18 @@ class Target(TargetService):
             notes=tuple(notes),
             source_tag=source_tag,
         )
-        return formats.as_asked(draft, plan.formats)
+        draft = formats.as_asked(draft, plan.formats)
+        return self.check(draft, plan) if strict else draft
+
+    def check(self, draft: Draft, plan: Plan) -> Draft:
+        """Return the draft of an image that is to be written, with notes on what may be refused.
+
+        :param draft: the image as it is to be
+        :param plan: how images are written
+        :raises InvalidInput: if the target would not take it, or the plan has no owner for it
+        """
+        owner_of(draft.image, plan, [])
+        return checked(draft, self.rights, plan.allowed)
 
     def looked_at(self, draft: Draft, data: ImageSource | Sending, plan: Plan) -> Draft:
         """Return the draft of an image with the format that the target takes its data for.
@@ -134,6 +146,19 @@ class Target(TargetService):
             return draft
         return formats.as_seen(draft, data.look(), plan.format_from_data)
 
+    def _owner(
+        self, image: ImageDetail, plan: Plan, notes: list[str], strict: bool
+    ) -> tuple[str | None, bool]:
+        owner, owned = owner_of(image, plan, notes, strict)
+        if not owned:
+            return self.own_project, False
+        if self.makes_user_owner and self.rights.admin is False and owner != self.own_project:
+            shown = "no project" if owner is None else f"project {printable(owner)}"
+            text = f"{shown} was to own it, your own does: only an admin chooses owners"
+            notes.append(Note(text, "owner"))
+            return self.own_project, False
+        return owner, True
+
     def _visibility(
         self, image: ImageDetail, members: Sequence[Member], plan: Plan, notes: list[str]
     ) -> Visibility:
@@ -142,7 +167,7 @@ class Target(TargetService):
         if visibility not in self.visibilities:
             raise InvalidInput(f"the target has no images that are {visibility}")
         if visibility != own:
-            notes.append(f"{own} here, {visibility} there")
+            notes.append(Note(f"{own} here, {visibility} there", "visibility"))
         return visibility
 
     def find(self, draft: Draft) -> TargetImage | None:
@@ -219,10 +244,13 @@ class Target(TargetService):
         :raises ImageV1Error: for whatever else fails
         """
         patience = Patience(self.attempts, self.patience, stop)
-        draft, found = self._find_settled(self.draft(image, members, plan), plan, patience)
+        draft = self.draft(image, members, plan, strict=False)
+        draft, found = self._find_settled(draft, plan, patience)
         judgement = judged(draft, found)
         if has_data(image) and data is None:
             raise ImageHasNoData(f"There is no data of image {printable(image.id)} here")
+        if judgement.state in TO_BE_WRITTEN:
+            draft = self.check(draft, plan)
         action: Action = "present"
         if judgement.state in ("missing", "empty"):
             sending = None if data is None else Sending(data, advance, stop, self.algorithm)
@@ -240,8 +268,7 @@ class Target(TargetService):
             draft = replace(draft, notes=draft.notes + judgement.notes)
         if draft.image_id != image.id:
             plan.image_ids[image.id] = draft.image_id
-        verified = data is None or data.vouched
-        return Written(draft.image_id, action, draft.notes, verified)
+        return Written(draft.image_id, action, draft.notes, data is None or data.vouched)
 
     def _find_settled(
         self, draft: Draft, plan: Plan, patience: Patience
@@ -285,6 +312,21 @@ class Target(TargetService):
         clean_up: bool,
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
+        room = self.quota.take(draft, self.rights, new=found is None)
+        try:
+            return self._bring(draft, found, sending, patience, clean_up)
+        except BaseException:
+            self.quota.give_back(room)
+            raise
+
+    def _bring(
+        self,
+        draft: Draft,
+        found: TargetImage | None,
+        sending: Sending | None,
+        patience: Patience,
+        clean_up: bool,
+    ) -> tuple[Action, Draft]:
         try:
             draft = make_record(self, draft, found, patience)
         except Taken as taken:

@@ -37,6 +37,7 @@ class GlanceV2:
     :ivar schemas: how often it was asked for a schema, which is not among what was asked
     :ivar deleted: IDs that are not given again
     :ivar asked: method and path of each request
+    :ivar usage: what it says of its quota, None where it says nothing
     :ivar before: by method and end of the path, what is done instead of or before a request; each
         list is used up
     """
@@ -50,6 +51,7 @@ class GlanceV2:
         self.before: dict[str, list[Callable[[], Any]]] = {}
         self.after: dict[str, list[Callable[[], Any]]] = {}
         self.md5 = True
+        self.usage: dict[str, Any] | None = None
         self.page_size = page_size
         self.schemas = 0
         mock.register_uri(rm.ANY, re.compile(re.escape(TARGET_URL)), content=self._answer)
@@ -138,6 +140,8 @@ class GlanceV2:
     def _do(self, request: Any, context: Any, path: list[str]) -> Any:
         if path == ["images"]:
             return self._list(request) if request.method == "GET" else self._create(request)
+        if path == ["info", "usage"] and self.usage is not None:
+            return {"usage": self.usage}
         record = self.records.get(path[1])
         if record is None:
             raise Refusal(404)
@@ -163,7 +167,9 @@ class GlanceV2:
             and (tag is None or tag in record["tags"])
         ]
         ids = [record["id"] for record in found]
-        begin = ids.index(marker) + 1 if marker else 0
+        if marker and marker not in ids and marker not in self.deleted:
+            raise Refusal(400, f"No image found with ID {marker}")
+        begin = ids.index(marker) + 1 if marker in ids else 0
         page = found[begin : begin + min(limit, self.page_size)]
         answer: dict[str, Any] = {"images": page}
         if begin + len(page) < len(found):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -91,6 +92,55 @@ def test_the_command(
     assert caplog.messages[-1] == "Images: 1 (1 copied)"
     assert run(shell, "--to-cloud", "other", "--name", "nothing") == []
     assert caplog.messages[-1] == "Images: 0"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_reasons_are_for_programs(shell: Shell, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    plan = ("--to-cloud", "other", "--dry-run")
+    (row,) = json.loads(shell.run(CopyImage, *plan, "-f", "json"))
+    assert row["Reasons"] == ["owner"]
+    assert "Reasons" not in shell.run(CopyImage, *plan)
+    assert "owner" in shell.run(CopyImage, *plan, "-c", "Reasons")
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_what_only_an_admin_is_told_is_said_once(
+    shell: Shell, store: Store, glance: GlanceV2, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        store.add(number)
+    run(shell, "--to-cloud", "other", "--dry-run")
+    assert (
+        caplog.messages[-1] == "Whether an ID is used up there, the service tells an admin alone: 3"
+    )
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_reports(shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path) -> None:
+    store.add(0, properties={f"p{index}": "x" for index in range(129)})
+    store.add(1)
+    lines, page = tmp_path / "report.jsonl", tmp_path / "report.html"
+    with pytest.raises(ImageV1Error, match="1 of 2 images could not be copied"):
+        run(shell, "--to-cloud", "other", "--report", str(lines), "--report", str(page))
+    found = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [line["kind"] for line in found] == ["plan", "image", "image", "summary"]
+    assert (found[0]["command"], found[0]["cloud"]) == ("copy", "other")
+    assert {tuple(line["reasons"]) for line in found[1:3]} == {("properties",), ("owner",)}
+    assert found[-1]["images"] == {"copied": 1, "failed": 1}
+    assert "1 of 2 images failed" in page.read_text()
+    allowed = ("--to-cloud", "other", "--dry-run", "--allow", "properties", image_id(0))
+    assert run(shell, *allowed)[0]["Action"] == "copy"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_what_cannot_be_a_report_is_refused_before_the_first_request(
+    shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path
+) -> None:
+    with pytest.raises(ImageV1Error, match="it is a directory"):
+        run(shell, "--to-cloud", "other", "--report", str(tmp_path))
+    assert not store.asked
+    assert not glance.asked
 
 
 @pytest.mark.usefixtures("clouds_yaml")

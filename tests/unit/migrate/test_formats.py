@@ -124,7 +124,7 @@ def test_formats_that_are_asked_for(glance: GlanceV2, key: str) -> None:
 def test_a_format_that_differs_otherwise_is_told(glance: GlanceV2) -> None:
     glance.add(ID, QCOW2, name="image 0", disk_format="iso", container_format="bare")
     _action, notes = write(glance, QCOW2, Plan(), disk_format="vmdk")
-    assert notes == ("differs: disk_format ('vmdk' here, 'iso' there)",)
+    assert notes == ("differs: disk_format ('vmdk' in a copy, 'iso' there)",)
 
 
 def test_what_an_earlier_run_stored_otherwise_is_finished_as_it_is(glance: GlanceV2) -> None:

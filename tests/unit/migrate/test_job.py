@@ -126,6 +126,7 @@ def test_many_images_are_looked_up_in_a_list(copy: Any, store: Store, glance: Gl
     assert actions(copy()).count("present") == 24
     assert [one for one in glance.asked if one.startswith("GET") and one != "GET /images"] == [
         f"GET /images/{image_id(3)}",
+        "GET /info/usage",
         f"GET /images/{image_id(3)}",
     ]
     # Members are asked for only where something is to be done.

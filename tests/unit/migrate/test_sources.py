@@ -43,13 +43,16 @@ class Memory(Target):
     visibilities = frozenset(("public", "private", "shared"))
 
     def __init__(self) -> None:
-        self.own_project = None
+        self.own_project = self.is_admin = None
         self.images: dict[str, TargetImage] = {}
         self.drafts: dict[str, Draft] = {}
         self.bodies: dict[str, bytes] = {}
 
     def probes(self) -> list[Any]:
         return []
+
+    def is_taken(self, image_id: str) -> bool | None:
+        return False
 
     @staticmethod
     def _renamed(

@@ -117,9 +117,10 @@ def test_what_was_changed_in_a_copy_is_told(glance: GlanceV2) -> None:
     written = glance.target().write(an_image(properties={"a": "b"}), [], a_source(), Plan())
     assert written.action == "present"
     assert written.notes == (
-        r"differs: name ('image 0' here, 'new\x0aname' there), min_ram (0 here, 5 there), "
-        "protected (False here, True there), visibility (private here, 'public' there), "
-        "property a ('b' here, 'c' there), and 1 more",
+        r"differs: name ('image 0' in a copy, 'new\x0aname' there), "
+        "min_ram (0 in a copy, 5 there), protected (False in a copy, True there), "
+        "visibility ('private' in a copy, 'public' there), "
+        "property a ('b' in a copy, 'c' there), and 1 more",
     )
     assert glance.records[ID]["name"] == "new\nname"
 
@@ -141,9 +142,9 @@ def test_differences_and_strangers_in_a_run(
     assert "belongs to project stranger" in outcomes[image_id(0)].notes[0]
     assert {one.action for one in outcomes.values() if one.image_id != image_id(0)} == {"present"}
     assert [outcomes[image_id(number)].notes for number in (1, 2, 3, 4)] == [
-        ("differs: property os_distro (none here, 'altered' there)",),
+        ("differs: property os_distro (none in a copy, 'altered' there)",),
         (),
-        ("differs: status ('deactivated' here, 'active' there)",),
+        ("differs: status ('deactivated' in a copy, 'active' there)",),
         (),
     ]
 
@@ -248,7 +249,7 @@ def test_a_strangers_image_never_becomes_a_kernel(
     # Then it is.
     outcomes = copied(client, store, glance)
     assert outcomes[image_id(1)].notes[0] == f"as {new_id_of(image_id(1), 1)}"
-    expected = f"differs: property kernel_id ('{new_id_of(image_id(1), 1)}' here"
+    expected = f"differs: property kernel_id ('{new_id_of(image_id(1), 1)}' in a copy"
     assert outcomes[machine].notes[1].startswith(expected)
 
 

@@ -103,6 +103,7 @@ def test_nothing_is_asked_for_twice(glance: GlanceV2) -> None:
     glance.target().write(an_image(), [], a_source(), Plan())
     assert glance.asked == [
         f"GET /images/{ID}",
+        "GET /info/usage",
         "POST /images",
         f"PUT /images/{ID}/file",
         f"GET /images/{ID}",
@@ -235,7 +236,7 @@ def test_an_owner_that_the_map_lacks_is_refused(glance: GlanceV2) -> None:
     plan = Plan(projects={"p8": "p9"}, keep_projects=False)
     with pytest.raises(InvalidInput, match="project map has nothing for project p1"):
         glance.target().write(an_image(), [], a_source(), plan)
-    assert glance.asked == []
+    assert glance.asked == [f"GET /images/{ID}"]
 
 
 def test_what_is_public_is_so_last(glance: GlanceV2) -> None:
@@ -332,7 +333,7 @@ def test_an_empty_record_that_is_right_needs_no_change(glance: GlanceV2) -> None
     fresh.update(checksum=None, os_hash_value=None)
     glance.asked.clear()
     glance.target().write(an_image(), [], a_source(), Plan())
-    assert glance.asked[:2] == [f"GET /images/{ID}", f"PUT /images/{ID}/file"]
+    assert glance.asked[:3] == [f"GET /images/{ID}", "GET /info/usage", f"PUT /images/{ID}/file"]
 
 
 def test_what_the_service_is_busy_with_is_waited_for(glance: GlanceV2, naps: list[float]) -> None:
