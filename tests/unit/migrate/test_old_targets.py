@@ -9,16 +9,22 @@ import pytest
 import requests
 import requests_mock as rm
 
+from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import Abilities, ImageV2Client
 from osc_image_v1.api.models import Member
 from osc_image_v1.exceptions import InvalidInput, ServerError
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import Plan
+from osc_image_v1.migrate.job import Job
+from osc_image_v1.migrate.sources import ServiceSource
+from osc_image_v1.report.compare import Comparison
+from osc_image_v1.report.peers import CloudPeer
 from tests.unit import captures
 from tests.unit.conftest import adapter_at, image_id
 from tests.unit.glance_v2 import TARGET_URL
 from tests.unit.migrate.test_targets import DATA, ID, a_source, an_image, md5
 from tests.unit.old_glance_v2 import OldGlanceV2
+from tests.unit.store import Store
 
 BEFORE_OCATA = captures.RELEASES[: captures.RELEASES.index("ocata")]
 #: What belongs to the user's own project.
@@ -214,3 +220,86 @@ def test_formats_that_a_service_does_not_take(glance: OldGlanceV2, fields: Any, 
     with pytest.raises(InvalidInput, match=said):
         glance.target().write(an_image(**fields), [], a_source(), Plan(**OWN))
     assert not glance.records
+
+
+# Many images, their plan, and what is compared
+
+
+def differences(client: ImageClient, store: Store, glance: OldGlanceV2, plan: Plan) -> Comparison:
+    comparison = Comparison(client, CloudPeer(glance.target(), plan, client), members=True)
+    assert list(comparison.differences(list(store.records.values()))) == []
+    return comparison
+
+
+@of("icehouse", "juno", "kilo", "liberty", "mitaka", "newton")
+def test_a_job_is_planned_done_and_the_same(
+    client: ImageClient, store: Store, glance: OldGlanceV2
+) -> None:
+    kernel = store.add(0)
+    store.add(1, properties={"kernel_id": kernel, "tags": "x"})
+    store.members[store.add(2)] = [{"member_id": "p1", "can_share": True}]
+    store.add(3, b"", status="queued", checksum=None, container_format=None, name=None)
+    store.add(4, is_public=True, protected=True)
+    store.add(5, status="deactivated")
+    store.v2 = True
+    for number in range(6, 21):
+        store.add(number)
+    records = list(store.records.values())
+    plan = {"new_ids": glance.release == "icehouse", **OWN}
+
+    def job() -> Job:
+        return Job(ServiceSource(client), glance.target(), Plan(**plan), parallel=1)
+
+    planned = {one.image_id: one for one in job().preview(records)}
+    assert not glance.records
+    done = {one.image_id: one for one in job().run(records)}
+    doing = {"copied": "copy", "recorded": "record"}
+    assert {one: doing[done[one].action] for one in done} == {
+        one: planned[one].action for one in planned
+    }
+    assert ("deactivated here, active there" in planned[image_id(5)].notes) is (
+        not glance.is_of_kilo
+    )
+    assert {one.action for one in job().run(records)} == {"present"}
+    there = next(one for one in glance.records.values() if "kernel_id" in one)
+    assert glance.records[there["kernel_id"]].get(renames.SOURCE_ID, kernel) == kernel
+    comparison = differences(client, store, glance, Plan(**OWN))
+    assert (comparison.images, comparison.untold) == (21, set())
+
+
+@of(*BEFORE_OCATA)
+def test_a_plan_says_what_cannot_be_kept(
+    client: ImageClient, store: Store, glance: OldGlanceV2
+) -> None:
+    store.add(0)
+    store.add(1, disk_format="ploop", owner="me")
+    job = Job(ServiceSource(client), glance.target(), Plan(), parallel=1)
+    (planned, other) = job.preview(list(store.records.values()))
+    reasons = {
+        "havana": "the target's Image API v2 tells no owners",
+        "icehouse": "the target's Image API v2 takes no IDs",
+        "juno": "the target's Image API v2 takes no owners",
+        "kilo": "the target's Image API v2 takes no owners",
+        "liberty": "the target's Image API v2 takes no owners",
+    }
+    if reason := reasons.get(glance.release):
+        assert planned.action == "fail"
+        assert planned.notes[0].startswith(reason)
+    else:
+        assert (planned.action, planned.notes) == ("copy", ())
+    assert other.action == "fail"
+    if glance.is_of_juno:
+        assert other.notes[0].startswith("the target takes no disk format ploop, but aki, ami,")
+    assert not glance.records
+
+
+@of("havana")
+def test_of_a_copy_whose_owner_is_not_told_the_rest_is_compared(
+    client: ImageClient, store: Store, glance: OldGlanceV2
+) -> None:
+    store.add(0)
+    record = store.records[image_id(0)]
+    glance.add(image_id(0), store.data[image_id(0)], name=record["name"], visibility="private")
+    glance.records[image_id(0)].update(disk_format="raw", container_format="bare")
+    comparison = differences(client, store, glance, Plan())
+    assert (comparison.images, comparison.untold) == (1, {"owner"})
