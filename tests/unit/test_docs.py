@@ -385,3 +385,15 @@ def test_walks_through_the_layers_go_down(walk: list[str]) -> None:
         "cli report migrate archive transfer api".split().index(p.split("/")[0]) for p in walk
     ]
     assert floors == sorted(floors)
+
+
+def test_each_cloud_that_it_was_tried_on_names_tests_that_there_are() -> None:
+    page = (REFERENCE / "clouds.rst").read_text()
+    tables, _title, _rest = page.partition("What was not tried")
+    rows = re.findall(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", tables, re.MULTILINE | re.DOTALL)
+    assert len(rows) > 40
+    for row in rows:
+        tests = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", row)
+        assert tests or "- Held by" in row, row
+        for path, name in tests:
+            assert re.search(rf"^ *def {name}\(", (ROOT / path).read_text(), re.MULTILINE), name
