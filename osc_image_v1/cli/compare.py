@@ -20,6 +20,8 @@ _COLUMNS = (
     Column("Here", "here"),
     Column("There", "there"),
 )
+# What is known of copies.
+_OF_COPIES = (Column("Explained", "explained"), Column("Why", "why"))
 _PEERS = _("compute, v2, cloud:<name> or directory:<path>")
 
 
@@ -37,8 +39,9 @@ class CompareImage(base.Lister):
         "Compare images with what the Compute service, the Image API v2, another cloud or a "
         "directory of exported images has of them: those that the options choose, as for 'image "
         "v1 list', those that are named, or all that this user may see. Lists what is missing, "
-        "what is extra, and each field that differs, as far as the other side can know it. The "
-        "exit status is 0 if all is the same, else 1."
+        "what is extra, and each field that differs, as far as the other side can know it. Another "
+        "cloud is compared with what a copy has; what is another there because it was to be is "
+        "shown as explained. The exit status is 0 if all is the same or explained, else 1."
     )
     _epilog = base.examples(
         "openstack image v1 compare --all --with cloud:new --members \\",
@@ -68,6 +71,16 @@ class CompareImage(base.Lister):
             _("Visibility that all images were given in the other cloud, as for copy"),
         )
         parser.add_argument(
+            "--plan",
+            metavar="<report>",
+            type=options.not_empty,
+            help=_(
+                "Report of 'image v1 copy' or 'image v1 import' in JSON lines: it says how images "
+                "were written, instead of the last options, under which IDs, and what failed and "
+                "why"
+            ),
+        )
+        parser.add_argument(
             "--members",
             action="store_true",
             help=_("Compare whom images are shared with, too (two more requests an image)"),
@@ -84,6 +97,7 @@ class CompareImage(base.Lister):
         from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.report.compare import Comparison
 
+        self._runs = self._read_plan(parsed_args)
         manager = self.app.client_manager
         options.read_images(parsed_args)
         other_side = self._other_side(parsed_args)
@@ -97,7 +111,8 @@ class CompareImage(base.Lister):
             listed=not parsed_args.images,
             extra=whole and not parsed_args.ignore_extra,
         )
-        return columns.tabled(self._counted(base.started(differences)), _COLUMNS, parsed_args)
+        table = (*_COLUMNS, *_OF_COPIES) if parsed_args.peer[0] == "cloud" else _COLUMNS
+        return columns.tabled(self._counted(base.started(differences)), table, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the differences, and fail after that if there are any."""
@@ -106,9 +121,11 @@ class CompareImage(base.Lister):
         super().produce_output(parsed_args, column_names, data)
         numbers = {"number": self._differences, "images": self._comparison.images}
         left_out = ""
+        if self._explained:
+            left_out += _("; explained by how images were copied: %d") % self._explained
         if self._comparison.left_out:
-            left_out = _("; not compared, since they are in no state to be copied: %d")
-            left_out %= self._comparison.left_out
+            no_state = _("; not compared, since they are in no state to be copied: %d")
+            left_out += no_state % self._comparison.left_out
         if self._comparison.doubtful:
             doubtful = _("; no checksum tells whether the data is the same: %d")
             left_out += doubtful % self._comparison.doubtful
@@ -122,9 +139,10 @@ class CompareImage(base.Lister):
         LOG.warning("%s%s", text, left_out)
 
     def _counted(self, differences: Any) -> Iterator[dict[str, Any]]:
-        self._differences = 0
+        self._differences = self._explained = 0
         for difference in differences:
-            self._differences += 1
+            self._differences += not difference.explained
+            self._explained += difference.explained and difference.difference != "not copied"
             yield vars(difference)
 
     def _other_side(self, parsed_args: argparse.Namespace) -> Any:
@@ -154,7 +172,31 @@ class CompareImage(base.Lister):
         from osc_image_v1.report.peers import CloudPeer
 
         manager = self.app.client_manager
+        runs = self._runs
         cloud = OtherCloud(name, manager)
+        if runs is not None:
+            return CloudPeer(image_target(cloud, runs.api), runs.plan(), manager.image_v1, runs)
         projects, keep = mapped(parsed_args, manager, cloud)
         plan = Plan(visibility=parsed_args.new_visibility, projects=projects, keep_projects=keep)
         return CloudPeer(image_target(cloud, parsed_args.target), plan, manager.image_v1)
+
+    def _read_plan(self, parsed_args: argparse.Namespace) -> Any:
+        """Return what the report tells, None where none is named.
+
+        :raises InvalidInput: if it is none, or contradicts other options
+        """
+        from pathlib import Path
+
+        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.report.runs import read_runs
+
+        if parsed_args.plan is None:
+            return None
+        if parsed_args.peer[0] != "cloud":
+            raise InvalidInput(_("--plan is for --with cloud:<name>"))
+        said = (parsed_args.project_map, parsed_args.new_visibility)
+        if parsed_args.keep_project_ids or any(said):
+            raise InvalidInput(
+                _("With --plan it is the report that says --project-map and the like: leave them")
+            )
+        return read_runs(Path(parsed_args.plan))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from osc_image_v1.api.fields import doubts_of
 from osc_image_v1.api.records import int_or_none, mapping
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, Draft
 from osc_image_v1.migrate.notes import Foreseen, Note
@@ -23,8 +24,6 @@ MOST_MEMBERS = 128
 LARGEST_NUMBER = 2**31 - 1
 #: Bytes of an image that services take unless they are set up otherwise.
 LARGEST_IMAGE = 2**40
-# Bytes of a property's value that a MySQL database has room for.
-_LONGEST_VALUE = 2**16 - 1
 _MIB = 2**20
 
 #: What a service can be set up to let pass, so that a person may have it tried.
@@ -107,17 +106,8 @@ def _not_for_members(draft: Draft, rights: Rights) -> Iterator[Note]:
 
 def _risks(draft: Draft) -> Iterator[Note]:
     """Yield what some databases do not take; which one the target has, nobody tells."""
-    long = sorted(
-        name
-        for name, value in draft.properties.items()
-        if len((value or "").encode("utf-8", "surrogatepass")) > _LONGEST_VALUE
-    )
-    for name in long:
-        yield Note(
-            f"the value of property {printable(name)} has over {_LONGEST_VALUE} bytes: a target "
-            "with MySQL or MariaDB fails at it (500)",
-            "long-value",
-        )
+    for doubt in doubts_of(draft.properties):
+        yield Note(f"the target may answer 500: {doubt}", "database")
 
 
 class Quota:

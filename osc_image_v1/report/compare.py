@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.models import HIDDEN, ImageDetail
+from osc_image_v1.api.models import HIDDEN, ImageDetail, Member
 from osc_image_v1.api.records import Record, is_json_of
+from osc_image_v1.migrate.notes import Note
 from osc_image_v1.report.fields import PROPERTY, Fields
 from osc_image_v1.report.peers import Peer, PeerImage
+from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
 _NULLS = (None, "")
@@ -21,9 +23,13 @@ class Difference:
     """One thing that is not the same.
 
     :ivar image_id: ID of the image, here if it is here
-    :ivar difference: ``missing`` (there), ``extra`` (there), or the field
-    :ivar here: the value here
+    :ivar difference: ``missing`` (there), ``extra`` (there), ``not copied`` (its state does not
+        allow it), ``kernel_id`` or ``ramdisk_id`` (the image of that ID is missing there), the
+        field, or what a note on the copy is about
+    :ivar here: the value here, for another cloud as a copy has it
     :ivar there: the value there
+    :ivar explained: whether it is so because the image was to be copied so
+    :ivar why: why it is so, where that is known
     """
 
     image_id: str
@@ -31,6 +37,8 @@ class Difference:
     difference: str
     here: Any = None
     there: Any = None
+    explained: bool = False
+    why: str | None = None
 
 
 class Comparison:
@@ -71,25 +79,46 @@ class Comparison:
             if image.id in seen:
                 continue
             seen.add(image.id)
-            other = None if there is None else self._peer.take(image, there)
+            others = () if there is None else self._peer.take(image, there)
             if self._peer.expected(image) is None:
-                self.left_out += image.status not in HIDDEN
+                if image.status not in HIDDEN:
+                    yield self._left_out(image)
                 continue
             if there is None:
-                other = self._peer.find(image)
-            yield from self._one(image, self._peer.expected(image, other) or {}, other)
+                others = self._peer.find(image)
+            self.images += 1
+            if self._peer.has_own_data and has_data(image) and others:
+                self.doubtful += expected_of(image).lack() is not None
+            if not others:
+                why = self._peer.why(image, True)
+                yield Difference(image.id, image.name, "missing", image.status, why=why)
+            for other in others:
+                yield from self._told(image, other, several=len(others) > 1)
         for other in (there or {}).values() if extra else ():
             yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
 
+    def _left_out(self, image: ImageDetail) -> Difference:
+        self.left_out += 1
+        why = self._peer.why(image, True)
+        return Difference(image.id, image.name, "not copied", image.status, None, True, why)
+
+    def _told(self, image: ImageDetail, other: PeerImage, several: bool) -> Iterator[Difference]:
+        """Yield what is not the same, and why, as far as that is known."""
+        which = f"in the copy {printable(other.image_id)}" if several else None
+        here = self._members_of(image)
+        failed: str | None = None
+        for one in self._one(image, self._peer.expected(image, other) or {}, other, here):
+            failed = failed or self._peer.why(image, False) or ""
+            why = "; ".join(filter(None, (one.why, which, failed)))
+            yield replace(one, why=why or None)
+        for note in self._peer.changes(image, other, here):
+            about = note.reason if isinstance(note, Note) else "note"
+            why = "; ".join(filter(None, (note, which)))
+            yield Difference(image.id, image.name, about, None, None, True, why)
+
     def _one(
-        self, image: ImageDetail, expected: Fields, other: PeerImage | None
+        self, image: ImageDetail, expected: Fields, other: PeerImage, members: Sequence[Member]
     ) -> Iterator[Difference]:
-        self.images += 1
-        if other is None:
-            yield Difference(image.id, image.name, "missing", image.status)
-            return
-        if self._peer.has_own_data and has_data(image):
-            self.doubtful += expected_of(image).lack() is not None
         names = [name for name in expected if name in other.fields or name.startswith(PROPERTY)]
         self.untold |= {name for name in expected if not name.startswith(PROPERTY)} - set(names)
         names += [
@@ -99,15 +128,25 @@ class Comparison:
             here, there = expected.get(name), other.fields.get(name)
             if not _same(here, there):
                 yield Difference(image.id, image.name, name, here, there)
-        yield from self._compare_members(image, other)
+        for name, value, named in self._peer.lacking(image, other):
+            why = "there is no such image there"
+            yield Difference(image.id, image.name, name, value, named, why=why)
+        yield from self._compare_members(image, other, members)
 
-    def _compare_members(self, image: ImageDetail, other: PeerImage) -> Iterator[Difference]:
+    def _members_of(self, image: ImageDetail) -> Sequence[Member]:
+        if not self._members or image.is_public or image.status in HIDDEN:
+            return ()
+        return self._client.members(image.id)
+
+    def _compare_members(
+        self, image: ImageDetail, other: PeerImage, members: Sequence[Member]
+    ) -> Iterator[Difference]:
         if not self._members or image.is_public or image.status in HIDDEN:
             return
         there = self._peer.members(other)
         if there is None:
             return
-        here = self._peer.expected_members(m.member_id for m in self._client.members(image.id))
+        here = self._peer.expected_members(member.member_id for member in members)
         if list(here) != list(there):
             yield Difference(image.id, image.name, "members", list(here), list(there))
 

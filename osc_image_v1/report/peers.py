@@ -17,14 +17,18 @@ from osc_image_v1.api.models import (
     WITH_DATA,
     ComputeImage,
     ImageDetail,
+    Member,
 )
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
-from osc_image_v1.exceptions import Forbidden, ImageNotFound
+from osc_image_v1.exceptions import Forbidden, ImageNotFound, ImageV1Error
 from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, TargetImage, state_of
 from osc_image_v1.migrate.formats import CONTAINER_FORMAT, DISK_FORMAT
+from osc_image_v1.migrate.job import reason_to_skip
+from osc_image_v1.migrate.notes import Note
+from osc_image_v1.migrate.ours import IdUsedUp
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.report.fields import (
     PROPERTY,
@@ -35,9 +39,12 @@ from osc_image_v1.report.fields import (
     with_properties,
     without_hidden,
 )
+from osc_image_v1.report.runs import PastRuns
+from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.expected import expected_of, has_data
 
 _COPIED = WITH_DATA | {QUEUED}
+_FORMATS = (("disk_format", DISK_FORMAT), ("container_format", CONTAINER_FORMAT))
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,49 @@ class Peer(abc.ABC):
         """Yield all images of the other side."""
 
     @abc.abstractmethod
-    def find(self, image: ImageDetail) -> PeerImage | None:
-        """Return what the other side has of an image here."""
+    def find(self, image: ImageDetail) -> Sequence[PeerImage]:
+        """Return what the other side has of an image here: nothing, an image, or several copies."""
 
-    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> PeerImage | None:
+    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> Sequence[PeerImage]:
         """Return what the other side has of an image here, and remove it from what is listed.
 
         :param image: the image here
         :param there: what is listed, by the IDs there
         """
-        return there.pop(image.id, None)
+        return _some(there.pop(image.id, None))
+
+    def changes(
+        self,
+        image: ImageDetail,  # noqa: ARG002 (others know them)
+        other: PeerImage,  # noqa: ARG002
+        members: Sequence[Member],  # noqa: ARG002
+    ) -> Sequence[str]:
+        """Return what is another on the other side because it was to be, each a clause.
+
+        :param image: the image here
+        :param other: what the other side has of it
+        :param members: whom it is shared with here, as far as that is compared
+        """
+        return ()
+
+    def lacking(
+        self,
+        image: ImageDetail,  # noqa: ARG002 (others know them)
+        other: PeerImage,  # noqa: ARG002
+    ) -> Iterator[tuple[str, str, str]]:
+        """Yield which images the other side's one names that are here, and not there.
+
+        :returns: the property, its value here, and its value there
+        """
+        yield from ()
+
+    def why(self, image: ImageDetail, missing: bool) -> str | None:  # noqa: ARG002
+        """Return why an image is not there as it ought to be, None where nothing tells.
+
+        :param image: the image here
+        :param missing: whether it is not there at all
+        """
+        return None
 
     def members(self, other: PeerImage) -> Sequence[str] | None:  # noqa: ARG002 (others know them)
         """Return whom an image is shared with, None where that cannot be known."""
@@ -89,6 +129,10 @@ class Peer(abc.ABC):
     def expected_members(self, members: Iterable[str]) -> Sequence[str]:
         """Return whom an image ought to be shared with there."""
         return sorted(members)
+
+
+def _some(other: PeerImage | None) -> Sequence[PeerImage]:
+    return () if other is None else (other,)
 
 
 class ComputePeer(Peer):
@@ -112,10 +156,10 @@ class ComputePeer(Peer):
         """Yield all images that the proxy lists."""
         return map(_other_of_compute, self._client.images())
 
-    def find(self, image: ImageDetail) -> PeerImage | None:
+    def find(self, image: ImageDetail) -> Sequence[PeerImage]:
         """Return an image."""
         found = found_by_id(self._client.get, image.id)
-        return None if found is None else _other_of_compute(found)
+        return () if found is None else (_other_of_compute(found),)
 
 
 def _other_of_compute(image: ComputeImage) -> PeerImage:
@@ -151,10 +195,10 @@ class V2Peer(Peer):
             for record in page:
                 yield _other_of_v2(record, self._client)
 
-    def find(self, image: ImageDetail) -> PeerImage | None:
+    def find(self, image: ImageDetail) -> Sequence[PeerImage]:
         """Return an image."""
         found = found_by_id(self._client.get, image.id)
-        return None if found is None else _other_of_v2(found, self._client)
+        return () if found is None else (_other_of_v2(found, self._client),)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
         """Return whom an image is shared with."""
@@ -181,18 +225,28 @@ class CloudPeer(Peer):
     :param plan: how the images were written
     :param here: the service that they were copied from, to look up kernels and ramdisks; without
         it nothing tells which image there is the copy of one
+    :param runs: what the reports of the runs tell that copied them
     """
 
     has_own_data = True
 
-    def __init__(self, target: Target, plan: Plan, here: ImageClient | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        plan: Plan,
+        here: ImageClient | None = None,
+        runs: PastRuns | None = None,
+    ) -> None:
         self._target = target
         self._client = target.client
         self._plan = replace(plan, new_ids=False, image_ids={})
         # What is copied with another ID says which it had; and so may any image of a stranger.
         self._with_new_ids = replace(plan, new_ids=True, image_ids={})
         self._here = here
+        self._runs = runs
         self._sources: dict[str, list[str]] = {}
+        self._listed: set[str] | None = None
+        self._known: dict[str, bool] = {}
 
     def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
         """Return what a copy of an image ought to be."""
@@ -240,26 +294,84 @@ class CloudPeer(Peer):
 
     def all(self) -> Iterator[PeerImage]:
         """Yield all images of the other service."""
+        self._listed = set()
         for found in self._target.everything():
+            self._listed.add(found.image_id)
             if found.source_id is not None:
                 self._sources.setdefault(found.source_id, []).append(found.image_id)
             yield self._other(found.record)
 
-    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> PeerImage | None:
-        """Return the copy of an image, by its ID or by the one that it had."""
-        ids = [image.id, *self._sources.get(image.id, ())]
-        owner = self._draft(image, new_id=True).owner
-        copies = (one for one in ids if one in there and _is_copy(image, owner, there[one]))
-        return there.pop(next(copies, image.id), None)
+    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> Sequence[PeerImage]:
+        """Return the copies of an image, by its ID, the one that it had, or a report."""
+        ids = [self._told(image), image.id, *self._sources.get(image.id, ())]
+        known = [there[one] for one in dict.fromkeys(ids) if one in there]
+        copies = self._copies(image, known)
+        for one in copies:
+            del there[one.image_id]
+        return copies
 
-    def find(self, image: ImageDetail) -> PeerImage | None:
-        """Return the copy of an image, by its ID or by the one that it had."""
-        draft = self._draft(image, new_id=True)
-        same_id = self._get(image.id)
-        if same_id is not None and _is_copy(image, draft.owner, same_id):
-            return same_id
-        found = self._target.find(draft)
-        return same_id if found is None else self._get(found.image_id)
+    def find(self, image: ImageDetail) -> Sequence[PeerImage]:
+        """Return the copies of an image, by its ID, the one that it had, or a report."""
+        found = self._target.find(self._draft(image, new_id=True))
+        new_id = None if found is None else found.image_id
+        ids = dict.fromkeys((self._told(image), image.id, new_id))
+        known = [self._get(one) for one in ids if one is not None]
+        return self._copies(image, [one for one in known if one is not None])
+
+    def _told(self, image: ImageDetail) -> str | None:
+        return None if self._runs is None else self._runs.target_id(image.id)
+
+    def _copies(self, image: ImageDetail, known: Sequence[PeerImage]) -> Sequence[PeerImage]:
+        """Return those that are copies; where there is none, what has the image's place."""
+        owner, told = self._draft(image, new_id=True).owner, self._told(image)
+        copies = [one for one in known if one.image_id == told or _is_copy(image, owner, one)]
+        return copies or [one for one in known if one.image_id == image.id]
+
+    def changes(
+        self, image: ImageDetail, other: PeerImage, members: Sequence[Member]
+    ) -> Sequence[str]:
+        """Return the notes that a run makes on the copy."""
+        plan = self._plan if other.image_id == image.id else self._with_new_ids
+        notes = list(self._target.draft(image, members, plan, strict=False).notes)
+        for name, kept in _FORMATS:
+            old, there = getattr(image, name), other.fields.get(name)
+            if old != there and other.fields.get(PROPERTY + kept) == old:
+                here, now = printable(str(old)), printable(str(there))
+                words = name.replace("_", " ")
+                notes.append(Note(f"{words} {here} here, {now} there, as was chosen", "format"))
+        return notes
+
+    def lacking(self, image: ImageDetail, other: PeerImage) -> Iterator[tuple[str, str, str]]:
+        """Yield kernel and ramdisk that are here, and deleted or not copied there."""
+        for name in IMAGE_REFERENCES:
+            here, there = image.properties.get(name), other.fields.get(PROPERTY + name)
+            if here and there and is_uuid(here) and not self._has(there) and self._is_here(here):
+                yield name, here, there
+
+    def _has(self, image_id: str) -> bool:
+        if self._listed is not None:
+            return image_id in self._listed
+        if image_id not in self._known:
+            self._known[image_id] = self._get(image_id) is not None
+        return self._known[image_id]
+
+    def _is_here(self, image_id: str) -> bool:
+        """Tell whether an image is here; what is missing on both sides is no difference."""
+        return self._here is None or found_by_id(self._here.get, image_id) is not None
+
+    def why(self, image: ImageDetail, missing: bool) -> str | None:
+        """Return what a report says of it, or for what a run would not copy it."""
+        notes = () if self._runs is None else self._runs.failure(image.id)
+        if notes or not missing:
+            return "; ".join(notes) or None
+        reason = reason_to_skip(image)
+        if reason is not None:
+            return reason
+        try:
+            draft = self._target.draft(image, (), self._plan)
+        except ImageV1Error as error:
+            return str(error)
+        return str(IdUsedUp(draft)) if self._target.is_taken(image.id) else None
 
     def _get(self, image_id: str) -> PeerImage | None:
         if isinstance(self._client, ImageV2Client):
@@ -294,7 +406,7 @@ class CloudPeer(Peer):
 def _with_formats(fields: Fields, there: Fields) -> Fields:
     """Return what a copy ought to be, with the formats that it says it got instead of its own."""
     chosen: Fields = {}
-    for name, kept in (("disk_format", DISK_FORMAT), ("container_format", CONTAINER_FORMAT)):
+    for name, kept in _FORMATS:
         old, said = fields[name], PROPERTY + kept
         if old and said not in fields and there.get(said) == old:
             chosen |= {name: there[name], said: old}
@@ -342,10 +454,10 @@ class DirectoryPeer(Peer):
         """Yield all images of the manifests."""
         return map(self._other, self._archive)
 
-    def find(self, image: ImageDetail) -> PeerImage | None:
+    def find(self, image: ImageDetail) -> Sequence[PeerImage]:
         """Return an image."""
         exported = self._archive.find(image.id)
-        return None if exported is None else self._other(exported)
+        return () if exported is None else (self._other(exported),)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
         """Return whom an image was shared with."""

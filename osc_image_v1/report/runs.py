@@ -21,6 +21,7 @@ from osc_image_v1.api.records import Record, format_time, int_or_none, mapping, 
 from osc_image_v1.exceptions import FileFailed, InvalidInput
 from osc_image_v1.migrate.drafts import Plan
 from osc_image_v1.migrate.job import NOT_TRIED, Outcome
+from osc_image_v1.text import printable
 from osc_image_v1.transfer.files import file_errors, open_regular, shown, write_all
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ LOG = logging.getLogger(__name__)
 FORMAT = "osc-image-v1 report"
 VERSION = 1
 _PAGES = (".html", ".htm")
+_NOT_COPIED = ("failed", "fail", "skipped", "skip", NOT_TRIED, "wait")
 _LONGEST_LINE = 16 * 2**20
 
 
@@ -241,6 +243,11 @@ class PastRuns:
     head: Mapping[str, Any]
     images: dict[str, Record]
 
+    @property
+    def api(self) -> str:
+        """The Image API that was written to, ``v2`` or ``v1``."""
+        return "v1" if self.head.get("api") == "v1" else "v2"
+
     def plan(self) -> Plan:
         """Return how the images were to be written."""
         head = self.head
@@ -256,6 +263,15 @@ class PastRuns:
     def target_id(self, image_id: str) -> str | None:
         """Return the ID that an image has in the target, None where the runs do not tell."""
         return text_or_none(self.images.get(image_id, {}).get("target_id"))
+
+    def failure(self, image_id: str) -> tuple[str, ...]:
+        """Return why an image was not copied, nothing where it was or the runs do not tell."""
+        line = self.images.get(image_id, {})
+        if line.get("action") not in _NOT_COPIED:
+            return ()
+        notes = line.get("notes")
+        told = [printable(str(note)) for note in notes] if isinstance(notes, list) else []
+        return tuple(told) or (str(line["action"]),)
 
 
 def read_runs(path: Path) -> PastRuns:

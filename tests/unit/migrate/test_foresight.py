@@ -130,10 +130,12 @@ def test_what_a_service_may_be_set_up_for_can_be_tried(
 
 def test_values_that_some_databases_do_not_take_are_noted(both: Any, store: Store) -> None:
     store.add(0, properties={"long": "x" * 65_536, "short": "x" * 65_535})
+    store.add(1, properties={"Foo": "x", "foo": "y"})
     foreseen, done = both()
-    assert foreseen[ONE].notes == done[ONE].notes
-    assert foreseen[ONE].reasons == ("long-value",)
-    assert "property long" in foreseen[ONE].notes[0]
+    for one, names in ((ONE, "'long'"), (image_id(1), "'Foo' and 'foo'")):
+        assert foreseen[one].notes == done[one].notes
+        assert foreseen[one].reasons == ("database",)
+        assert names in foreseen[one].notes[0]
 
 
 def test_an_image_that_is_there_is_not_refused(both: Any, store: Store, glance: GlanceV2) -> None:

@@ -25,8 +25,9 @@ from osc_image_v1.migrate.job import Job
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
-from osc_image_v1.report.compare import Comparison
+from osc_image_v1.report.compare import Comparison, Difference
 from osc_image_v1.report.peers import CloudPeer, ComputePeer, DirectoryPeer, Peer, V2Peer
+from osc_image_v1.report.runs import PastRuns, Reports, head_of
 from osc_image_v1.transfer.shards import Shard
 from tests.unit import captures
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, Shell, adapter_at, image_id
@@ -45,7 +46,11 @@ def found(
 ) -> set[tuple[str, Any, Any]]:
     comparison = Comparison(client, peer, members)
     differences = comparison.differences(list(store.records.values()), **options)
-    return {(one.difference, _shown(one.here), _shown(one.there)) for one in differences}
+    return {
+        (one.difference, _shown(one.here), _shown(one.there))
+        for one in differences
+        if not one.explained
+    }
 
 
 def _shown(value: Any) -> Any:
@@ -209,15 +214,131 @@ def test_a_cloud_may_have_another_format_that_was_chosen(
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_images_that_cannot_be_copied_are_counted(
+def test_images_that_cannot_be_copied_are_named(
     client: ImageClient, store: Store, glance: GlanceV2, listed: bool
 ) -> None:
     for number, status in enumerate(("active", "saving", "killed")):
         store.add(number, status=status)
     a_copy(glance, store)
     comparison = Comparison(client, cloud(glance))
-    assert list(comparison.differences(store.records.values(), listed=listed)) == []
+    (one,) = comparison.differences(store.records.values(), listed=listed)
+    assert (one.image_id, one.difference, one.explained) == (image_id(1), "not copied", True)
+    assert "still being stored" in str(one.why)
     assert (comparison.images, comparison.left_out) == (1, 1)
+
+
+def told(client: ImageClient, store: Store, peer: Peer, **options: Any) -> list[Difference]:
+    comparison = Comparison(client, peer, options.pop("members", False))
+    return list(comparison.differences(list(store.records.values()), **options))
+
+
+def test_what_was_to_be_so_is_explained(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    """By the notes that the run made."""
+    store.add(0, is_public=True, properties={"tags": "x"})
+    store.add(1)
+    store.members[image_id(1)] = [{"member_id": "m1", "can_share": False}]
+    plan = Plan(visibility="private", keep_projects=False)
+    noted = [
+        note
+        for outcome in Job(ServiceSource(client), glance.target(), plan).run(
+            list(store.records.values())
+        )
+        for note in outcome.notes
+    ]
+    own = {"visibility": "private", "keep_projects": False}
+    rows = told(client, store, cloud(glance, "me", **own), members=True)
+    assert all(row.explained for row in rows)
+    assert sorted(str(row.why) for row in rows) == sorted(noted)
+    assert {row.difference for row in rows} == {"visibility", "owner", "renamed", "members"}
+
+
+def test_a_format_that_was_chosen_is_explained(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    store.add(0, disk_format="qcow2")
+    a_copy(glance, store, disk_format="raw", v1_disk_format="qcow2")
+    (row,) = told(client, store, cloud(glance))
+    assert (row.difference, row.explained) == ("format", True)
+    assert row.why == "disk format qcow2 here, raw there, as was chosen"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_both_copies_are_looked_at(
+    client: ImageClient, store: Store, glance: GlanceV2, listed: bool
+) -> None:
+    one = store.add(0)
+    new = new_id_of(one)
+    a_copy(glance, store, min_ram=7)
+    other = {"id": new, renames.SOURCE_ID: one, "min_ram": 0, "min_disk": 9}
+    glance.records[new] = {**glance.records[one], **other}
+    rows = told(client, store, cloud(glance), listed=listed)
+    assert {(row.difference, row.why) for row in rows} == {
+        ("min_ram", f"in the copy {one}"),
+        ("min_disk", f"in the copy {new}"),
+    }
+    # What a stranger says is his.
+    glance.records[new]["owner"] = "stranger"
+    rows = told(client, store, cloud(glance), listed=listed, extra=False)
+    assert {(row.difference, row.why) for row in rows} == {("min_ram", None)}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("new_ids", [True, False])
+def test_a_machine_whose_kernel_was_deleted_there_is_named(
+    client: ImageClient, store: Store, glance: GlanceV2, listed: bool, new_ids: bool
+) -> None:
+    kernel, machine = store.add(0), store.add(1, properties={"kernel_id": image_id(0)})
+    records = list(store.records.values())
+    list(Job(ServiceSource(client), glance.target(), Plan(new_ids=new_ids)).run(records))
+    assert told(client, store, cloud(glance), listed=listed) == []
+    copy = new_id_of(kernel) if new_ids else kernel
+    del glance.records[copy]
+    glance.deleted.add(copy)
+    rows = told(client, store, cloud(glance), listed=listed)
+    (named,) = (row for row in rows if row.difference == "kernel_id")
+    assert (named.image_id, named.here, named.there) == (machine, kernel, copy)
+    assert named.why == "there is no such image there"
+    (missing,) = (row for row in rows if row.difference == "missing")
+    assert missing.image_id == kernel
+    assert ("was deleted" in str(missing.why)) is not new_ids
+    # What is missing on both sides is no difference.
+    del store.records[kernel]
+    rows = told(client, store, cloud(glance), listed=listed)
+    assert "kernel_id" not in {row.difference for row in rows}
+
+
+def test_why_an_image_is_missing(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    store.add(0, min_ram=2**31)
+    store.add(1)
+    rows = {row.image_id: row for row in told(client, store, cloud(glance))}
+    assert {row.difference for row in rows.values()} == {"missing"}
+    assert str(rows[image_id(0)].why).startswith("its min_ram is 2147483648")
+    assert rows[image_id(1)].why is None
+
+
+def test_a_report_tells_what_became_of_each_image(
+    client: ImageClient, store: Store, glance: GlanceV2
+) -> None:
+    one, two, three = (store.add(number) for number in range(3))
+    a_copy(glance, store, 2, status="queued")
+    # Whatever it says itself, it is the copy.
+    glance.add("another", store.data[one], owner="p1", min_ram=1)
+    lines = {
+        one: {"action": "copied", "target_id": "another"},
+        two: {"action": "failed", "notes": ["no room\x1b (HTTP 413)"]},
+        three: {"action": "not tried", "notes": "odd"},
+    }
+    target = glance.target()
+    here = ImageClient(adapter_at(IMAGE_URL))
+    peer = CloudPeer(target, Plan(), here, PastRuns({"api": "v2"}, lines))
+    found = {(row.image_id, row.difference, row.why) for row in told(client, store, peer)}
+    assert found >= {
+        (one, "min_ram", None),
+        (two, "missing", r"no room\x1b (HTTP 413)"),
+        (three, "status", "not tried"),
+    }
 
 
 def test_a_cloud_differs(client: ImageClient, store: Store, glance: GlanceV2) -> None:
@@ -384,8 +505,7 @@ def test_a_directory(client: ImageClient, store: Store, directory: Path) -> None
 
 def test_a_directory_without_members(client: ImageClient, store: Store, directory: Path) -> None:
     peer = DirectoryPeer(Archive(directory))
-    other = peer.find(ImageDetail.from_record(store.records[image_id(4)]))
-    assert other is not None
+    (other,) = peer.find(ImageDetail.from_record(store.records[image_id(4)]))
     assert peer.members(other) is None
 
 
@@ -496,5 +616,38 @@ def test_the_command_with_a_cloud(
     store.add(1, status="saving")
     left_out = "; not compared, since they are in no state to be copied: 1"
     assert run(shell, "--with", "cloud:other")[0] is None
-    assert caplog.messages[-1] == "No differences; images compared: 1" + left_out
+    explained = "; explained by how images were copied: 1"
+    assert caplog.messages[-1] == "No differences; images compared: 1" + explained + left_out
     assert run(shell, *keep, "--min-ram", "0")[0] == "Differences: 1; images compared: 1" + left_out
+
+
+def test_the_command_with_a_report(
+    store: Store,
+    glance: GlanceV2,
+    shell: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    client: ImageClient,
+) -> None:
+    path = tmp_path / "clouds.yaml"
+    auth = f'{{endpoint: "{TARGET_URL}", token: secret-token}}'
+    path.write_text(f"clouds: {{other: {{auth_type: admin_token, auth: {auth}}}}}")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    store.add(0, is_public=True)
+    plan = Plan(visibility="private", projects={"p1": "p2"}, keep_projects=False)
+    reports = Reports([str(tmp_path / "report")])
+    reports.begin(head_of(plan, command="copy", api="v2"))
+    for outcome in Job(ServiceSource(client), glance.target(), plan).run([*store.records.values()]):
+        reports.add(outcome)
+    compare = ("--with", "cloud:other", "--plan", str(tmp_path / "report"))
+    said, rows = run(shell, *compare)
+    assert said is None
+    assert [(row["Difference"], row["Explained"], row["Why"]) for row in rows] == [
+        ("visibility", True, "public here, private there")
+    ]
+    store.asked.clear()
+    for wrong in (("--keep-project-ids",), ("--with", "v2"), ("--plan", str(path))):
+        assert run(shell, *compare, *wrong)[0].startswith(
+            ("With --plan", "--plan is for", f"'{path}' is no report")
+        )
+    assert not store.asked
