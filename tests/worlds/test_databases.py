@@ -12,6 +12,7 @@ import pytest
 from tests.cloud import BY_KEY, Cloud, Seed
 from tests.cloud.seeds import id_of, seeds_in
 from tests.functional.target import STAY, Target, kept_clean
+from tests.functional.writing import Beside
 from tests.worlds.worlds import DATABASES, in_worlds
 
 pytestmark = in_worlds(*DATABASES)
@@ -112,6 +113,28 @@ def test_a_list_is_whole_in_pages_of_any_size(cloud: Cloud, openstack: Openstack
         assert sorted(row["ID"] for row in rows) == wanted
         rows = openstack("compute", "image", "list", "--page-size", size, "-f", "json").json
         assert sorted(row["ID"] for row in rows) == wanted
+
+
+def test_a_property_of_a_name_that_the_database_folds(
+    cloud: Cloud, openstack: Openstack, beside: Beside
+) -> None:
+    """MariaDB has a name of that kind once an image, and counts what was removed."""
+    image = beside.make_v2(OS_Distro="debian")
+    by_v1 = ("image", "v1", "set", image, "--property", "os_distro=debian")
+    by_nova = ("compute", "image", "set", image, "--property", "os_DISTRO=debian")
+    results = [openstack(*by_v1), openstack(*by_nova)]
+    removed = openstack("image", "v1", "unset", image, "--property", "OS_Distro")
+    results.append(openstack(*by_v1))
+    assert removed.status == 0
+    if cloud.places.world.database != "mariadb":
+        assert [result.status for result in results] == [0, 0, 0]
+        return
+    said = [result.err.partition("; ")[2].strip() for result in results]
+    assert [result.status for result in results] == [1, 1, 1]
+    assert all("(HTTP 500, request " in result.err for result in results)
+    assert said[0].startswith("a database like MySQL takes 'OS_Distro' and 'os_distro' for the sam")
+    assert said[1].startswith("a database like MySQL takes 'OS_Distro' and 'os_DISTRO' for the sam")
+    assert said[2].endswith("even if that was removed from the image")
 
 
 def test_what_is_made_is_read_and_goes(openstack: Openstack, tmp_path: Path) -> None:
