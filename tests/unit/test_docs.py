@@ -265,6 +265,18 @@ def test_the_messages_of_troubleshooting_are_those_of_the_code() -> None:
             assert parts[-1].strip() in source, message
 
 
+def test_the_table_of_headers_is_the_one_that_is_played() -> None:
+    from tests.worlds.test_front_ends import LETS_THROUGH, TABLE
+
+    page = (DOC / "reference/front-ends.rst").read_text()
+    names = {"nginx": "nginx", "haproxy": "HAProxy", "apache": "Apache"}
+    assert page.count("\n   * - ") == 1 + len(TABLE)
+    for row in TABLE:
+        through = [name for front, name in names.items() if (front, row) in LETS_THROUGH]
+        cells = [row, ", ".join(through), *["yes"] * 5]
+        assert "   * - " + "\n     - ".join(cells) + "\n" in page
+
+
 def test_the_environments_of_tox_are_told_of() -> None:
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")

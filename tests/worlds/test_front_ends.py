@@ -130,8 +130,8 @@ def test_other_writes_whose_answer_is_late_were_done(
 # Limits
 
 
-# What an image's metadata takes in an answer's headers: by what each front end refuses it as it is
-# installed.
+#: What an image's metadata takes in an answer's headers, and which front end lets that through as
+#: it is installed: the table of doc/source/reference/front-ends.rst.
 TABLE = {
     "20 properties of 200 bytes": {f"key_{number:02}": "x" * 200 for number in range(20)},
     "90 properties of 10 bytes": {f"key_{number:02}": "x" * 10 for number in range(90)},
