@@ -530,7 +530,8 @@ class _Redirect:
 
 def _log(text: str, *values: object) -> None:
     """Log what is on the wire, in a form that cannot drive a terminal; it has no secrets."""
-    LOG.debug("%s", printable(without_secrets(text % values)))
+    if LOG.isEnabledFor(logging.DEBUG):
+        LOG.debug("%s", printable(without_secrets(text % values)))
 
 
 def _log_body(response: requests.Response, body: bytes) -> None:

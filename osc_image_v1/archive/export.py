@@ -14,7 +14,13 @@ from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.images import Images, Outcome, ProjectName, data_size
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.archive.sums import write_sums
-from osc_image_v1.transfer.files import check_room, file_errors, make_directory, shown
+from osc_image_v1.transfer.files import (
+    check_room,
+    file_errors,
+    flush_directory,
+    make_directory,
+    shown,
+)
 from osc_image_v1.transfer.holes import may_have_holes
 from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
@@ -178,6 +184,9 @@ class Export:
                     images.stop,
                 )
                 for outcomes in self._workers.results(images.outage.until(entries)):
+                    # What is recorded is on the disk, under its name.
+                    if any(outcome.exported and outcome.exported.data for outcome in outcomes):
+                        flush_directory(self._directory)
                     manifest.add(outcome.exported for outcome in outcomes if outcome.exported)
                     for outcome in outcomes:
                         summary.add(outcome.kind, outcome.size)

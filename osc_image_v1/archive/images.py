@@ -246,7 +246,9 @@ class Images:
         download = Download(
             self._client, image, sha256=True, advance=advance, stop=self.stop, rate=self._rate
         )
-        got = download.to_file(self._path(image), keep_interrupted=True, sparse=self._sparse)
+        got = download.to_file(
+            self._path(image), keep_interrupted=True, sparse=self._sparse, flush_name=False
+        )
         if not got.verified:
             doubt = expected_of(image).doubt(f"image {_shown(image)}")
             LOG.warning("%s: nothing vouches for the content", doubt)

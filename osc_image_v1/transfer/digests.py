@@ -24,7 +24,8 @@ class Digests:
     """Checksums of data that flows by.
 
     A thread computes them: hashing is the slowest part of a transfer, and it leaves the
-    interpreter to others. Leaving the ``with`` block ends the thread.
+    interpreter to others. Leaving the ``with`` block ends the thread. What comes in one piece is
+    not worth a thread.
 
     :param algorithms: the names that :mod:`hashlib` has for them; None counts for none
     """
@@ -32,10 +33,10 @@ class Digests:
     def __init__(self, *algorithms: str | None) -> None:
         self._digests = _new(algorithms)
         self._queue: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
-        self._thread = threading.Thread(target=self._run, name="digests", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._first: bytes | None = None
 
     def __enter__(self) -> Digests:
-        self._thread.start()
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -46,6 +47,13 @@ class Digests:
 
         :param chunk: bytes that nobody changes
         """
+        if self._thread is None and self._first is None:
+            self._first = chunk
+            return
+        if self._thread is None:
+            self._queue.put(self._first)
+            self._thread = threading.Thread(target=self._run, name="digests", daemon=True)
+            self._thread.start()
         self._queue.put(chunk)
 
     def of(self, algorithm: str | None) -> str | None:
@@ -55,14 +63,20 @@ class Digests:
         return None if digest is None else digest.hexdigest()
 
     def _finish(self) -> None:
-        if self._thread.is_alive():
+        if self._thread is None and self._first is not None:
+            self._hash(self._first)
+        elif self._thread is not None and self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+        self._first = None
 
     def _run(self) -> None:
         while (chunk := self._queue.get()) is not None:
-            for digest in self._digests.values():
-                digest.update(chunk)
+            self._hash(chunk)
+
+    def _hash(self, chunk: bytes) -> None:
+        for digest in self._digests.values():
+            digest.update(chunk)
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ class Download:
         clobber: bool = True,
         keep_interrupted: bool = False,
         sparse: bool = True,
+        flush_name: bool = True,
     ) -> Downloaded:
         """Save the data to a file, which appears under its name only when size and MD5 hold.
 
@@ -136,6 +137,8 @@ class Download:
         :param keep_interrupted: whether it stays when the download was stopped or broke off, but
             not when the data is wrong
         :param sparse: whether zeros become holes, which take no room on the disk
+        :param flush_name: whether the file's name reaches the disk, too; who has many files does
+            that for several at a time
         :raises FileFailed: if the file cannot be written
         :raises ImageHasNoData: if the image is not active
         :raises ContentMismatch: if the data has not the size or MD5 of the image's record
@@ -159,7 +162,7 @@ class Download:
                 if keep_interrupted:
                     part.keep()
                 raise
-            part.commit(clobber)
+            part.commit(clobber, flush_name)
         return replace(result, path=target)
 
     def to_stream(self, write: Callable[[memoryview], int | None]) -> Downloaded:

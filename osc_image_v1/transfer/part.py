@@ -234,10 +234,11 @@ class PartFile:
         if system.f_blocks:
             check_room(f"write {shown(self.path)}", needed, 0 if holes else needed, free)
 
-    def commit(self, clobber: bool = True) -> None:
+    def commit(self, clobber: bool = True, flush_name: bool = True) -> None:
         """Flush the file to the disk and put it in the target's place.
 
         :param clobber: whether it may replace a file
+        :param flush_name: whether its new name reaches the disk, too
         :raises FileFailed: if that fails; the target is then as it was
         """
         with file_errors("write", self._target):
@@ -248,7 +249,8 @@ class PartFile:
             else:
                 self._link()
             self._committed = True
-            flush_directory(self._target.parent)
+            if flush_name:
+                flush_directory(self._target.parent)
 
     def _link(self) -> None:
         """Give the file its name, unless there is one of that name by now."""

@@ -864,3 +864,31 @@ def test_memory_is_bounded(directory: Path, monkeypatch: pytest.MonkeyPatch) -> 
     finally:
         tracemalloc.stop()
     assert len(Archive(directory)) == 1_500
+
+
+def test_names_are_on_the_disk_before_images_are_recorded(
+    store: Store, directory: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One flush of the directory for several files."""
+    for number in range(20):
+        store.add(number)
+    flushed: set[str] = set()
+    flushes: list[Path] = []
+    recorded: set[str] = set()
+    add = ManifestWriter.add
+
+    def flush(path: Path) -> None:
+        flushes.append(path)
+        flushed.update(one.name for one in path.iterdir())
+
+    def record(writer: ManifestWriter, images: Any) -> None:
+        images = list(images)
+        recorded.update(one.file for one in images if one.data)
+        assert recorded <= flushed
+        add(writer, images)
+
+    monkeypatch.setattr(module, "flush_directory", flush)
+    monkeypatch.setattr(ManifestWriter, "add", record)
+    run()
+    assert len(recorded) == 20
+    assert 1 <= len(flushes) <= 20
