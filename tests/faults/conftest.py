@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import io
-import logging
 import os
 import subprocess
 import sys
@@ -14,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from osc_lib import clientmanager
 
 from osc_image_v1.api import outcomes
 from osc_image_v1.api.http import RetryPolicy
 from osc_image_v1.transfer import patience
+from tests import shell as real_shell
 from tests.faults.server import Service
 
 
@@ -33,11 +29,7 @@ class Result:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("OS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("COLUMNS", "200")
+    real_shell.clear_environment(monkeypatch, os.devnull)
 
 
 @pytest.fixture
@@ -62,38 +54,10 @@ def shell(waits: list[float]) -> Callable[..., Result]:
     """Run a command in the shell of this process: ``shell(service, "image", "v1", "list")``."""
 
     def run(service: Service, *argv: str) -> Result:
-        from openstackclient.shell import OpenStackShell
-
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = OpenStackShell().run([*service.options(), *argv])
-            except SystemExit as stop:
-                status = int(stop.code or 0)
-            finally:
-                _forget()
-        # The commands freeze what is alive, which one process a command never notices.
-        gc.unfreeze()
-        return Result(status, _bytes(out), _bytes(err).decode())
+        status, out, err = real_shell.run(*service.options(), *argv)
+        return Result(status, out, err.decode())
 
     return run
-
-
-def _bytes(stream: io.TextIOWrapper) -> bytes:
-    assert isinstance(stream.buffer, io.BytesIO)
-    return stream.buffer.getvalue()
-
-
-def _forget() -> None:
-    """Undo what the shell sets up in a process, which is meant for one command."""
-    for cache in vars(clientmanager.ClientManager).values():
-        if isinstance(cache, clientmanager.ClientCache):
-            cache._handle = None
-    for name in (None, "cliff", "stevedore", "iso8601", "keystoneauth", "osc_lib"):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            if isinstance(handler, logging.StreamHandler) and "pytest" not in repr(handler):
-                logger.removeHandler(handler)
 
 
 @pytest.fixture

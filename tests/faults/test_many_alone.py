@@ -6,7 +6,6 @@ import functools
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -42,7 +41,7 @@ from tests.faults.test_many import (
     plain,
     whole_files,
 )
-from tests.faults.test_save_alone import Start, ended, nobody, small_disk
+from tests.faults.test_save_alone import Start, ended, ended_by, nobody, small_disk
 
 __all__ = ["directory", "small_disk"]
 _TWICE = "Two runs at once into the same cloud: each image comes once, the later run waits for it"
@@ -122,10 +121,7 @@ def test_export_is_ended(
 ) -> None:
     with Service(IMAGES, {"data": [None, cut(100_000, "stall")]}) as service:
         process = start(service, *patient(EXPORT, directory))
-        assert service.reached.wait(60)
-        time.sleep(0.3)
-        process.send_signal(number)
-        result = ended(process)
+        result = ended_by(number, process, service)
     check(alone("export", name), result, service, directory)
     assert whole_files(directory) == IDS[:1]
     with Service(IMAGES) as service:
@@ -199,10 +195,7 @@ def test_copy_is_ended(
     ):
         to_cloud(target)
         process = start(service, *patient(COPY, directory))
-        assert service.reached.wait(60)
-        time.sleep(0.3)
-        process.send_signal(number)
-        result = ended(process)
+        result = ended_by(number, process, service)
         check(alone("copy", name), result, service, directory)
         assert on_target(target) == IDS[:1]
         assert {record["status"] for record in target.v2_images.values()} == {"active", "queued"}
@@ -218,10 +211,7 @@ def test_copy_is_ended_with_rows(start: Start, directory: Path, to_cloud: Clouds
         to_cloud(target)
         command = [word if word != "json" else "table" for word in patient(COPY, directory)]
         process = start(service, *command)
-        assert service.reached.wait(60)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        result = ended(process)
+        result = ended_by(signal.SIGINT, process, service)
         name = "Control-C, and the table goes to a file: the rows so far are in it"
         check(alone("copy", name), result, service, directory)
         assert on_target(target) == IDS[:1]

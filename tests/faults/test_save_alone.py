@@ -45,6 +45,14 @@ def ended(process: subprocess.Popen[bytes]) -> Result:
     return Result(process.returncode, out or b"", (err or b"").decode())
 
 
+def ended_by(number: int, process: subprocess.Popen[bytes], service: Service) -> Result:
+    """End a command when the service has come to its fault."""
+    assert service.reached.wait(60)
+    time.sleep(0.3)
+    process.send_signal(number)
+    return ended(process)
+
+
 def test_part_in_use(shell: Shell, tmp_path: Path) -> None:
     part = tmp_path / "x.osc-image-v1.part"
     with part.open("wb") as other, Service([FakeImage(data=DATA)]) as service:
@@ -148,10 +156,7 @@ def test_directory_not_writable(
 def test_signal(name: str, number: int, start: Start, tmp_path: Path) -> None:
     with Service([FakeImage(data=DATA)], {"data": [cut(MIDDLE, "stall")]}) as service:
         process = start(service, *_SAVE, "--file", str(tmp_path / "x"))
-        assert service.reached.wait(60)
-        time.sleep(0.2)
-        process.send_signal(number)
-        result = ended(process)
+        result = ended_by(number, process, service)
     check(alone(name), result, service, tmp_path)
     assert contents(tmp_path) == {}
 
@@ -159,10 +164,7 @@ def test_signal(name: str, number: int, start: Start, tmp_path: Path) -> None:
 def test_signal_keeps_part(start: Start, tmp_path: Path) -> None:
     with Service([FakeImage(data=DATA)], {"data": [cut(MIDDLE, "stall")]}) as service:
         process = start(service, *_SAVE, "--keep-partial", "--file", str(tmp_path / "x"))
-        assert service.reached.wait(60)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
-        result = ended(process)
+        result = ended_by(signal.SIGTERM, process, service)
     assert result.status == 143
     assert f"What came so far is kept in '{tmp_path}/x.osc-image-v1.part'\n" in result.err
     part = (tmp_path / "x.osc-image-v1.part").read_bytes()

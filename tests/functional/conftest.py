@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -17,10 +15,11 @@ from typing import Any
 import pytest
 from keystoneauth1 import session as ksa_session
 from openstack.config import OpenStackConfig
-from osc_lib import clientmanager
 
+from tests import shell
 from tests.cloud import Cloud
 from tests.functional.writing import beside as beside
+from tests.functional.writing import file as file
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> None:
-    for name in list(os.environ):
-        if name.startswith("OS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(cloud.clouds_yaml))
-    monkeypatch.setenv("COLUMNS", "200")
+    shell.clear_environment(monkeypatch, str(cloud.clouds_yaml))
 
 
 @pytest.fixture
@@ -72,41 +67,14 @@ def openstack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
         from openstackclient.shell import OpenStackShell
 
         chosen = ("--os-cloud", cloud) if cloud else ()
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        stdin = io.TextIOWrapper(io.BytesIO(input), "utf-8")
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input), "utf-8"))
             # As the shell is called where pytest has not started it.
             patch.setattr(OpenStackShell, "NAME", "openstack")
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                try:
-                    status = OpenStackShell().run([*chosen, *argv])
-                except SystemExit as stop:
-                    status = int(stop.code or 0)
-                finally:
-                    _forget()
-        # The commands freeze what is alive, which one process a command never notices.
-        gc.unfreeze()
-        return Result(status, _text(out), _text(err))
+            status, out, err = shell.run(*chosen, *argv)
+        return Result(status, *(text.decode("utf-8", "surrogateescape") for text in (out, err)))
 
     return run
-
-
-def _text(stream: io.TextIOWrapper) -> str:
-    assert isinstance(stream.buffer, io.BytesIO)
-    return stream.buffer.getvalue().decode("utf-8", "surrogateescape")
-
-
-def _forget() -> None:
-    """Undo what the shell sets up in a process, which is meant for one command."""
-    for cache in vars(clientmanager.ClientManager).values():
-        if isinstance(cache, clientmanager.ClientCache):
-            cache._handle = None
-    for name in (None, "cliff", "stevedore", "iso8601", "keystoneauth", "osc_lib"):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            if isinstance(handler, logging.StreamHandler) and "pytest" not in repr(handler):
-                logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cloud import Cloud
 
+DATA = os.urandom(300_000)
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 
 
@@ -86,6 +89,13 @@ class Beside:
             if record["protected"]:
                 self.v1("PUT", path, headers={"x-image-meta-protected": "false"})
             self.v1("DELETE", path)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "image.raw"
+    path.write_bytes(DATA)
+    return str(path)
 
 
 @pytest.fixture

@@ -70,6 +70,14 @@ def client() -> ImageClient:
 
 
 @pytest.fixture
+def glance(requests_mock: rm.Mocker) -> Any:
+    """A service with the Image API v2, where images are brought."""
+    from tests.unit.glance_v2 import GlanceV2
+
+    return GlanceV2(requests_mock)
+
+
+@pytest.fixture
 def store(requests_mock: rm.Mocker) -> Any:
     """A service with the Image API v1 whose images have data and members."""
     from tests.unit.store import Store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,8 @@ import yaml
 from tests.cloud import Cloud
 from tests.functional.conftest import Result
 from tests.functional.relay import Relay
-from tests.functional.writing import FORMATS, Beside
+from tests.functional.writing import DATA, FORMATS, Beside
 
-DATA = os.urandom(300_000)
 LOST = ["lost", "reset"]
 
 
@@ -54,13 +52,6 @@ def compute(
         changed.write_text(yaml.safe_dump(settings))
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(changed))
         yield (lambda *argv: openstack("compute", "image", *argv)), front_end
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    path = tmp_path / "image.raw"
-    path.write_bytes(DATA)
-    return str(path)
 
 
 @pytest.fixture

@@ -9,22 +9,13 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.writing import FORMATS
+from tests.functional.writing import DATA, FORMATS
 
-DATA = os.urandom(300_000)
 MD5 = hashlib.md5(DATA).hexdigest()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    path = tmp_path / "image.raw"
-    path.write_bytes(DATA)
-    return str(path)
 
 
 @pytest.fixture

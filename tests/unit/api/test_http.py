@@ -48,6 +48,17 @@ def catalog_session(mock, *services):
     return ksa_session.Session(auth)
 
 
+def in_catalog(mock, url, service_type="image"):
+    """A client of a service that a catalog has at a URL."""
+    session = catalog_session(mock, (service_type, "R", url))
+    kind = ImageClient if service_type == "image" else ComputeImageClient
+    return kind(ksa_adapter.Adapter(session, service_type=service_type, interface="public"))
+
+
+def logged_in(session):
+    return ImageClient(ksa_adapter.Adapter(session, service_type="image"))
+
+
 def image_client(url, **options):
     return ImageClient(adapter_at(url), **options)
 
@@ -85,15 +96,12 @@ def service():
     ],
 )
 def test_spellings_of_the_image_endpoint(requests_mock, found, endpoint):
-    session = catalog_session(requests_mock, ("image", "R", found))
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image", interface="public"))
+    client = in_catalog(requests_mock, found)
     requests_mock.get(f"{endpoint}/images", json={"images": []})
     assert list(client.images()) == []
     assert client.http.endpoint == endpoint
-    assert [request.url for request in requests_mock.request_history] == [
-        f"{KEYSTONE}/auth/tokens",
-        f"{endpoint}/images?limit=1000",
-    ]
+    assert requests_mock.call_count == 2
+    assert requests_mock.last_request.url == f"{endpoint}/images?limit=1000"
 
 
 @pytest.mark.parametrize(
@@ -111,10 +119,7 @@ def test_spellings_of_the_image_endpoint(requests_mock, found, endpoint):
     ],
 )
 def test_spellings_of_the_compute_endpoint(requests_mock, found, endpoint):
-    session = catalog_session(requests_mock, ("compute", "R", found))
-    client = ComputeImageClient(
-        ksa_adapter.Adapter(session, service_type="compute", interface="public")
-    )
+    client = in_catalog(requests_mock, found, "compute")
     requests_mock.get(f"{endpoint}/images/detail", json={"images": []})
     assert list(client.images()) == []
     assert requests_mock.call_count == 2
@@ -126,10 +131,7 @@ OTHER_VERSIONS = ["/v1.1/123456", "/v1.1", "/v1.0/p", "/v2.0", "/v2.0/p", "/v3",
 
 @pytest.mark.parametrize("path", OTHER_VERSIONS)
 def test_a_compute_endpoint_of_another_version_says_so(requests_mock, path):
-    session = catalog_session(requests_mock, ("compute", "R", ROOT + path))
-    client = ComputeImageClient(
-        ksa_adapter.Adapter(session, service_type="compute", interface="public")
-    )
+    client = in_catalog(requests_mock, ROOT + path, "compute")
     with pytest.raises(exceptions.ApiNotAvailable) as caught:
         list(client.images())
     version = re.search(r"v[\d.]+", path)[0]
@@ -198,7 +200,7 @@ def test_a_catalog_without_the_service(requests_mock):
     ):
         list(ImageClient(adapter).images())
     with pytest.raises(exceptions.ApiNotAvailable, match=r"has no image service: choose"):
-        list(ImageClient(ksa_adapter.Adapter(session, service_type="image")).images())
+        list(logged_in(session).images())
 
 
 @pytest.mark.parametrize(
@@ -246,9 +248,8 @@ def test_a_failing_authentication_is_an_error_of_ours(requests_mock):
         json={"error": {"message": "wrong\npassword", "code": 401, "title": "U"}},
         headers={"Content-Type": "application/json"},
     )
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
     with pytest.raises(exceptions.Unauthorized) as caught:
-        list(client.images())
+        list(logged_in(session).images())
     assert str(caught.value) == (
         "Cannot find the service: the Identity service says: wrong password; log in anew, and "
         "check user, password and project (HTTP 401)"
@@ -283,9 +284,8 @@ def said(status, words):
 def test_a_token_that_has_run_out_and_cannot_be_renewed(requests_mock, kind, answer, begun):
     session = token_session(requests_mock, kind, *([None, answer] if begun else [answer]))
     requests_mock.get(URL, status_code=401)
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
     with pytest.raises(exceptions.Unauthorized, match=RAN_OUT) as caught:
-        list(client.images())
+        list(logged_in(session).images())
     assert caught.value.status == 401
     assert "openstack token issue" in str(caught.value)
     assert str(caught.value).endswith("(HTTP 401, request req-k)")
@@ -295,19 +295,17 @@ def test_a_token_that_has_run_out_and_cannot_be_renewed(requests_mock, kind, ans
 def test_a_password_that_is_refused_in_the_middle(requests_mock):
     session = catalog_session(requests_mock, ("image", "R", IMAGE_URL))
     requests_mock.get(URL, status_code=401)
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
     session.get_token()
     requests_mock.post(f"{KEYSTONE}/auth/tokens", **said(401, "The account is locked"))
     with pytest.raises(exceptions.Unauthorized, match="The account is locked; log in anew"):
-        list(client.images())
+        list(logged_in(session).images())
 
 
 def test_an_identity_service_without_the_page_is_no_refusal(requests_mock):
     session = catalog_session(requests_mock)
     requests_mock.post(f"{KEYSTONE}/auth/tokens", status_code=404)
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
     with pytest.raises(exceptions.ImageV1Error, match="HTTP 404") as caught:
-        list(client.images())
+        list(logged_in(session).images())
     assert not isinstance(caught.value, exceptions.HttpError)
 
 
@@ -368,9 +366,8 @@ def test_no_microversion_of_the_session_gets_in(requests_mock):
 
 
 def test_an_expired_token_is_renewed(requests_mock):
-    session = catalog_session(requests_mock, ("image", "R", IMAGE_URL))
+    client = in_catalog(requests_mock, IMAGE_URL)
     requests_mock.get(URL, [{"status_code": 401}, {"json": {"images": []}}])
-    client = ImageClient(ksa_adapter.Adapter(session, service_type="image"))
     assert list(client.images()) == []
     assert requests_mock.call_count == 4
 

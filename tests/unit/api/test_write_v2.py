@@ -13,7 +13,7 @@ from osc_image_v1.exceptions import (
 )
 from tests.unit.conftest import image_id
 from tests.unit.glance import no_answer
-from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
+from tests.unit.glance_v2 import TARGET_URL, failing
 
 ID = image_id(1)
 PAGE = {"text": "<html>Log in", "headers": {"Content-Type": "text/html"}}
@@ -31,11 +31,6 @@ WRITES = {
     "accept": ("PUT", "t2", lambda client: client.accept_member(ID, "t2")),
     "delete": ("DELETE", ID, lambda client: client.delete(ID)),
 }
-
-
-@pytest.fixture
-def glance(requests_mock):
-    return GlanceV2(requests_mock)
 
 
 @pytest.fixture

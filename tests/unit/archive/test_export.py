@@ -6,7 +6,6 @@ import re
 import sys
 import threading
 import tracemalloc
-from collections import namedtuple
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -614,12 +613,15 @@ def test_the_plan(store: Store, directory: Path, run: Any) -> None:
     assert store.downloads() == 1
 
 
+@pytest.fixture
+def nine_bytes_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = SimpleNamespace(free=9)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage)
+
+
 @pytest.mark.parametrize("plan", [True, False])
-def test_no_room(
-    store: Store, directory: Path, run: Any, monkeypatch: pytest.MonkeyPatch, plan: bool
-) -> None:
-    usage = namedtuple("usage", "free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage(9))
+@pytest.mark.usefixtures("nine_bytes_free")
+def test_no_room(store: Store, directory: Path, run: Any, plan: bool) -> None:
     store.add(1, disk_format="qcow2")
     store.add(2, disk_format="qcow2")
     with pytest.raises(FileFailed, match="needs 12 more bytes, and 9 are free"):
@@ -630,11 +632,8 @@ def test_no_room(
     assert run(plan=plan).fetched == 2
 
 
-def test_zeros_may_take_no_room(
-    store: Store, run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    usage = namedtuple("usage", "free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _path: usage(9))
+@pytest.mark.usefixtures("nine_bytes_free")
+def test_zeros_may_take_no_room(store: Store, run: Any, caplog: pytest.LogCaptureFixture) -> None:
     store.add(1, disk_format="raw")
     store.add(2, disk_format="raw")
     with pytest.raises(FileFailed, match="needs 12 more bytes, and 9 are free"):

@@ -28,12 +28,6 @@ from tests.unit.glance_v2 import TARGET_URL, GlanceV2, failing
 from tests.unit.keystone import Keystone
 from tests.unit.store import Store
 
-
-@pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
-
-
 CLOUDS = f"""
 clouds:
   other:

@@ -112,17 +112,15 @@ _NOVA = sorted({column.field for column in columns.COMPUTE_IMAGE})
 _VALUES = JSON | st.sampled_from(["64", "True", "no", "", " 1 ", "9" * 50, 17, 1e19, "2026-01-01"])
 
 
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {"id": st.text(min_size=1) | st.integers()},
-            optional={name: _VALUES for name in _NAMES if name != "id"},
-        ),
-        min_size=1,
-        max_size=3,
-    ),
-    st.sampled_from(FORMATS),
-)
+def some_records(names: list[str]) -> Any:
+    """Lists of records, with values of any type."""
+    fields = {name: _VALUES for name in names if name != "id"}
+    ids = st.text(min_size=1) | st.integers()
+    one = st.fixed_dictionaries({"id": ids}, optional=fields)
+    return st.lists(one, min_size=1, max_size=3)
+
+
+@given(some_records(_NAMES), st.sampled_from(FORMATS))
 def test_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None:
     records = records_of({"images": records}, "x")
     rows = listed(fmt, columns.IMAGE, records)
@@ -138,17 +136,7 @@ def test_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None
                 assert row[at[name]] == getattr(model, name)
 
 
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {"id": st.text(min_size=1) | st.integers()},
-            optional={name: _VALUES for name in _NOVA if name != "id"},
-        ),
-        min_size=1,
-        max_size=3,
-    ),
-    st.sampled_from(FORMATS),
-)
+@given(some_records(_NOVA), st.sampled_from(FORMATS))
 def test_compute_lists_and_models_agree(records: list[dict[str, Any]], fmt: str) -> None:
     records = records_of({"images": records}, "x")
     rows = listed(fmt, columns.COMPUTE_IMAGE, records)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import requests_mock as rm
 
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import FormatRefused, ImageV1Error
@@ -22,11 +21,6 @@ from tests.unit.glance_v2 import GlanceV2, failing
 ID = image_id(0)
 FROM_DATA = Plan(format_from_data=True)
 QCOW2 = disks.qcow2()
-
-
-@pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
 
 
 def an_image(data: bytes, **fields: Any) -> tuple[ImageDetail, ImageSource]:

@@ -44,11 +44,6 @@ from tests.unit.store import Store
 
 
 @pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
-
-
-@pytest.fixture
 def copy(client: ImageClient, store: Store, glance: GlanceV2) -> Callable[..., dict[str, Outcome]]:
     def run(
         plan: Plan | None = None, dry: bool = False, order: list[str] | None = None, **options: Any

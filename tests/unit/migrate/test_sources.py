@@ -367,34 +367,43 @@ def test_a_project_that_nobody_knows(
     assert memory.drafts[image_id(2)].owner == "p3"
 
 
+@pytest.fixture
+def project_map(tmp_path: Path) -> Any:
+    def write(lines: str) -> tuple[str, str]:
+        (tmp_path / "map.csv").write_text(lines)
+        return "--project-map", str(tmp_path / "map.csv")
+
+    return write
+
+
 def test_a_project_map(
-    shell: Shell, directory: Path, memory: Memory, known: Any, tmp_path: Path
+    shell: Shell, directory: Path, memory: Memory, known: Any, project_map: Any
 ) -> None:
-    path = tmp_path / "map.csv"
-    path.write_text("p3,other\nnot exported,x\n")
-    shell.run(ImportImage, "--project-map", str(path), str(directory))
+    options = project_map("p3,other\nnot exported,x\n")
+    shell.run(ImportImage, *options, str(directory))
     assert memory.drafts[image_id(2)].owner == "n3"
     assert memory.drafts[image_id(1)].owner == "p1"
 
 
+@pytest.mark.usefixtures("known")
 def test_a_project_map_by_name(
-    shell: Shell, tmp_path: Path, store: Store, client: ImageClient, memory: Memory, known: Any
+    shell: Shell,
+    tmp_path: Path,
+    store: Store,
+    client: ImageClient,
+    memory: Memory,
+    project_map: Any,
 ) -> None:
     store.add(1)
     Export(client, tmp_path / "export", project_name={"p1": "demo"}.get).run(store.records.values())
-    path = tmp_path / "map.csv"
-    path.write_text("demo,new-demo\n")
-    shell.run(ImportImage, "--project-map", str(path), str(tmp_path / "export"))
+    shell.run(ImportImage, *project_map("demo,new-demo\n"), str(tmp_path / "export"))
     assert memory.drafts[image_id(1)].owner == "n1"
 
 
-def test_two_projects_of_one_name(
-    shell: Shell, directory: Path, memory: Memory, known: Any, tmp_path: Path
-) -> None:
-    path = tmp_path / "map.csv"
-    path.write_text("demo,new-demo\n")
+@pytest.mark.usefixtures("memory", "known")
+def test_two_projects_of_one_name(shell: Shell, directory: Path, project_map: Any) -> None:
     with pytest.raises(InvalidInput, match="Several exported projects have the name 'demo'"):
-        shell.run(ImportImage, "--project-map", str(path), str(directory))
+        shell.run(ImportImage, *project_map("demo,new-demo\n"), str(directory))
 
 
 def test_no_export(shell: Shell, tmp_path: Path) -> None:

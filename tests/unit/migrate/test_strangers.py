@@ -30,11 +30,6 @@ STRANGER = {"owner": "stranger", "visibility": "community"}
 NEW = Plan(new_ids=True)
 
 
-@pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
-
-
 def alike(number: int = 0, **fields: Any) -> dict[str, Any]:
     """What a copy of an image of the store has."""
     record = detail(number)

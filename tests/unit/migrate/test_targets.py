@@ -50,11 +50,6 @@ def a_source(data: bytes = DATA, **fields: Any) -> ImageSource:
     return ImageSource(read=lambda: iter([data[:5000], data[5000:]]), **known)
 
 
-@pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
-
-
 ID = image_id(0)
 
 

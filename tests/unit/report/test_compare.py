@@ -36,11 +36,6 @@ from tests.unit.old_glance_v2 import OldGlanceV2
 from tests.unit.store import Store
 
 
-@pytest.fixture
-def glance(requests_mock: rm.Mocker) -> GlanceV2:
-    return GlanceV2(requests_mock)
-
-
 def found(
     client: ImageClient, store: Store, peer: Peer, members: bool = False, **options: Any
 ) -> set[tuple[str, Any, Any]]:
