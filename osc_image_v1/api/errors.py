@@ -150,6 +150,12 @@ _SIGNATURES = (
 )
 # All that HAProxy says is a heading and a sentence.
 _HAPROXY = re.compile(r"\s*<html><body><h1>\d{3} [^<]*</h1>\s*[^<]*</body></html>\s*")
+# Without ServerSignature an Apache's pages do not name it.
+_APACHE = re.compile(
+    r'\s*<!DOCTYPE HTML PUBLIC "-//[^">]{1,40}"(?: "[^">]{1,80}")?>\s*<html><head>\s*'
+    r"<title>\d{3} [^<]*</title>\s*</head><body>\s*<h1>",
+    re.IGNORECASE,
+)
 _FAMILIES = ("nginx", "openresty", "apache", "haproxy", "squid", "varnish")
 
 _HEADERS = {
@@ -224,6 +230,8 @@ def _name(text: str, headers: Mapping[str, str]) -> str | None:
             return one_line(found[1])
     if _HAPROXY.fullmatch(text):
         return "HAProxy, by its page"
+    if _APACHE.match(text):
+        return _server(headers) or "Apache, by its page"
     return "Squid" if "X-Squid-Error" in headers else None
 
 

@@ -163,6 +163,26 @@ def test_any_status_of_a_front_end(requests_mock, service, status, method):
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("server", ["Apache/2.4.71 (Debian)", "waiting"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        '"-//IETF//DTD HTML 2.0//EN"',
+        '"-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd"',
+    ],
+)
+def test_an_apache_whose_pages_do_not_name_it(requests_mock, service, server, kind):
+    page = (
+        f"<!DOCTYPE HTML PUBLIC {kind}>\n<html><head>\n<title>400 Bad Request"
+        "</title>\n</head><body>\n<h1>Bad Request</h1>\n<p>The number of request header fields "
+        "exceeds this server's limit.</p>\n</body></html>\n"
+    )
+    name = server if "Apache" in server else "Apache, by its page"
+    said = told(requests_mock, service, 400, page, Server=server)
+    assert said.startswith(f"{BEGINS}({name}, no request ID): Bad Request The number of request")
+    assert said.endswith("look at LimitRequestFields and LimitRequestFieldSize there")
+
+
 @pytest.mark.parametrize("name", ["nginx/1.22.1", "Apache/2.4.71 (Debian)"])
 def test_an_answer_to_head_is_told_by_its_server(requests_mock, service, name):
     said = told(requests_mock, service, 502, "", "HEAD", Server=name)
