@@ -15,6 +15,7 @@ from osc_image_v1.exceptions import (
     ImageNotFound,
     InvalidInput,
     TargetOccupied,
+    TransferStopped,
     causes,
 )
 
@@ -45,6 +46,9 @@ class Foreseen(InvalidInput):
         super().__init__("; ".join(self.notes))
 
 
+#: The word for what was ended before its time: the next run goes on with it.
+STOPPED = "stopped"
+
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (ContentMismatch, "damaged"),
     (FormatRefused, "format"),
@@ -52,6 +56,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (ImageNotFound, "gone"),
     (TargetOccupied, "id-taken"),
     (FileFailed, "file"),
+    (TransferStopped, STOPPED),
     (ConnectionFailed, "connection"),
     (BadAnswer, "bad-answer"),
     (InvalidInput, "not-possible"),

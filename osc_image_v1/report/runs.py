@@ -21,6 +21,7 @@ from osc_image_v1.api.records import Record, format_time, int_or_none, mapping, 
 from osc_image_v1.exceptions import FileFailed, InvalidInput
 from osc_image_v1.migrate.drafts import Plan
 from osc_image_v1.migrate.job import NOT_TRIED, Outcome
+from osc_image_v1.migrate.notes import STOPPED
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.files import file_errors, open_regular, shown, write_all
 
@@ -71,12 +72,16 @@ def line_of(outcome: Outcome) -> Record:
         "name": outcome.name,
         "size": outcome.size,
         "action": outcome.action,
-        "failed": outcome.failed,
+        "failed": _has_failed(outcome),
         "target_id": outcome.target_id,
         "reasons": list(outcome.reasons),
         "notes": list(map(str, outcome.notes)),
         "at": now(),
     }
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return outcome.failed and STOPPED not in outcome.reasons
 
 
 @dataclass
@@ -85,17 +90,22 @@ class Tally:
 
     :ivar images: how many, by action
     :ivar sizes: their bytes, by action
+    :ivar failed: how many failed
+    :ivar left: how many the next run goes on with, of those that were counted
     """
 
     images: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     failed: int = 0
+    left: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count an image."""
         self.images[outcome.action] += 1
         self.sizes[outcome.action] += outcome.size or 0
-        self.failed += outcome.failed
+        failed = _has_failed(outcome)
+        self.failed += failed
+        self.left += outcome.action == NOT_TRIED or (outcome.failed and not failed)
 
     def summary(self, total: int, *, interrupted: bool, why: str | None, unclear: int) -> Record:
         """Return the last line of a run.
@@ -105,7 +115,7 @@ class Tally:
         :param why: why images were not tried, None where all were
         :param unclear: how many images have IDs of which nobody can tell whether they are used up
         """
-        done = self.images.total() - self.images[NOT_TRIED]
+        done = self.images.total() - self.left
         return {
             "kind": "summary",
             "at": now(),

@@ -15,7 +15,7 @@ import pytest
 from osc_image_v1.exceptions import FileFailed, InvalidInput
 from osc_image_v1.migrate.drafts import Plan
 from osc_image_v1.migrate.job import NOT_TRIED, Outcome
-from osc_image_v1.migrate.notes import Note
+from osc_image_v1.migrate.notes import STOPPED, Note
 from osc_image_v1.report.runs import Lines, Reports, Tally, head_of, read_runs
 
 EVIL = "<script>alert(1)</script>\x1b[31m\u202e\ud800"
@@ -75,6 +75,14 @@ def test_lines(tmp_path: Path) -> None:
             "ids_unclear": 3,
         }.items()
     )
+
+
+def test_what_was_stopped_is_left_and_has_not_failed(tmp_path: Path) -> None:
+    stopped = Outcome("a", "one", 1, "failed", (Note("stopped", STOPPED),))
+    written(tmp_path / "report.jsonl", outcomes=[stopped], interrupted=True)
+    _head, image, summary = lines(tmp_path / "report.jsonl")
+    assert (image["failed"], image["reasons"]) == (False, ["stopped"])
+    assert (summary["failed"], summary["left"]) == (0, 6)
 
 
 def test_a_run_that_is_killed_has_written_what_is_done(tmp_path: Path) -> None:
