@@ -13,15 +13,16 @@ from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, propert
 from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED, ImageDetail, Member
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, mapping, text_or_none
-from osc_image_v1.exceptions import Conflict, HttpError, InvalidInput, NotFound
+from osc_image_v1.exceptions import Conflict, HttpError, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
 from osc_image_v1.migrate.foresight import Quota
-from osc_image_v1.migrate.notes import Note
+from osc_image_v1.migrate.notes import Foreseen, Note
 from osc_image_v1.migrate.ours import best_of
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.sending import Sending
+from osc_image_v1.transfer.expected import has_data
+from osc_image_v1.transfer.sending import ImageSource, Sending
 
 LOG = logging.getLogger(__name__)
 
@@ -55,36 +56,53 @@ class V2Target(Target):
 
     def check(self, draft: Draft, plan: Plan) -> Draft:
         """Return the draft of an image that is to be written, with notes on what may be refused."""
-        self._check(draft)
+        no_place = [*self._no_place(draft), *([] if has_data(draft.image) else self._odd(draft))]
+        if no_place:
+            raise Foreseen(no_place)
         return super().check(draft, plan)
 
-    def _check(self, draft: Draft) -> None:
-        """Refuse what the service has no place for."""
-        knows, image = self.client.abilities, draft.image
+    def looked_at(self, draft: Draft, data: ImageSource | Sending, plan: Plan) -> Draft:
+        """Return the draft of an image with the format that the target takes its data for."""
+        # No Glance that old looks into data.
+        if "community" in self.client.abilities.visibilities:
+            draft = super().looked_at(draft, data, plan)
+        if odd := list(self._odd(draft)):
+            raise Foreseen(odd)
+        return draft
+
+    def _no_place(self, draft: Draft) -> Iterator[Note]:
+        """Yield what releases of old have no place for."""
+        knows = self.client.abilities
         if not knows.tells("owner"):
-            raise InvalidInput(
+            yield Note(
                 "the target's Image API v2 tells no owners (Glance before Icehouse), so that "
-                "nothing tells a copy from a stranger's image: use --target v1"
+                "nothing tells a copy from a stranger's image: use --target v1",
+                "owner",
             )
         if not (knows.takes_ids or draft.new_id):
-            raise InvalidInput(
+            yield Note(
                 "the target's Image API v2 takes no IDs (Glance before Juno): use --new-ids, or "
-                "--target v1, which keeps them"
+                "--target v1, which keeps them",
+                "id",
             )
         if draft.owned and not knows.takes_owners and draft.owner != self.own_project:
-            raise InvalidInput(
+            yield Note(
                 "the target's Image API v2 takes no owners (Glance before Mitaka), and the copy is "
-                f"to belong to project {printable(str(draft.owner))}: use --target v1"
+                f"to belong to project {printable(str(draft.owner))}: use --target v1",
+                "owner",
             )
+
+    def _odd(self, draft: Draft) -> Iterator[Note]:
+        """Yield the formats that the target does not take."""
+        knows, image = self.client.abilities, draft.image
         for kind, here, there in (
             ("disk", image.disk_format, knows.disk_formats),
             ("container", image.container_format, knows.container_formats),
         ):
             if here is not None and there is not None and here not in there:
-                raise InvalidInput(
-                    f"the target takes no {kind} format {printable(here)}, but "
-                    + printable(", ".join(sorted(there)))
-                )
+                takes = printable(", ".join(sorted(there)))
+                text = f"the target takes no {kind} format {printable(here)}, but {takes}"
+                yield Note(text, "format")
 
     @functools.cached_property
     def quota(self) -> Quota:
