@@ -7,16 +7,15 @@ from operator import itemgetter
 
 import requests
 
-BRIEF = ("id", "name", "disk_format", "container_format", "size", "checksum")
+BRIEF = ("id", "name", "disk_format", "container_format", "size", "checksum", "status")
 LONG = (
     *BRIEF,
-    *("status", "is_public", "protected", "owner", "min_disk", "min_ram", "created_at"),
+    *("is_public", "protected", "owner", "min_disk", "min_ram", "created_at"),
     *("updated_at", "deleted_at", "virtual_size", "properties"),
 )
 
-detail = "--long" in sys.argv
-fields = LONG if detail else BRIEF
-url = sys.argv[1] + ("/v1/images/detail" if detail else "/v1/images")
+fields = LONG if "--long" in sys.argv else BRIEF
+url = sys.argv[1] + "/v1/images/detail"
 session = requests.Session()
 writer = csv.writer(sys.stdout, quoting=csv.QUOTE_NONNUMERIC)
 writer.writerow(fields)

@@ -124,12 +124,17 @@ class Command(command.Command, metaclass=_CommandMeta):
 class Lister(Command, command.Lister):
     """A list command whose rows leave while they come in."""
 
+    #: Titles of columns that a narrow terminal may do without, the first of them first.
+    expendable: tuple[str, ...] = ()
+
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the list."""
         from osc_image_v1.cli import outputs
 
         if parsed_args.formatter in ("csv", "json", "table", "yaml"):
             self.formatter = outputs.FORMATTERS[parsed_args.formatter]()
+            chosen = parsed_args.columns or getattr(parsed_args, "long", False)
+            self.formatter.expendable = () if chosen else self.expendable
         if parsed_args.sort_columns:
             # What cannot be sorted is listed unsorted: an iterator would be used up by then.
             data = list(data)

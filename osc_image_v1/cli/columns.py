@@ -90,8 +90,8 @@ def _server_id(server: Any) -> Any:
     return text_or_none(mapping(server).get("id"))
 
 
-#: Images of the Image API v1 in lists; :func:`fields_of` shows one.
-IMAGE_BRIEF = (
+# What records of a brief list have.
+_IMAGE_LEAST = (
     Column("ID", "id"),
     Column("Name", "name", kind="text"),
     Column("Disk Format", "disk_format", kind="text"),
@@ -99,9 +99,10 @@ IMAGE_BRIEF = (
     Column("Size", "size", kind="size"),
     Column("Checksum", "checksum", kind="text"),
 )
+#: Images of the Image API v1 in lists; :func:`fields_of` shows one.
+IMAGE_BRIEF = (*_IMAGE_LEAST, Column("Status", "status", kind="text"))
 IMAGE = (
     *IMAGE_BRIEF,
-    Column("Status", "status", kind="text"),
     Column("Visibility", "is_public", visibility),
     Column("Protected", "protected", kind="flag"),
     Column("Project", "owner", kind="text"),
@@ -131,7 +132,7 @@ COMPUTE_IMAGE = (
     Column("Properties", "metadata", kind="object", shown="properties"),
 )
 #: Titles of columns of IDs: in two lines they cannot be copied.
-IDS = frozenset(("ID", "Server", "Project"))
+IDS = frozenset(("ID", "Image ID", "Server", "Project"))
 
 # One name for the same thing, whichever service it comes from.
 _SHOWN_AS = {column.field: column.shown for column in COMPUTE_IMAGE if column.shown}
@@ -229,6 +230,49 @@ def _rows(
     return chain.from_iterable(map(rows_of, pages))
 
 
+def chosen(
+    brief: Sequence[Column], whole: Sequence[Column], parsed_args: argparse.Namespace
+) -> Sequence[Column]:
+    """Return the columns of a list: all where it is a long one, or one of the others is named.
+
+    :param brief: those that it has else
+    :param whole: all that there are
+    :param parsed_args: ``long``, and the columns that cliff shows and sorts by
+    """
+    named = _named(parsed_args)
+    further = any(_plain(column.title) in named for column in whole if column not in brief)
+    return whole if parsed_args.long or further else brief
+
+
+def needs(table: Sequence[Column], parsed_args: argparse.Namespace) -> Sequence[Column]:
+    """Return the columns of a list that are shown or sorted by.
+
+    :param table: the columns of the list
+    :param parsed_args: the columns that cliff shows and sorts by
+    """
+    named = _named(parsed_args)
+    every = not parsed_args.columns
+    return [column for column in table if every or _plain(column.title) in named]
+
+
+def needs_detail(table: Sequence[Column], parsed_args: argparse.Namespace) -> bool:
+    """Tell whether columns are needed that the Image API v1 does not send in brief lists.
+
+    :param table: the columns of the list
+    :param parsed_args: the columns that cliff shows and sorts by
+    """
+    return any(column not in _IMAGE_LEAST for column in needs(table, parsed_args))
+
+
+def _named(parsed_args: argparse.Namespace) -> set[str]:
+    return set(map(_plain, (*parsed_args.columns, *(parsed_args.sort_columns or ()))))
+
+
+def _plain(title: str) -> str:
+    """Return a title as cliff compares it."""
+    return title.replace(" ", "_").lower()
+
+
 def listed(
     pages: Iterable[Sequence[Mapping[str, Any]]],
     table: Sequence[Column],
@@ -299,12 +343,13 @@ def shown(values: Mapping[str, Any], parsed_args: argparse.Namespace) -> Shown:
     """Return names and cells of one thing.
 
     :param values: what is shown, in order
-    :param parsed_args: with the name of cliff's formatter, and whether sizes have units
+    :param parsed_args: with the name of cliff's formatter, and maybe whether sizes have units
     """
     output_format = parsed_args.formatter
     cells = []
     for name, value in values.items():
-        render = _render(None, name in _SIZES, output_format, parsed_args.human_readable)
+        human_readable = getattr(parsed_args, "human_readable", False)
+        render = _render(None, name in _SIZES, output_format, human_readable)
         cells.append(value if render is None else render(value))
     # Fields that are not known here have the names that the service gives them.
     names = tuple(values) if output_format != "table" else tuple(map(printable, values))

@@ -15,6 +15,7 @@ _FILTERS = (
 
 
 class ListComputeImage(base.Lister):
+    expendable = ("Server",)
     _description = _("List images as the Compute service reports them")
     _epilog = base.examples(
         "openstack compute image list --type snapshot --changes-since 36h --long",
@@ -75,7 +76,7 @@ class ListComputeImage(base.Lister):
         identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
-        table = columns.COMPUTE_IMAGE if parsed_args.long else columns.COMPUTE_IMAGE_BRIEF
+        table = columns.chosen(columns.COMPUTE_IMAGE_BRIEF, columns.COMPUTE_IMAGE, parsed_args)
         return columns.listed(pages, table, parsed_args)
 
 

@@ -198,6 +198,7 @@ def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:
 
 
 class ListImage(base.Lister):
+    expendable = ("Checksum", "Container Format", "Disk Format")
     _description = _(
         "List images of the Image API v1: all of them, or those that the options choose. Without "
         "--all an admin sees public images and those of the own project."
@@ -239,8 +240,9 @@ class ListImage(base.Lister):
         sort_key, sort_dir = parsed_args.sort or (None, None)
         paging = {name: getattr(parsed_args, name) for name in ("marker", "limit", "page_size")}
         query = query_of(parsed_args, manager, sort_key=sort_key, sort_dir=sort_dir, **paging)
-        pages = base.started(manager.image_v1.pages(query, detail=parsed_args.long))
-        table = columns.IMAGE if parsed_args.long else columns.IMAGE_BRIEF
+        table = columns.chosen(columns.IMAGE_BRIEF, columns.IMAGE, parsed_args)
+        detail = columns.needs_detail(table, parsed_args)
+        pages = base.started(manager.image_v1.pages(query, detail=detail))
         return columns.listed(pages, table, parsed_args)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from osc_image_v1.cli import base, columns, options
 from osc_image_v1.cli.columns import Column
 from osc_image_v1.i18n import _
 
-_MEMBER = (Column("Project", "member_id"), Column("Can Share", "can_share"))
+_MEMBER = (
+    Column("Project", "member_id"),
+    Column("Can Share", "can_share"),
+    Column("Project Name", "name"),
+    Column("Image ID", "image_id"),
+)
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +25,7 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
 
 
 class ListMember(base.Lister):
+    expendable = ("Image ID",)
     _description = _("List the projects that an image of the Image API v1 is shared with")
     _epilog = base.examples(
         "openstack image v1 member list debian -f value -c Project",
@@ -35,13 +42,22 @@ class ListMember(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
-        client = self.app.client_manager.image_v1
-        members = client.members(client.find(parsed_args.image).id)
-        return columns.tabled(map(vars, members), _MEMBER, parsed_args)
+        from osc_image_v1.cli.projects import ProjectNames
+
+        manager = self.app.client_manager
+        image_id = manager.image_v1.find(parsed_args.image).id
+        rows = [
+            {**vars(member), "image_id": image_id} for member in manager.image_v1.members(image_id)
+        ]
+        if any(column.field == "name" for column in columns.needs(_MEMBER, parsed_args)):
+            names = ProjectNames(manager)
+            for row in rows:
+                row["name"] = names.get(row["member_id"])
+        return columns.tabled(rows, _MEMBER, parsed_args)
 
 
-class AddProjectToImage(base.Command):
-    _description = _("Share an image of the Image API v1 with a project")
+class AddProjectToImage(base.ShowOne):
+    _description = _("Share an image of the Image API v1 with a project, and show the membership")
     _epilog = base.examples(
         "openstack image v1 add project --can-share debian demo",
     )
@@ -62,14 +78,31 @@ class AddProjectToImage(base.Command):
             },
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Share the image."""
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
+        """Share the image, and return column names and values of the membership."""
         from osc_image_v1.cli import projects
 
-        manager = self.app.client_manager
-        project = projects.project_id(manager, parsed_args.project, parsed_args.project_domain)
-        image = manager.image_v1.find(parsed_args.image)
-        manager.image_v1.add_member(image.id, project, parsed_args.can_share)
+        client, can_share = self.app.client_manager.image_v1, parsed_args.can_share
+        project = projects.project_id(
+            self.app.client_manager, parsed_args.project, parsed_args.project_domain
+        )
+        image_id = client.find(parsed_args.image).id
+        client.add_member(image_id, project, can_share)
+        if can_share is None:
+            can_share = self._can_share(image_id, project)
+        values = {"image_id": image_id, "member_id": project, "can_share": can_share}
+        return columns.shown(values, parsed_args)
+
+    def _can_share(self, image_id: str, project: str) -> bool | None:
+        """Return whether a member may share, None where the service does not tell."""
+        from osc_image_v1.exceptions import ImageV1Error
+
+        # What is done stays done, whatever comes of this.
+        with contextlib.suppress(ImageV1Error):
+            for member in self.app.client_manager.image_v1.members(image_id):
+                if member.member_id == project:
+                    return bool(member.can_share)
+        return None
 
 
 class RemoveProjectFromImage(base.Command):

@@ -13,6 +13,7 @@ import csv
 import io
 import itertools
 import json
+import logging
 import os
 import re
 import select
@@ -26,6 +27,9 @@ from cliff.formatters import base, commaseparated
 from cliff.formatters import table as cliff_table
 
 from osc_image_v1.cli.columns import IDS
+from osc_image_v1.i18n import _
+
+LOG = logging.getLogger(__name__)
 
 # As many as a page of a list has, mostly.
 _BLOCK = 1000
@@ -40,6 +44,8 @@ _ACTIVE = re.compile(r"""[!"$`\\]""")
 
 #: No text column is made narrower.
 _LEAST = 8
+# Before names are made shorter, columns that may be left out are.
+_LEAST_NAME = 12
 
 
 class _NoOptions:
@@ -152,9 +158,14 @@ class StreamedYaml(_NoOptions, base.ListFormatter):
 class FittingTable(_NoOptions, cliff_table.TableFormatter):
     """cliff's table, but on a terminal that is too narrow for it.
 
-    cliff breaks the widest columns then, which are IDs. Here other columns are broken; where that
-    is not enough, nothing is, and the terminal breaks the lines.
+    cliff breaks the widest columns then, which are IDs. Here columns are left out that nobody has
+    asked for, names beside an ID are shortened, and other columns are broken; where that is not
+    enough, nothing is, and the terminal breaks the lines.
+
+    :ivar expendable: titles of columns that may be left out, the first of them first
     """
+
+    expendable: Sequence[str] = ()
 
     def emit_list(
         self, column_names: Sequence[str], data: Iterable[Any], stdout: Any, parsed_args: Any
@@ -164,14 +175,90 @@ class FittingTable(_NoOptions, cliff_table.TableFormatter):
         if columns is None or int(parsed_args.max_width) > 0:
             super().emit_list(column_names, data, stdout, parsed_args)
             return
-        made = prettytable.PrettyTable(column_names, print_empty=parsed_args.print_empty)
-        self.add_rows(made, column_names, data)
+        rows = list(data)
+        made = self._made(column_names, rows, parsed_args)
         text: str = made.get_string()
         widths = _widths(text, column_names)
+        left_out: list[str] = []
         if sum(widths.values()) + _between(widths) > columns:
-            made.max_width.update(fitted(widths, columns))
-            text = made.get_string()
+            left_out, fits = _with_less(widths, columns, self.expendable)
+            if "Name" in fits and not IDS.isdisjoint(column_names):
+                rows = _with_short_names(column_names, rows, fits["Name"], stdout)
+                made = self._made(column_names, rows, parsed_args)
+            made.max_width.update(fits)
+            text = made.get_string(fields=[name for name in column_names if name not in left_out])
         stdout.write(text + "\n")
+        if left_out:
+            stdout.flush()
+            LOG.warning(
+                _("No room for %s: -c shows columns, and a wider window shows all"),
+                ", ".join(left_out),
+            )
+
+    def _made(
+        self, column_names: Sequence[str], rows: Sequence[Any], parsed_args: Any
+    ) -> prettytable.PrettyTable:
+        made = prettytable.PrettyTable(column_names, print_empty=parsed_args.print_empty)
+        self.add_rows(made, column_names, rows)
+        return made
+
+
+def _with_less(
+    widths: Mapping[str, int], columns: int, expendable: Sequence[str]
+) -> tuple[list[str], dict[str, int]]:
+    """Return which columns to leave out, and how wide the others are to be.
+
+    :param widths: the width of each column's content
+    :param columns: of the terminal
+    :param expendable: titles of columns that may be left out, the first of them first
+    """
+    left_out: list[str] = []
+    kept: dict[str, int] = {}
+    for gone in ("", *expendable):
+        if gone in widths:
+            left_out.append(gone)
+        kept = {title: width for title, width in widths.items() if title not in left_out}
+        name = kept.get("Name", 0)
+        room = columns - _between(kept) - sum(kept.values()) + name
+        if room >= name:
+            return left_out, {}
+        if expendable and room >= _LEAST_NAME:
+            return left_out, {"Name": room}
+    return left_out, fitted(kept, columns)
+
+
+def _with_short_names(
+    titles: Sequence[str], rows: Sequence[Any], width: int, stdout: Any
+) -> list[list[Any]]:
+    place = titles.index("Name")
+    short = [list(row) for row in rows]
+    for row in short:
+        if isinstance(row[place], str):
+            row[place] = shortened(row[place], width, stdout.encoding)
+    return short
+
+
+def shortened(text: str, width: int, encoding: str | None = "utf-8") -> str:
+    """Return a text without its middle where it is too wide.
+
+    :param text: a text of one line
+    :param width: places on a terminal
+    :param encoding: of the terminal, which may have no ellipsis
+    """
+    if _width_of(text) <= width:
+        return text
+    try:
+        gap = "\u2026"
+        gap.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        gap = "..."
+    room = max(width - len(gap), 0)
+    begin, end = (room + 1) // 2, room // 2
+    while _width_of(text[:begin]) > (room + 1) // 2:
+        begin -= 1
+    while end and _width_of(text[-end:]) > room // 2:
+        end -= 1
+    return text[:begin] + gap + (text[-end:] if end else "")
 
 
 def _terminal_width(stdout: Any) -> int | None:
@@ -218,7 +305,11 @@ class StreamedTable(_NoOptions, base.ListFormatter):
 
     A hundred thousand images take 8 MiB so, and a sixth of the time; cliff's takes 91 MiB. Cells
     are numbers, booleans, null, and text of one line.
+
+    :ivar expendable: as a :class:`FittingTable` has it
     """
+
+    expendable: Sequence[str] = ()
 
     def emit_list(
         self, column_names: Sequence[str], data: Iterable[Any], stdout: Any, parsed_args: Any
@@ -229,7 +320,9 @@ class StreamedTable(_NoOptions, base.ListFormatter):
         if first is None or parsed_args.max_width > 0 or parsed_args.fit_width or _on_terminal():
             # Cells that are to be wrapped, or no row.
             kept = () if first is None else itertools.chain((first,), rows)
-            FittingTable().emit_list(column_names, kept, stdout, parsed_args)
+            fitting = FittingTable()
+            fitting.expendable = self.expendable
+            fitting.emit_list(column_names, kept, stdout, parsed_args)
             return
         columns = [_Column(name, cell) for name, cell in zip(column_names, first, strict=True)]
         for block in _blocks(itertools.chain((first,), rows)):

@@ -1,4 +1,4 @@
-"""Daily comfort: completion in a real bash, and what a mistyped command is answered."""
+"""Daily comfort: completion in bash, mistyped commands, a first list, many commands in a shell."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.test_tables import command_on_a_terminal
 from tests.unit.test_docs import COMMANDS, actions_of
 
 #: What bash-completion brings along, and a function that completes the words it is given.
@@ -107,3 +108,36 @@ def test_a_wrong_command_is_answered_with_the_right_ones(
     assert re.search(rf"'{wrong}' is not an openstack command", said)
     assert re.search(rf"^  {right}$", said, re.MULTILINE)
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "left_out", "titles"),
+    [
+        (
+            ("image", "v1", "list"),
+            "Checksum, Container Format, Disk Format",
+            ["ID", "Name", "Size", "Status"],
+        ),
+        (("compute", "image", "list"), "Server", ["ID", "Name", "Status"]),
+        (
+            ("image", "v1", "member", "list", "demo-shared"),
+            "Image ID",
+            ["Project", "Can Share", "Project Name"],
+        ),
+    ],
+)
+def test_the_first_list_fits_80_columns(
+    openstack: Callable[..., Any], command: tuple[str, ...], left_out: str, titles: list[str]
+) -> None:
+    shell = [sys.executable, "-m", "openstackclient.shell", "--os-cloud", "admin", *command]
+    *table, told = command_on_a_terminal(80, shell)
+    assert told.startswith(f"No room for {left_out}: -c shows columns")
+    assert max(map(len, table)) <= 80
+    assert len({len(line) for line in table}) == 1
+    assert [title.strip() for title in table[1].strip("|").split("|")] == titles
+    listed = openstack(*command, "-f", "json").json
+    # One line for each, and all IDs whole.
+    assert len(table) == len(listed) + 4
+    for line, image in zip(table[3:-1], listed, strict=True):
+        assert line.split()[1] == next(iter(image.values()))
+    assert set(titles) | set(left_out.split(", ")) == set(listed[0])

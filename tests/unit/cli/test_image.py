@@ -24,10 +24,10 @@ DETAIL = IMAGE_URL + "/v1/images/detail"
 SHARED = IMAGE_URL + "/v1/shared-images/p2"
 UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
 
-COLUMNS = ["ID", "Name", "Disk Format", "Container Format", "Size", "Checksum"]
+LEAST = ["ID", "Name", "Disk Format", "Container Format", "Size", "Checksum"]
+COLUMNS = [*LEAST, "Status"]
 LONG = [
     *COLUMNS,
-    "Status",
     "Visibility",
     "Protected",
     "Project",
@@ -67,12 +67,30 @@ def project(monkeypatch):
 
 
 def test_a_brief_list(shell, answers):
-    sent = answers(brief(1), brief(2, name=None, checksum=None))
+    sent = answers(detail(1), detail(2, name=None, checksum=None, status="queued"))
     listed = json.loads(shell.run(ListImage, "-f", "json", "--limit", "2"))
     assert [list(row) for row in listed] == [COLUMNS, COLUMNS]
-    assert list(listed[0].values()) == list(brief(1).values())
+    assert list(listed[0].values()) == [*brief(1).values(), "active"]
     assert (listed[1]["Name"], listed[1]["Checksum"]) == (None, None)
-    assert sent() == [("/v1/images", {"limit": "2"})]
+    assert listed[1]["Status"] == "queued"
+    assert sent() == [("/v1/images/detail", {"limit": "2"})]
+
+
+@pytest.mark.parametrize(
+    ("argv", "path", "titles"),
+    [
+        (["-c", "ID", "-c", "Checksum"], "", ["ID", "Checksum"]),
+        (["-c", "Status", "-c", "ID"], "/detail", ["ID", "Status"]),
+        (["-c", "ID", "--sort-column", "Status"], "/detail", ["ID"]),
+        (["-c", "Name", "-c", "Min RAM"], "/detail", ["Name", "Min RAM"]),
+        (["-c", "ID", "--sort-column", "Created At"], "/detail", ["ID"]),
+    ],
+)
+def test_a_column_that_is_named_decides_what_is_asked_for(shell, answers, argv, path, titles):
+    sent = answers(detail(1))
+    (row,) = json.loads(shell.run(ListImage, "-f", "json", "--limit", "1", *argv))
+    assert list(row) == titles
+    assert sent() == [(f"/v1/images{path}", {"limit": "1"})]
 
 
 def test_a_long_list(shell, answers):
@@ -80,7 +98,7 @@ def test_a_long_list(shell, answers):
     (row,) = json.loads(shell.run(ListImage, "-f", "json", "--long", "--limit", "1"))
     assert list(row) == LONG
     assert row == {
-        **dict(zip(COLUMNS, brief(1).values(), strict=True)),
+        **dict(zip(LEAST, brief(1).values(), strict=True)),
         "Status": "active",
         "Visibility": "public",
         "Protected": False,
@@ -263,14 +281,14 @@ def test_contradicting_sizes_are_refused_before_any_request(shell, requests_mock
 
 
 def test_no_output_before_the_first_error(shell, requests_mock):
-    requests_mock.get(BRIEF, status_code=500)
+    requests_mock.get(DETAIL, status_code=500)
     with pytest.raises(ServerError):
         shell.run(ListImage, "-f", "csv")
     assert shell.stdout.getvalue() == ""
 
 
 def test_an_error_on_the_way_is_an_error(shell, requests_mock):
-    requests_mock.get(BRIEF, json={"images": [brief(1)]})
+    requests_mock.get(DETAIL, json={"images": [detail(1)]})
     with pytest.raises(BadAnswer, match="repeats a page"):
         shell.run(ListImage, "-f", "csv")
     assert image_id(1) in shell.stdout.getvalue()

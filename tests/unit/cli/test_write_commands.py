@@ -297,9 +297,20 @@ class TestMembers:
         answer = captures.image_v1("08-members", "members as t2 (member)")
         requests_mock.get(self.URL, **answer.mock)
 
-    def test_list(self, shell):
+    def test_list(self, shell, monkeypatch):
+        asked = []
+        name_of = {"t2": "demo"}.get
+        monkeypatch.setattr(
+            "osc_image_v1.cli.projects.ProjectNames.get",
+            lambda _self, project: asked.append(project) or name_of(project),
+        )
         rows = json.loads(shell.run(member.ListMember, "-f", "json", "shared"))
-        assert rows == [{"Project": "t2", "Can Share": False}]
+        named = {"Project": "t2", "Can Share": False, "Project Name": "demo", "Image ID": ID}
+        assert rows == [named]
+        assert asked == ["t2"]
+        line = shell.run(member.ListMember, "-f", "value", "-c", "Project", "shared")
+        assert line == "t2\n"
+        assert asked == ["t2"]
 
     @pytest.mark.parametrize(
         ("argv", "body"),
@@ -311,9 +322,22 @@ class TestMembers:
             status_code=204,
             headers={"X-Openstack-Request-Id": "req-1"},
         )
-        shell.run(member.AddProjectToImage, ID, "demo", *argv)
+        members = {"members": [{"member_id": PROJECTS["demo"], "can_share": True}]}
+        requests_mock.get(self.URL, json=members)
+        shown = json.loads(shell.run(member.AddProjectToImage, ID, "demo", *argv, "-f", "json"))
+        assert list(shown) == ["image_id", "member_id", "can_share"]
+        # What was not asked for is what the service has.
+        can_share = True if body is None else body
+        assert list(shown.values()) == [ID, PROJECTS["demo"], can_share]
         sent = added.last_request.json()["member"]["can_share"] if body is not None else None
         assert sent == body
+
+    def test_what_is_done_stays_done(self, shell, requests_mock):
+        headers = {"X-Openstack-Request-Id": "req-1"}
+        requests_mock.put(f"{self.URL}/{PROJECTS['demo']}", status_code=204, headers=headers)
+        requests_mock.get(self.URL, status_code=403)
+        shown = json.loads(shell.run(member.AddProjectToImage, ID, "demo", "-f", "json"))
+        assert shown["can_share"] is None
 
     def test_add_a_project_that_is_not_there(self, shell, glance):
         with pytest.raises(InvalidInput, match="No project"):
