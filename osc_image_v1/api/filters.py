@@ -89,6 +89,11 @@ def property_is(place: str, key: str, wanted: str) -> Check:
     return place, lambda record: _is_text(mapping(record.get(place)).get(key), wanted)
 
 
+def has_object(key: str, wanted: bool) -> Check:
+    """Return a check for whether a field is an object with something in it."""
+    return key, lambda record: bool(mapping(record.get(key))) is wanted
+
+
 def changed_after(keys: Sequence[str], moment: datetime, or_then: bool = False) -> Check:
     """Return a check for a change after a moment, as far as whole seconds tell.
 

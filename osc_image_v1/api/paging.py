@@ -13,8 +13,9 @@ import contextlib
 import heapq
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 from osc_image_v1.api.filters import Sieve
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, Params
-from osc_image_v1.api.records import Record, int_or_none, text_or_none
+from osc_image_v1.api.records import Record, int_or_none, parse_server_time, text_or_none
 from osc_image_v1.exceptions import (
     AmbiguousName,
     BadAnswer,
@@ -226,8 +227,8 @@ _NULLABLE = frozenset(("name", "container_format", "disk_format", "size"))
 #: So many images are not in the order of their IDs by chance.
 TELLING = 20
 
-#: Where a value stands in the order: whether it is known, and what it is.
-Rank = tuple[bool, Any]
+#: Where an image stands in the order: for each key whether it is known, and what it is.
+Rank = tuple[Any, ...]
 
 
 class _OtherRank(Exception):
@@ -235,11 +236,11 @@ class _OtherRank(Exception):
 
 
 def is_sorted_here(query: ImageQuery) -> bool:
-    """Tell whether a list has to be sorted here: by text, or by a field that may be null.
+    """Tell whether a list has to be sorted here: by text, a field that may be null, several keys.
 
     :param query: what is listed
     """
-    return query.sort_key in _NULLABLE
+    return query.sort_key in _NULLABLE or bool(query.then_by)
 
 
 def _is_in_order(page: list[Record], query: ImageQuery) -> bool:
@@ -250,11 +251,49 @@ def _is_in_order(page: list[Record], query: ImageQuery) -> bool:
     return ids == sorted(ids, reverse=query.sort_dir == "desc")
 
 
-def _rank_of(query: ImageQuery, value: Any) -> Rank:
-    """Return where an image with a value stands."""
-    number = query.sort_key == "size"
-    known = int_or_none(value) if number else text_or_none(value)
-    return known is not None, known if known is not None else (0 if number else "")
+def _sort_keys(query: ImageQuery) -> list[str]:
+    """Return the fields that a list is sorted by, the first one first."""
+    return [str(query.sort_key), *(key for key, _direction in query.then_by)]
+
+
+def _rank_of(query: ImageQuery, values: Mapping[str, Any]) -> Rank:
+    """Return where an image stands.
+
+    :param query: what is listed
+    :param values: an image's record, or what it has of the fields that are sorted by
+    """
+    key, first = str(query.sort_key), query.sort_dir or "asc"
+    rank: Rank = _standing(key, values.get(key))
+    for key, direction in query.then_by:
+        standing = _standing(key, values.get(key))
+        rank += (standing if direction == first else _Reversed(standing),)
+    return rank
+
+
+def _standing(key: str, value: Any) -> tuple[bool, Any]:
+    known: Any
+    if key == "size":
+        known = int_or_none(value)
+    elif key in ("created_at", "updated_at"):
+        known = value if isinstance(value, datetime) else parse_server_time(value)
+    else:
+        known = text_or_none(value)
+    return known is not None, "" if known is None else known
+
+
+class _Reversed:
+    """A standing in the other direction than the first key's."""
+
+    def __init__(self, standing: tuple[bool, Any]) -> None:
+        self._standing = standing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reversed) and self._standing == other._standing
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return other._standing < self._standing
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Record]]:
@@ -266,7 +305,7 @@ def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Re
     """
     descending = query.sort_dir == "desc"
     ordered = records if descending else records[::-1]
-    ordered = sorted(ordered, key=lambda record: _rank(query, record), reverse=descending)
+    ordered = sorted(ordered, key=lambda record: _rank_of(query, record), reverse=descending)
     start = 0 if query.marker is None else _after(ordered, query.marker)
     end = len(ordered) if query.limit is None else min(len(ordered), start + query.limit)
     return _paged(ordered[start:end], query.page_size)
@@ -283,8 +322,8 @@ def _best_in_order(
     """
     records = itertools.chain.from_iterable(pages)
     # What is equal stands in the order of its making.
-    placed: Iterator[tuple[tuple[bool, Any, int], Record]] = (
-        ((*_rank(query, record), -number), record) for number, record in enumerate(records)
+    placed: Iterator[tuple[tuple[Rank, int], Record]] = (
+        ((_rank_of(query, record), -number), record) for number, record in enumerate(records)
     )
     if marker is not None:
         placed = _beyond(placed, query, marker)
@@ -294,13 +333,13 @@ def _best_in_order(
 
 
 def _beyond(
-    placed: Iterator[tuple[tuple[bool, Any, int], Record]], query: ImageQuery, marker: Rank
-) -> Iterator[tuple[tuple[bool, Any, int], Record]]:
+    placed: Iterator[tuple[tuple[Rank, int], Record]], query: ImageQuery, marker: Rank
+) -> Iterator[tuple[tuple[Rank, int], Record]]:
     """Yield what comes after the marker."""
     descending = query.sort_dir == "desc"
     is_seen = False
     for place, record in placed:
-        rank = place[:2]
+        rank = place[0]
         if record["id"] == query.marker:
             if rank != marker:
                 raise _OtherRank
@@ -313,10 +352,6 @@ def _beyond(
             yield place, record
     if not is_seen:
         raise _not_listed(str(query.marker))
-
-
-def _rank(query: ImageQuery, record: Record) -> Rank:
-    return _rank_of(query, record.get(str(query.sort_key)))
 
 
 def _paged(records: list[Record], size: int) -> Iterator[list[Record]]:
@@ -459,10 +494,12 @@ class ImageLists:
 
     def _sorted(self, query: ImageQuery, detail: bool, action: str) -> Iterator[list[Record]]:
         """Return the pages of a list that is sorted here."""
+        detail = detail or query.needs_detail
         whole = replace(
             query,
             sort_key=None,
             sort_dir=None,
+            then_by=(),
             marker=None,
             limit=None,
             page_size=MAX_PAGE_SIZE,
@@ -481,14 +518,15 @@ class ImageLists:
             return _best_in_order(self._largest(query, whole, detail, action), query)
         pages = self.pages(whole, detail, action)
         first = next(pages, [])
-        key = str(query.sort_key)
-        values = [record.get(key) for record in first if record["id"] == query.marker]
-        if first and not values:
-            values = [query.marker if key == "id" else getattr(self._get(query.marker), key)]
-            if values[0] in (None, ""):
+        found: Any = [record for record in first if record["id"] == query.marker]
+        if first and not found:
+            keys = _sort_keys(query)
+            image = None if keys == ["id"] else self._get(query.marker)
+            found = [{key: getattr(image, key, query.marker) for key in keys}]
+            if any(value in (None, "") for value in found[0].values()):
                 # Headers do not tell the one from the other.
                 raise _OtherRank
-        marker = _rank_of(query, values[0] if values else None)
+        marker = _rank_of(query, found[0] if found else {})
         return _best_in_order(itertools.chain([first], pages), query, marker)
 
     def _largest(

@@ -72,6 +72,8 @@ COMPUTE_STATUSES = ("ACTIVE", "SAVING", "DELETED", "ERROR", "UNKNOWN")
 # The most that the columns of Glance's tables hold: PostgreSQL fails on more.
 _MOST = 2**31 - 1
 _MOST_BYTES = 2**63 - 1
+# Types of images in the Compute service's old API, of which the image service knows nothing.
+_OLD_TYPES = ("ALL", "BASE", "SERVER")
 # What records of a brief list have.
 _BRIEF_FIELDS = frozenset(("id", "name", "size", "disk_format", "container_format", "checksum"))
 
@@ -143,6 +145,8 @@ class ImageQuery:
     :ivar ids: only images with one of these IDs
     :ivar sort_key: one of :data:`SORT_KEYS`; by default the service's order, newest first
     :ivar sort_dir: ``asc``, the default with a sort key, or ``desc``
+    :ivar then_by: further sort keys, each with ``asc`` or ``desc``, for what is equal by those
+        before; such a list is sorted here
     :ivar marker: ID of the image after which the list begins
     :ivar limit: the most images in all
     :ivar page_size: the most images that one request asks for, up to 1000
@@ -174,6 +178,7 @@ class ImageQuery:
     ids: frozenset[str] | None = None
     sort_key: SortKey | str | None = None
     sort_dir: SortDirection | Literal["asc", "desc"] | None = None
+    then_by: Sequence[tuple[SortKey | str, SortDirection | Literal["asc", "desc"]]] = ()
     marker: str | None = None
     limit: int | None = None
     page_size: int = MAX_PAGE_SIZE
@@ -194,23 +199,34 @@ class ImageQuery:
             raise InvalidInput(
                 f"visibility '{printable(self.visibility)}' is none of public, private, all"
             )
-        if self.sort_key is not None and self.sort_key not in SORT_KEYS:
-            raise InvalidInput(
-                f"sort key '{printable(self.sort_key)}' is none of {', '.join(SORT_KEYS)}"
-            )
-        if self.sort_dir not in (None, "asc", "desc"):
-            raise InvalidInput(
-                f"sort direction '{printable(self.sort_dir)}' is neither asc nor desc"
-            )
+        self._check_order()
         if self.deleted and self.status not in (None, *GONE):
             raise InvalidInput(f"no deleted image has the status {self.status}")
         if self.marker is not None and not ids_like(self.marker):
             raise InvalidInput(f"marker '{printable(self.marker)}' is no image ID (a UUID)")
 
+    def _check_order(self) -> None:
+        keys = [key for key in (self.sort_key, *(key for key, _ in self.then_by)) if key]
+        for key in keys:
+            if key not in SORT_KEYS:
+                raise InvalidInput(f"sort key '{printable(key)}' is none of {', '.join(SORT_KEYS)}")
+            if keys.count(key) > 1:
+                raise InvalidInput(f"sort key '{key}' is given twice")
+        for direction in (self.sort_dir, *(direction for _, direction in self.then_by)):
+            if direction not in (None, "asc", "desc"):
+                raise InvalidInput(
+                    f"sort direction '{printable(direction)}' is neither asc nor desc"
+                )
+        if self.then_by and self.sort_key is None:
+            raise InvalidInput("then_by is for what is equal by sort_key, and there is none")
+
     @property
     def needs_detail(self) -> bool:
-        """Whether the filters read fields that brief records do not have."""
-        return any(key not in _BRIEF_FIELDS for key, _predicate in self.checks())
+        """Whether filters, or the order that is made here, read fields of no brief record."""
+        read = [key for key, _predicate in self.checks()] + [key for key, _ in self.then_by]
+        if self.then_by:
+            read.append(str(self.sort_key))
+        return any(key not in _BRIEF_FIELDS for key in read)
 
     @property
     def has_delicate_text(self) -> bool:
@@ -333,7 +349,8 @@ class ComputeImageQuery:
     :ivar name: exactly this name
     :ivar status: one of :data:`COMPUTE_STATUSES`
     :ivar server: UUID or URL of the server that the image was made from
-    :ivar image_type: ``snapshot`` or ``backup``, the image's ``image_type``
+    :ivar image_type: ``snapshot`` or ``backup``, the image's ``image_type``; or a word of the old
+        API: ``SERVER`` for what was made from a server, ``BASE`` for what was not, ``ALL``
     :ivar min_disk: GB, exactly this minimum disk
     :ivar min_ram: MB, exactly this minimum RAM
     :ivar properties: names and values of metadata that the image must have, exactly
@@ -386,7 +403,7 @@ class ComputeImageQuery:
             "name": name,
             "status": self.status if self.status == "ACTIVE" else None,
             "server": self.server,
-            "type": self.image_type,
+            "type": None if self.image_type in _OLD_TYPES else self.image_type,
             "minDisk": _sent(self.min_disk, _MOST),
             "minRam": _sent(self.min_ram, _MOST),
             "changes-since": self.changes_since
@@ -404,7 +421,10 @@ class ComputeImageQuery:
             checks.append(filters.word_is("status", self.status))
         if self.server is not None:
             checks.append(filters.property_is("server", "id", last_segment(self.server)))
-        if self.image_type is not None:
+        if self.image_type in _OLD_TYPES:
+            if self.image_type != "ALL":
+                checks.append(filters.has_object("server", self.image_type == "SERVER"))
+        elif self.image_type is not None:
             checks.append(filters.property_is("metadata", "image_type", self.image_type))
         if self.min_disk is not None:
             checks.append(filters.number_is("minDisk", self.min_disk))
@@ -419,6 +439,7 @@ class ComputeImageQuery:
         """Tell whether a page may lose rows to filters that the service does not apply."""
         return (
             bool(self.properties)
+            or self.image_type in ("BASE", "SERVER")
             or self.status not in (None, "ACTIVE")
             or (self.name is not None and (not self.name or ":" in self.name))
         )

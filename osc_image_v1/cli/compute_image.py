@@ -44,7 +44,10 @@ class ListComputeImage(base.Lister):
             metavar="<type>",
             dest="image_type",
             type=options.not_empty,
-            help=_("Only images of this type: snapshot or backup"),
+            help=_(
+                "Only images of this type: snapshot or backup; or SERVER (made from a server), "
+                "BASE (not made from one) or ALL, as in the old API"
+            ),
         )
         options.add_requirements(parser)
         options.add_property(

@@ -220,9 +220,12 @@ class ListImage(base.Lister):
             "--sort",
             metavar="<key>[:<direction>]",
             type=options.sort,
+            action="extend",
+            default=[],
             help=_(
                 "Sort by name, status, container_format, disk_format, size, id, created_at or "
-                "updated_at, asc (default) or desc; without this option, newest first"
+                "updated_at, asc (default) or desc, several with commas between (or repeat this "
+                "option); without this option, newest first"
             ),
         )
         parser.add_argument(
@@ -237,9 +240,10 @@ class ListImage(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         manager = self.app.client_manager
-        sort_key, sort_dir = parsed_args.sort or (None, None)
+        (sort_key, sort_dir), *then_by = parsed_args.sort or [(None, None)]
         paging = {name: getattr(parsed_args, name) for name in ("marker", "limit", "page_size")}
-        query = query_of(parsed_args, manager, sort_key=sort_key, sort_dir=sort_dir, **paging)
+        order = {"sort_key": sort_key, "sort_dir": sort_dir, "then_by": then_by}
+        query = query_of(parsed_args, manager, **order, **paging)
         table = columns.chosen(columns.IMAGE_BRIEF, columns.IMAGE, parsed_args)
         detail = columns.needs_detail(table, parsed_args)
         pages = base.started(manager.image_v1.pages(query, detail=detail))

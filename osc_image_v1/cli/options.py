@@ -88,8 +88,8 @@ def time(text: str) -> datetime:
     return _checked(parse_time, text)
 
 
-def sort(text: str) -> tuple[str, str]:
-    """Parse a sort key with or without a direction."""
+def sort(text: str) -> list[tuple[str, Literal["asc", "desc"]]]:
+    """Parse sort keys, each with or without a direction."""
     from osc_image_v1.cli.values import parse_sort
 
     return _checked(parse_sort, text)

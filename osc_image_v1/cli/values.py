@@ -79,12 +79,16 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
         raise InvalidInput(problem % {"text": printable(text), "help": hint}) from None
 
 
-def parse_sort(text: str) -> tuple[str, Literal["asc", "desc"]]:
-    """Return sort key and direction from ``<key>[:<direction>]``.
+def parse_sort(text: str) -> list[tuple[str, Literal["asc", "desc"]]]:
+    """Return sort keys and directions from ``<key>[:<direction>]``, several with commas between.
 
     :param text: what a person wrote; without a direction it is ``asc``
     :raises InvalidInput: if the service does not sort by that
     """
+    return list(map(_parse_sort_key, text.split(",")))
+
+
+def _parse_sort_key(text: str) -> tuple[str, Literal["asc", "desc"]]:
     key, colon, direction = text.partition(":")
     key = key.replace("-", "_")
     if key not in SORT_KEYS:

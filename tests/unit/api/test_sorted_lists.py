@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -82,16 +84,17 @@ class Service:
         raise ImageNotFound(wanted)
 
 
-def in_order(records: list[dict[str, Any]], key: str, direction: str) -> list[str]:
+def in_order(records: list[dict[str, Any]], *keys: tuple[str, str]) -> list[str]:
     """The IDs in the documented order: code points, nulls least, equals as they were made."""
 
-    def place(numbered: tuple[int, dict[str, Any]]) -> tuple[bool, Any, int]:
-        number, record = numbered
+    def place(key: str, record: dict[str, Any]) -> tuple[bool, Any]:
         value = record[key]
-        return (value is not None, value if value is not None else 0, number)
+        return (value is not None, value if value is not None else 0)
 
-    ordered = sorted(enumerate(records), key=place, reverse=direction == "desc")
-    return [record["id"] for _number, record in ordered]
+    ordered = records[::-1] if keys[0][1] == "desc" else records
+    for key, direction in reversed(keys):
+        ordered = sorted(ordered, key=partial(place, key), reverse=direction == "desc")
+    return [record["id"] for record in ordered]
 
 
 _NAME = st.none() | st.sampled_from(["", "a", "A", "b", "B", "é", "e", "_", "Z"])
@@ -122,19 +125,26 @@ _SERVICE = st.fixed_dictionaries(
 @given(
     _records(),
     _SERVICE,
-    *(st.sampled_from(KEYS), st.sampled_from(["asc", "desc"]), st.integers(1, 10)),
+    st.lists(
+        st.tuples(st.sampled_from(KEYS), st.sampled_from(["asc", "desc"])),
+        min_size=1,
+        max_size=3,
+        unique_by=itemgetter(0),
+    ),
+    st.integers(1, 10),
 )
 def test_a_walk_by_markers_gives_each_image_once(
-    records: Any, made: Any, key: str, direction: Any, limit: int
+    records: Any, made: Any, keys: Any, limit: int
 ) -> None:
+    (key, direction), *then_by = keys
     # The order of creation may be that of the IDs by chance.
     ids = [record["id"] for record in records]
     if key == "id" and (ids == sorted(ids) or ids == sorted(ids)[::-1] or made["cap"] < TELLING):
         made["knows_ids"] = True
     service = Service(records, **made)
     client = service.client()
-    whole = in_order(records, key, direction)
-    query: Any = {"sort_key": key, "sort_dir": direction}
+    whole = in_order(records, *keys)
+    query: Any = {"sort_key": key, "sort_dir": direction, "then_by": then_by}
     assert [image.id for image in client.images(ImageQuery(**query))] == whole
     walked: list[str] = []
     while True:

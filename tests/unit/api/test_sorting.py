@@ -19,6 +19,8 @@ def test_which_lists_are_sorted_here(key):
     assert is_sorted_here(ImageQuery(sort_key=key, limit=5, checksum="0" * 32)) is nullable
     assert is_sorted_here(ImageQuery(sort_key=key, limit=1)) is nullable
     assert is_sorted_here(ImageQuery()) is False
+    others = [(other, "asc") for other in SORT_KEYS if other != key]
+    assert is_sorted_here(ImageQuery(sort_key=key, then_by=others))
 
 
 def _listed(sizes, **query):

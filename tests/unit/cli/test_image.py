@@ -178,6 +178,7 @@ def test_sizes_for_a_person(shell, listing):
         (["--deleted"], {"changes-since": "1970-01-01T00:00:00Z"}),
         (["--sort", "size"], {}),  # sorted here
         (["--sort", "status"], {"sort_key": "status", "sort_dir": "asc"}),
+        (["--sort", "status,id:desc"], {}),  # sorted here
         (["--sort", "created-at:desc"], {"sort_key": "created_at", "sort_dir": "desc"}),
         (["--marker", UUID], {"marker": UUID}),
         (["--page-size", "7"], {"limit": "7"}),
@@ -207,6 +208,27 @@ def test_filters_that_are_made_here(shell, listing, project):
     assert run("--project", "1") == ["image 0", "image 2"]
     assert run("--project", "1", "--checksum", "AB" * 16) == ["image 2"]
     assert run("--project", "1", "--limit", "1") == ["image 0"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        (["--sort", "status:desc,name"], "2 1 3 0"),
+        (["--sort", "status:desc", "--sort", "name:desc"], "1 2 0 3"),
+        (["--sort", "status,name:desc", "--limit", "2"], "0 3"),
+    ],
+)
+def test_several_keys(shell, listing, argv, wanted):
+    values = [("active", "b"), ("queued", "b"), ("queued", "a"), ("active", "a")]
+    listing([detail(n, status=status, name=name) for n, (status, name) in enumerate(values)])
+    listed = shell.run(ListImage, "-f", "value", "-c", "ID", *argv).splitlines()
+    assert listed == [image_id(int(number)) for number in wanted.split()]
+
+
+def test_a_key_that_is_given_twice(shell, requests_mock):
+    with pytest.raises(WrongUsage, match="sort key 'name' is given twice"):
+        shell.run(ListImage, "--sort", "name", "--sort", "name:desc")
+    assert requests_mock.call_count == 0
 
 
 def test_images_shared_with_a_project(shell, listing, project, requests_mock):

@@ -17,7 +17,7 @@ UUID = "6f162883-e770-47e5-ab99-9f672bc98fdf"
         (options.page_size, "1000", 1000),
         (options.size, "10G", 10 * 2**30),
         (options.time, "2026-11-22", datetime(2026, 11, 22, tzinfo=timezone.utc)),
-        (options.sort, "size:desc", ("size", "desc")),
+        (options.sort, "size:desc,id", [("size", "desc"), ("id", "asc")]),
         (options.image_id, UUID, UUID),
         (options.server_id, f"http://nova/servers/{UUID}", UUID),
         (options.not_empty, " ", " "),

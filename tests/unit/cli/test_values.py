@@ -147,10 +147,13 @@ def test_an_age_before_all_calendars(text):
     ],
 )
 def test_sorts(text, sort):
-    assert parse_sort(text) == sort
+    assert parse_sort(text) == [sort]
+    assert parse_sort(f"id:desc,{text}") == [("id", "desc"), sort]
 
 
-@pytest.mark.parametrize("text", ["", ":", "owner", "name:", "name:up", "name:asc:desc", "Name"])
+@pytest.mark.parametrize(
+    "text", ["", ":", "owner", "name:", "name:up", "name:asc:desc", "Name", "name,", "name,owner"]
+)
 def test_wrong_sorts_are_refused(text):
     with pytest.raises(InvalidInput, match=r"sort (key|direction) '.*' is n"):
         parse_sort(text)
