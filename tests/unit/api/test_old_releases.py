@@ -10,12 +10,15 @@ import requests_mock as rm
 
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
+from osc_image_v1.api.image_v2 import ImageV2Client, detail_of
 from osc_image_v1.api.models import Image, ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
-from osc_image_v1.exceptions import BadRequest, NotFound, NotStored
+from osc_image_v1.exceptions import BadRequest, ImageV1Error, NotFound, NotStored
+from osc_image_v1.transfer.upload import create_image
 from tests.unit import captures
 from tests.unit.captures import RELEASES
 from tests.unit.conftest import IMAGE_URL, adapter_at, params_of
+from tests.unit.glance import Glance, refuse
 
 IMAGES = f"{IMAGE_URL}/v1/images"
 DETAIL = f"{IMAGES}/detail"
@@ -300,5 +303,56 @@ def test_a_refusal_is_told_in_its_own_words(requests_mock: rm.Mocker, release: s
     )
 
 
+@pytest.mark.parametrize("clean_up", [False, True])
+def test_a_record_that_was_made_before_it_was_refused(
+    client: ImageClient, requests_mock: rm.Mocker, clean_up: bool
+) -> None:
+    """Havana makes the record, and then refuses a store that it does not have."""
+    glance = Glance(requests_mock)
+    glance.after["POST"] = refuse(400, "Requested store nosuch not available on this Glance server")
+    with pytest.raises(ImageV1Error, match=r"Requested store nosuch .* 400") as caught:
+        create_image(client, ImageFields(store="nosuch"), clean_up=clean_up)
+    assert ("is left, queued" in str(caught.value)) is not clean_up
+    assert len(glance.records) == (not clean_up)
+
+
 def test_havana_knows_no_quota_of_properties() -> None:
     assert captures.of_release("havana", "create-129-properties").status == 201
+
+
+# The Image API v2
+
+
+@releases("v2-images")
+def test_v2_lists(requests_mock: rm.Mocker, release: str) -> None:
+    answer = captures.of_release(release, "v2-images")
+    (record,) = answer.json["images"]
+    requests_mock.get(f"{IMAGE_URL}/v2/images", [answer.mock, {"json": {"images": []}}])
+    (page,) = ImageV2Client(adapter_at(IMAGE_URL)).pages()
+    assert page == [record]
+    assert params_of(requests_mock.last_request)["marker"] == record["id"]
+    image = detail_of(record)
+    assert (image.status, image.size or 0, image.checksum) == ("queued", 0, None)
+    assert image.protected is False
+    assert image.created_at is not None
+    assert image.properties == {}
+
+
+@releases("v2-show")
+def test_v2_shows(requests_mock: rm.Mocker, release: str) -> None:
+    requests_mock.get(
+        f"{IMAGE_URL}/v2/images/{UBUNTU}", **captures.of_release(release, "v2-show").mock
+    )
+    image = detail_of(ImageV2Client(adapter_at(IMAGE_URL)).get(UBUNTU))
+    assert (image.name, image.size, image.min_disk, image.min_ram) == ("ubuntu", 2097153, 8, 512)
+    assert (image.disk_format, image.container_format, image.is_public) == ("qcow2", "bare", True)
+    assert image.owner == (None if release == "havana" else ADMIN)
+    assert sorted(image.properties) == ["architecture", "os_distro", "os_version"]
+
+
+@releases("v2-community")
+def test_v2_without_community(requests_mock: rm.Mocker, release: str) -> None:
+    requests_mock.get(f"{IMAGE_URL}/v2/images", **captures.of_release(release, "v2-community").mock)
+    client = ImageV2Client(adapter_at(IMAGE_URL))
+    with pytest.raises(BadRequest, match=": Invalid visibility value: community \\(HTTP 400"):
+        list(client.pages({"visibility": "community"}))
