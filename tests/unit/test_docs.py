@@ -176,7 +176,8 @@ def test_every_example_is_a_line_that_its_command_takes() -> None:
 OF_OTHERS = set(
     "--os-cloud --os-cacert --os-cert --os-key --os-token --os-region-name --os-interface "
     "--os-compute-api-version --os-image-api-version --os-auth-type --os-project-name "
-    "--os-system-scope --debug --array --sshlogin --all-projects".split()
+    "--os-system-scope --debug --log-file --array --sshlogin --all-projects "
+    "--preserve-status".split()
 )
 
 

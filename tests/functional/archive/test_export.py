@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import random
@@ -24,6 +25,7 @@ from osc_image_v1.cli.values import parse_shard
 from tests.cloud import BY_KEY, Cloud
 from tests.cloud.seeds import SEEDS, id_of
 from tests.functional.target import STAY
+from tests.functional.writing import FORMATS, Beside
 
 Openstack = Callable[..., Any]
 
@@ -145,7 +147,25 @@ def test_nothing_but_images_and_the_manifest(whole: Path) -> None:
     files = {path.name for path in whole.iterdir()}
     assert not _INCOMPLETE & files
     expected = {image.file for image in Archive(whole) if image.data}
-    assert files == {*expected, "manifest.jsonl"}
+    assert files == {*expected, "manifest.jsonl", "SHA256SUMS"}
+
+
+def test_sums_that_any_machine_can_check(whole: Path, tmp_path: Path) -> None:
+    """All that is whole, and nothing else, by the tool that all have."""
+    files = _summed(whole)
+    assert files == {image.file for image in Archive(whole) if image.data and not image.incomplete}
+    assert len(files) >= len(_WITH_DATA)
+    shutil.copytree(whole, tmp_path / "copy")
+    _flip(tmp_path / "copy" / f"{BY_KEY['ubuntu'].id}.img", 1)
+    with pytest.raises(subprocess.CalledProcessError):
+        _summed(tmp_path / "copy")
+
+
+def _summed(directory: Path) -> set[str]:
+    """Return the files that sha256sum finds whole; fail where one is not."""
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)
+    return {line.removesuffix(": OK") for line in done.stdout.splitlines()}
 
 
 def test_run_again(whole: Path, openstack: Openstack, count: Callable[[str], Any]) -> None:
@@ -223,6 +243,7 @@ def test_three_machines_share_a_directory(
     small = {seed.id for seed in _LISTED.values() if seed.size is not None and seed.size <= 1000}
     assert len(seen) == len(set(seen))
     assert small <= set(seen)
+    assert _summed(directory) == {image.file for image in Archive(directory) if image.data}
     assert openstack("image", "v1", "verify", str(directory), cloud=None).status == 0
 
 
@@ -251,6 +272,52 @@ def test_named_images_and_a_plan(openstack: Openstack, tmp_path: Path) -> None:
     result = openstack("image", "v1", "export", str(directory), "twin")
     assert result.status == 1
     assert "2 images have the name 'twin'" in result.err
+
+
+def test_patterns_and_a_list(openstack: Openstack, tmp_path: Path) -> None:
+    directory = tmp_path / "chosen"
+    chosen = ("--name-pattern", "name-*", "--name-pattern", "ubunt?", "--exclude", "*slash*")
+    assert openstack("image", "v1", "export", "--all", *chosen, str(directory)).status == 0
+    names = {seed.name for seed in _LISTED.values()}
+    wanted = {n for n in names if n and fnmatch.fnmatchcase(n, "name-*")} | {"ubuntu"}
+    found = {image.name for image in _exported(directory).values()}
+    assert found == {name for name in wanted if "slash" not in name}
+
+    ids = openstack("image", "v1", "list", "--all", *chosen, "-f", "value", "-c", "ID").out
+    listed = ("--images-from", "-", "--exclude", "ubuntu", "-f", "json")
+    again = openstack("image", "v1", "export", *listed, str(directory), input=ids.encode()).json
+    assert (again["images"], again["fetched"]) == (len(found) - 1, 0)
+    result = openstack("image", "v1", "export", *listed, str(directory), input=b"# none\n")
+    assert (result.status, result.err) == (2, "'-' names no image\n")
+
+
+def test_zeros_take_no_room_and_all_is_told(
+    openstack: Openstack, run_openstack: Any, tmp_path: Path, beside: Beside
+) -> None:
+    """A raw image that is zeros for the most part, there and back."""
+    size, name = 8 * 2**20 + 5, beside.name("sparse")
+    data = bytearray(size)
+    data[2**20 : 2**20 + 1000] = random.Random(1).randbytes(1000)
+    (tmp_path / "raw").write_bytes(data)
+    argv = (*FORMATS, "--max-rate", "1G", "--file", str(tmp_path / "raw"), name)
+    made = openstack("image", "v1", "create", "-f", "json", *argv).json
+    saved, directory = tmp_path / "saved", tmp_path / "export"
+    for option, least in (("--no-sparse", size), (None, 0)):
+        argv = (*filter(None, [option]), "--file", str(saved), name)
+        assert openstack("image", "v1", "save", *argv).status == 0
+        assert saved.read_bytes() == data
+        assert least <= saved.stat().st_blocks * 512 <= max(least * 1.1, size // 10)
+    log = ("--log-file", str(tmp_path / "log"), "-v")
+    for number, command in enumerate((["export"], ["verify"])):
+        argv = (*log, "image", "v1", *command, str(directory), *([] if number else [name]))
+        assert run_openstack(*argv).returncode == 0
+    exported = directory / f"{made['id']}.img"
+    assert exported.read_bytes() == data
+    assert exported.stat().st_blocks * 512 <= size // 10
+    for done in ("exported", "verified"):
+        line = rf"Image {made['id']} {done}: {size} bytes, \d+\.\d\d seconds, "
+        line += "the service's MD5 vouches for it"
+        assert re.search(line, (tmp_path / "log").read_text())
 
 
 def test_community_images_are_had_by_their_ids(openstack: Openstack, tmp_path: Path) -> None:
