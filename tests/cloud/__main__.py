@@ -9,8 +9,8 @@ check    compare what the services hold with the table of seeds
 env      lines for a shell: eval "$(python -m tests.cloud env)"
 destroy  end and delete the cloud (--everything: its environments too)
 
-Each of them takes --database, --store and --front-end, and is then about the cloud of that world,
-which is one of its own beside the default one.
+Each of them takes --database, --store, --front-end and --identity, and is then about the cloud of
+that world, which is one of its own beside the default one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import sys
 from tests.cloud import services, worlds
 from tests.cloud.checking import differences
 from tests.cloud.cloud import Cloud
-from tests.cloud.configuration import CLOUDS, through_front_end
+from tests.cloud.configuration import CLOUDS, further_clouds
 from tests.cloud.reports import CloudError, say
 from tests.cloud.seeds import SEEDS
 
@@ -31,7 +31,7 @@ def status(cloud: Cloud) -> bool:
     """Print what is up; whether all is."""
     pids = cloud.pids()
     print(f"folder  {cloud.places.root}")
-    more = through_front_end(cloud.places, cloud.places.ports())
+    more = further_clouds(cloud.places, cloud.places.ports())
     print(f"clouds  {', '.join([*CLOUDS, *more, 'anonymous'])}, in {cloud.clouds_yaml}")
     whole = True
     for service in cloud.services():
@@ -72,6 +72,7 @@ def _parse() -> argparse.Namespace:
         sub.add_argument("--database", choices=worlds.DATABASES, default="sqlite")
         sub.add_argument("--store", choices=worlds.STORES, default="file")
         sub.add_argument("--front-end", choices=worlds.FRONT_ENDS, default="none")
+        sub.add_argument("--identity", choices=worlds.IDENTITIES, default="v3")
         if verb == "reset":
             sub.add_argument("--fresh", action="store_true", help="make it anew, on other ports")
         if verb == "up":
@@ -107,7 +108,8 @@ def main() -> int:
     """Do what the command line says."""
     try:
         args = _parse()
-        return _do(Cloud().world(args.database, args.store, args.front_end), args)
+        world = Cloud().world(args.database, args.store, args.front_end, args.identity)
+        return _do(world, args)
     except CloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

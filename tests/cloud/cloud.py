@@ -152,7 +152,11 @@ class Cloud:
         return Cloud(root)
 
     def world(
-        self, database: str = "sqlite", store: str = "file", front_end: str = "none"
+        self,
+        database: str = "sqlite",
+        store: str = "file",
+        front_end: str = "none",
+        identity: str = "v3",
     ) -> Cloud:
         """The cloud of another world: a twin that is named by what it is made of.
 
@@ -162,7 +166,7 @@ class Cloud:
 
         :raises worlds.WorldUnavailable: a server that it takes is not on this machine
         """
-        world = World(database, store, front_end)
+        world = World(database, store, front_end, identity)
         world.need()
         if world == self.places.world:
             return self
@@ -201,6 +205,10 @@ class Cloud:
             yield
         finally:
             orders.give(self.places, service)
+
+    def held(self, service: str) -> None:
+        """Wait until a request is held in the middle, as a service was ordered to."""
+        orders.wait(self.places, service)
 
     # What can be done with it
 
@@ -268,8 +276,8 @@ class Cloud:
         shutil.rmtree(self.places.pristine, ignore_errors=True)
         self.places.forget_ports()
 
-    def _build(self, with_drivers: bool = False) -> None:
-        missing = environments.missing(self.places, with_drivers)
+    def _build(self, world: World) -> None:
+        missing = environments.missing(self.places, world)
         if set(missing) & set(environments.NAMES):
             services.stop(self.places)
         if missing:
@@ -278,9 +286,9 @@ class Cloud:
     def _up(self, old_target: bool = False) -> None:
         if self._base:
             with self._base.places.locked():
-                self._base._build(with_drivers=True)
+                self._base._build(self.places.world)
         else:
-            self._build()
+            self._build(self.places.world)
         if not self._is_ready():
             self._make()
         wanted = [one for one in self.services() if old_target or not one.on_demand]
@@ -321,8 +329,8 @@ class Cloud:
             services.wait(places, chosen, services.start(places, chosen), stop)
 
         def identity(stop: Stop) -> dict[str, str]:
-            databases.make_keystone(places, configuration.urls(ports)["identity"])
-            begin(stop, "identity")
+            databases.make_keystone(places, configuration.urls(ports))
+            begin(stop, *(name for name in table if name.startswith("identity")))
             return identities.make(ports)
 
         def image(stop: Stop) -> dict[str, str]:
@@ -367,7 +375,7 @@ def _fingerprint(places: Places) -> str:
     digest = hashlib.sha256()
     here = Path(__file__).resolve().parent
     made_by = ["configuration", "databases", "identities", "seeds", "sowing"]
-    made_by += ["engines", "fronts", "stores"] if places.world.parts else []
+    made_by += ["engines", "fronts", "keystone2", "stores"] if places.world.parts else []
     files = [here / f"{name}.py" for name in made_by]
     for path in sorted([*files, *here.glob("inside/*.py"), *here.glob("pins/*.txt")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cloud import engines, fronts, orders, stores
+from tests.cloud import engines, fronts, keystone2, orders, stores
 from tests.cloud.places import Places, replace_text
 
 #: The clouds of clouds.yaml that log in: (user, project, region). Passwords: ``password_of(user)``.
@@ -67,6 +67,9 @@ def urls(ports: Mapping[str, int]) -> dict[str, str]:
         version = {"identity": "/v3", "compute": "/v2.1"}.get(name.rpartition("-")[2], "")
         if name != "database":
             found[name] = f"{scheme}://127.0.0.1:{port}{version}"
+    if "identity-admin" in ports:
+        found["identity-v2"] = f"http://127.0.0.1:{ports['identity']}/v2.0"
+        found["identity-admin"] += "/v2.0"
     return found
 
 
@@ -92,6 +95,8 @@ def write(places: Places, ports: Mapping[str, int]) -> None:
     if engine:
         engine.write()
     _write(places, "keystone/keystone.conf", _keystone(places))
+    if places.world.identity == "v2":
+        _write(places, "keystone/keystone-paste.ini", keystone2.paste())
     _write(places, "nova/nova.conf", _nova(places, ports))
     nova_paste = places.environments / "modern" / "etc" / "nova" / "api-paste.ini"
     shutil.copy(nova_paste, places.config / "nova" / "api-paste.ini")
@@ -124,9 +129,12 @@ project_domain_name = Default
 
 
 def _keystone(places: Places) -> str:
+    pipelines = f"{places.config}/keystone/keystone-paste.ini"
+    paste = f"[paste_deploy]\nconfig_file = {pipelines}\n"
     return f"""\
 [DEFAULT]
 use_stderr = true
+transport_url = fake://
 [database]
 connection = sqlite:///{places.databases}/keystone.sqlite
 sqlite_synchronous = false
@@ -140,12 +148,13 @@ key_repository = {places.state}/fernet
 [credential]
 key_repository = {places.state}/credential
 [cache]
-enabled = true
+# Keystone 12 changes what it takes out of this one.
+enabled = {places.world.identity != "v2"}
 backend = dogpile.cache.memory
 # Four rounds of hashing are no protection, and ten times faster than the default.
 [identity]
 password_hash_rounds = 4
-"""
+{paste if places.world.identity == "v2" else ""}"""
 
 
 def _nova(places: Places, ports: Mapping[str, int]) -> str:
@@ -320,8 +329,8 @@ config_file = {paste}
 def _clouds(places: Places, ports: Mapping[str, int]) -> str:
     at = urls(ports)
     entries = [_entry(name, *who, at["identity"]) for name, who in CLOUDS.items()]
-    for name, (who, overrides) in through_front_end(places, ports).items():
-        entries.append(_entry(name, *CLOUDS[who], at["identity"], overrides))
+    for name, (who, more) in further_clouds(places, ports).items():
+        entries.append(_entry(name, *CLOUDS[who], at["identity"], more))
     return f"""\
 # A cloud on loopback, made by tests.cloud.
 clouds:
@@ -334,12 +343,16 @@ clouds:
 """
 
 
-def through_front_end(
+def further_clouds(
     places: Places, ports: Mapping[str, int]
 ) -> dict[str, tuple[str, dict[str, str]]]:
-    """The clouds of clouds.yaml behind a front end: whose they are, and what they say besides."""
+    """The clouds of clouds.yaml behind a front end, and those that log in by the Identity API v2:
+    whose they are, and what they say besides.
+    """
     at, kind = urls(ports), places.world.front_end
     found: dict[str, tuple[str, dict[str, str]]] = {}
+    for who in CLOUDS if places.world.identity == "v2" else ():
+        found[f"{who}-v2"] = (who, {"auth_url": at["identity-v2"], "identity_api_version": "2"})
     for who in ("admin", "demo") if kind != "none" else ():
         for door, suffix in (("", ""), ("tls-", "-tls"), ("short-", "-short"), ("wide-", "-wide")):
             more = {
@@ -363,18 +376,30 @@ def _entry(
     identity: str,
     more: Mapping[str, str] | None = None,
 ) -> str:
-    rest = dict(more or {})
-    lines = "".join(f"    {word}: {value}\n" for word, value in rest.items() if word != "auth_url")
+    rest = {"auth_url": identity, "identity_api_version": "3", **(more or {})}
+    auth_url, version = rest.pop("auth_url"), rest["identity_api_version"]
+    lines = "".join(f"    {word}: {value}\n" for word, value in rest.items())
+    if version == "2":
+        return f"""\
+  {name}:
+    auth_type: v2password
+    auth:
+      auth_url: {auth_url}
+      username: {user}
+      password: {password_of(user)}
+      tenant_name: {project}
+    region_name: {region}
+    interface: public
+{lines}"""
     return f"""\
   {name}:
     auth:
-      auth_url: {rest.get("auth_url", identity)}
+      auth_url: {auth_url}
       username: {user}
       password: {password_of(user)}
       project_name: {project}
       user_domain_name: Default
       project_domain_name: Default
     region_name: {region}
-    identity_api_version: 3
     interface: public
 {lines}"""

@@ -6,11 +6,11 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tests.cloud import engines
+from tests.cloud import engines, identities, keystone2
 from tests.cloud.configuration import GLANCE15, password_of
 from tests.cloud.environments import drivers
 from tests.cloud.places import INSIDE, Places
@@ -18,23 +18,28 @@ from tests.cloud.reports import CloudError, tail
 from tests.cloud.services import environment
 
 
-def make_keystone(places: Places, identity_url: str) -> None:
+def make_keystone(places: Places, urls: Mapping[str, str]) -> None:
     """Keystone's keys, tables, admin and RegionOne."""
-    urls = " ".join(
-        f"--bootstrap-{interface}-url {identity_url}"
+    at = " ".join(
+        f"--bootstrap-{interface}-url {identities.url_of(urls, 'identity', interface)}"
         for interface in ("public", "internal", "admin")
     )
     owner = f"--keystone-user {os.getuid()} --keystone-group {os.getgid()}"
-    _manage(
-        places,
-        "keystone",
-        places.config / "keystone" / "keystone.conf",
+    commands = (
         f"fernet_setup {owner}",
         f"credential_setup {owner}",
         "db_sync",
         f"bootstrap --bootstrap-password {password_of('admin')} "
-        f"--bootstrap-region-id RegionOne {urls}",
+        f"--bootstrap-region-id RegionOne {at}",
     )
+    config = places.config / "keystone" / "keystone.conf"
+    if places.world.identity != "v2":
+        _manage(places, "keystone", config, *commands)
+        return
+    for command in commands:
+        words = ("--config-file", str(config), *command.split())
+        env = keystone2.environment(places)
+        _run(places, "make-keystone", keystone2.command("manage", *words), **env)
 
 
 def make_nova(places: Places) -> None:

@@ -136,12 +136,13 @@ class Engine:
     def execute(self, statement: str, database: str = "glance") -> str:
         """Run SQL as the server's own administrator; what it printed, fields between tabs."""
         if self.kind == "mariadb":
-            command = [*self._client("mariadb"), "-N", "-B", "-e", statement, *database.split()]
+            command = [*self._client("mariadb"), "-N", "-B", *database.split()]
         else:
             command = [program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
             command += ["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
-            command += ["-d", database, "-c", statement]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+            command += ["-d", database]
+        # An argument would have to be short.
+        done = subprocess.run(command, input=statement, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CloudError(f"{self.kind}: {done.stderr.strip()}")
         return done.stdout

@@ -16,12 +16,16 @@ from tests.cloud.interpreters import Interpreter
 from tests.cloud.places import PINS, Places, replace_text
 from tests.cloud.reports import CloudError, say, tail
 from tests.cloud.together import Stop, check, together
+from tests.cloud.worlds import World
 
 #: Each is built from ``pins/<name>.txt``.
 NAMES = ("modern", "pike")
 
 #: What Glance 15 needs besides, in worlds of other databases and stores.
 DRIVERS = "drivers"
+
+#: Keystone with the Identity API v2: a folder of packages for Python 2.7, and no environment.
+KEYSTONE2 = "keystone2"
 
 #: A few old packages come as source, in pure Python, and want these to be turned into wheels.
 BUILD_TOOLS = ("setuptools<70", "wheel")
@@ -40,10 +44,11 @@ def _digest(name: str) -> str:
     return hashlib.sha256((PINS / f"{name}.txt").read_bytes()).hexdigest()
 
 
-def missing(places: Places, with_drivers: bool = False) -> list[str]:
+def missing(places: Places, world: World) -> list[str]:
     """The environments that are not whole, not made from today's pins, or without their Python."""
     chosen = interpreters.chosen()
-    names = (*NAMES, DRIVERS) if with_drivers else NAMES
+    names = [*NAMES, *([DRIVERS] if world.parts else [])]
+    names += [KEYSTONE2] if world.identity == "v2" else []
     return [name for name in names if not _is_built(places, name, chosen)]
 
 
@@ -62,8 +67,8 @@ def _is_built(places: Places, name: str, chosen: Interpreter | None) -> bool:
         return False
     return (
         built.get("pins") == _digest(name)
-        and (chosen is None or built.get("python") == chosen.version)
-        and places.python(name).exists()
+        and (name == KEYSTONE2 or chosen is None or built.get("python") == chosen.version)
+        and (name == KEYSTONE2 or places.python(name).exists())
     )
 
 
@@ -73,8 +78,34 @@ def build(places: Places, names: Sequence[str]) -> None:
     python = interpreters.find(uv)
     say(f"Python {python.version} for the cloud: {python.path}")
     say(f"installing {' and '.join(names)} with {'uv' if uv else 'pip'}: a minute or two")
-    jobs = {name: functools.partial(_build, places, name, python, uv) for name in names}
+    jobs = {
+        name: functools.partial(_build_keystone2, places)
+        if name == KEYSTONE2
+        else functools.partial(_build, places, name, python, uv)
+        for name in names
+    }
     together(jobs, "installing")
+
+
+def _build_keystone2(places: Places, _stop: Stop) -> None:
+    """Put Keystone 12 and what it needs into a folder, with Python 2.7's own pip."""
+    folder = places.environments / KEYSTONE2
+    log = places.environments / f"{KEYSTONE2}.log"
+    log.write_text("")
+    shutil.rmtree(folder, ignore_errors=True)
+    python = interpreters.python2()
+    try:
+        if python is None:
+            raise CloudError("Python 2.7 is not here")
+        install = (python, "-s", "-m", "pip", "install", "--disable-pip-version-check")
+        pins = PINS / f"{KEYSTONE2}.txt"
+        target = ("--no-deps", "--no-compile", "--target", str(folder), "-r", str(pins))
+        _run(log, *install, *target)
+    except CloudError as error:
+        raise CloudError(f"could not install Keystone 12: {error}") from None
+    built = {"pins": _digest(KEYSTONE2), "python": "2.7", "with": "pip"}
+    replace_text(folder / "built.json", json.dumps(built, indent=1) + "\n")
+    say(f"installed {KEYSTONE2}")
 
 
 def _build(places: Places, name: str, python: Interpreter, uv: str | None, stop: Stop) -> None:

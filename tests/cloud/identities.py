@@ -86,8 +86,15 @@ def make(ports: Mapping[str, int]) -> dict[str, str]:
         service = keystone.ensure("service", {"type": kind, "name": name})
         for interface in ("public", "internal", "admin"):
             where = {"service_id": service["id"], "interface": interface, "region_id": region}
-            keystone.ensure("endpoint", where, url=places[key])
+            keystone.ensure("endpoint", where, url=url_of(places, key, interface))
     return projects
+
+
+def url_of(places: Mapping[str, str], key: str, interface: str) -> str:
+    """Clouds with the Identity API v2 have that in their catalog, also where there is v3."""
+    if key == "identity" and "identity-v2" in places:
+        return places["identity-admin" if interface == "admin" else "identity-v2"]
+    return places[key]
 
 
 class _Keystone:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -109,6 +111,20 @@ def of_versions(versions: Sequence[str], uv: str | None) -> Interpreter | None:
             answer = ask(path)
             if answer and answer.version == version and (uv or answer.has_pip):
                 return answer
+    return None
+
+
+@functools.cache
+def python2() -> str | None:
+    """A Python 2.7 that has pip; None if there is none."""
+    question = "import sys, sqlite3, ssl, pip; print(sys.version_info[:2] == (2, 7))"
+    for path in _candidates("2.7", None):
+        command = [path, "-c", question]
+        env = {**os.environ, "PYTHONPATH": ""}
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            answer = subprocess.run(command, capture_output=True, timeout=60, check=True, env=env)
+            if answer.stdout.strip() == b"True":
+                return path
     return None
 
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.cloud import engines, fronts, processes, stores
+from tests.cloud import engines, fronts, keystone2, processes, stores
 from tests.cloud.environments import clean, drivers
 from tests.cloud.places import INSIDE, Places, port_is_free
 from tests.cloud.processes import Service
@@ -68,9 +68,13 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         ),
         ("old-target-image", "Glance 15, RegionThree", glance15("old-target"), {}),
     ]
+    older = keystone2.table(places, ports) if places.world.identity == "v2" else []
+    if older:
+        del rows[0]
     with_drivers = drivers(places)
     return [
         *behind(places, ports),
+        *older,
         *(
             Service(
                 *(name, title, ports[name], command),

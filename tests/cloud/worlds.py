@@ -1,4 +1,4 @@
-"""What a cloud is made of, beside the services: its database, its store, what stands in front.
+"""What a cloud is made of: its database, its store, what stands in front, its Identity service.
 
 The default is what needs nothing but Python: SQLite, files, nothing in front. The other parts are
 servers of the system's own, in Debian the packages of :data:`PACKAGES`.
@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.cloud import interpreters
 from tests.cloud.reports import CloudError
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
 STORES = ("file", "swift")
 FRONT_ENDS = ("none", "nginx", "haproxy", "apache")
+IDENTITIES = ("v3", "v2")
 
 #: The programs that each part is run with.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
@@ -68,12 +70,14 @@ class World:
     database: str = "sqlite"
     store: str = "file"
     front_end: str = "none"
+    identity: str = "v3"
 
     def __post_init__(self) -> None:
         for value, known in (
             (self.database, DATABASES),
             (self.store, STORES),
             (self.front_end, FRONT_ENDS),
+            (self.identity, IDENTITIES),
         ):
             if value not in known:
                 raise CloudError(f"no such part of a world: {value}; there are {', '.join(known)}")
@@ -96,6 +100,7 @@ class World:
             *(("database",) if self.database != "sqlite" else ()),
             *(_SWIFT if self.store == "swift" else ()),
             *(_DOORS if self.front_end != "none" else ()),
+            *(("identity-admin",) if self.identity == "v2" else ()),
         )
 
     def need(self) -> None:
@@ -104,8 +109,10 @@ class World:
         :raises WorldUnavailable: the first program that is not on this machine
         """
         for part in self.parts:
-            for name in PROGRAMS[part]:
+            for name in PROGRAMS.get(part, ()):
                 program(name, PACKAGES[part])
+        if self.identity == "v2" and interpreters.python2() is None:
+            raise WorldUnavailable("World unavailable: Python 2.7 is not here")
 
 
 def program(name: str, packages: tuple[str, ...] = ()) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud import Cloud, CloudError, World, WorldUnavailable
+from tests.cloud import Cloud, CloudError, World, WorldUnavailable, interpreters
 
 
 def test_its_name_is_what_it_is_made_of() -> None:
@@ -38,6 +38,12 @@ def test_a_server_that_is_missing_is_named(
         Cloud(tmp_path).world(world.database, world.store, world.front_end)
     # Nothing was begun.
     assert not (tmp_path / "twins").exists()
+
+
+def test_a_python_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(interpreters, "python2", lambda: None)
+    with pytest.raises(WorldUnavailable, match=r"^World unavailable: Python 2\.7 is not here$"):
+        Cloud(tmp_path).world(identity="v2")
 
 
 def test_the_default_world_needs_nothing(tmp_path: Path) -> None:

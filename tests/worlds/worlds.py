@@ -15,7 +15,7 @@ FRONT_ENDS = ("nginx", "haproxy", "apache")
 _WORLDS = (
     World(database="mariadb", front_end="nginx"),
     World(database="postgresql", front_end="apache"),
-    World(store="swift", front_end="haproxy"),
+    World(store="swift", front_end="haproxy", identity="v2"),
 )
 
 
@@ -25,7 +25,7 @@ def world_with(part: str) -> World:
 
 
 def in_worlds(*parts: str) -> pytest.MarkDecorator:
-    """Run a test once in a cloud with each of these parts: a database, a store or a front end.
+    """Run a test once in a cloud with each of these parts: a database, a store, a front end, v2.
 
     All tests of a world are one process's: two cannot share a cloud.
     """

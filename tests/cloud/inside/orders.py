@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,14 @@ class Orders:
             return [b"ordered\n"]
         if what == "slow":
             self.sleep(order["seconds"])
+        if what == "hold body":
+            environ["wsgi.input"] = _HeldBody(environ["wsgi.input"], self, order)
         answer = self.app(environ, start_response)
         if what == "late":
             self.sleep(order["seconds"])
-        return self.cut(answer, order["after"]) if what == "cut" else answer
+        if what == "cut":
+            return self.cut(answer, order["after"])
+        return self.held(answer, order) if what == "hold" else answer
 
     def order_for(self, method: str, path: str) -> dict[str, Any]:
         """The first order that such a request meets."""
@@ -78,3 +83,43 @@ class Orders:
                 raise OSError("ordered to break off")
             left -= len(chunk)
             yield chunk
+
+    def held(self, answer: Iterable[bytes], order: dict[str, Any]) -> Iterator[bytes]:
+        """Pass on so many bytes, then wait, then the rest."""
+        left = order["after"]
+        for chunk in answer:
+            if 0 <= left < len(chunk):
+                yield chunk[:left]
+                self.hold(order["seconds"])
+                yield chunk[left:]
+            else:
+                yield chunk
+            left -= len(chunk)
+
+    def hold(self, seconds: float) -> None:
+        """Wait until there are other orders, or for so many seconds."""
+        written, until = self.written, time.monotonic() + seconds
+        self.path.with_suffix(".held").touch()
+        while self.written == written and time.monotonic() < until:
+            self.sleep(0.02)
+            self.look()
+
+
+class _HeldBody:
+    """The body of a request, whose reader has to wait in the middle of it."""
+
+    def __init__(self, body: Any, orders: Orders, order: dict[str, Any]) -> None:
+        self._body = body
+        self._orders = orders
+        self._order = order
+        self._left = order["after"]
+
+    def read(self, *size: int) -> bytes:
+        data: bytes = self._body.read(*size)
+        if 0 <= self._left < len(data):
+            self._orders.hold(self._order["seconds"])
+        self._left -= len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)

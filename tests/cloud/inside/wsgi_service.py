@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 
+#: waitress refuses bodies from 1 GiB on unless it is told; images are larger.
+LARGEST_BODY = 2**50
+
 
 def main(module: str, port: str, log: str, threads: str = "8") -> None:
     """Import the application, put the access log in front of it, and serve it until the end."""
@@ -19,6 +22,7 @@ def main(module: str, port: str, log: str, threads: str = "8") -> None:
         host="127.0.0.1",
         port=int(port),
         threads=int(threads),
+        max_request_body_size=LARGEST_BODY,
         ident=None,
     )
 
