@@ -18,10 +18,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from osc_image_v1.api.bodies import ImageData as ImageData
     from osc_image_v1.api.compute_images import ComputeImageClient as ComputeImageClient
-    from osc_image_v1.api.data import ImageData as ImageData
     from osc_image_v1.api.fields import ImageFields as ImageFields
-    from osc_image_v1.api.http import RetryPolicy as RetryPolicy
     from osc_image_v1.api.image_v1 import ImageClient as ImageClient
     from osc_image_v1.api.models import ComputeImage as ComputeImage
     from osc_image_v1.api.models import Image as Image
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from osc_image_v1.api.queries import ImageQuery as ImageQuery
     from osc_image_v1.api.queries import SortDirection as SortDirection
     from osc_image_v1.api.queries import SortKey as SortKey
+    from osc_image_v1.api.retries import RetryPolicy as RetryPolicy
 
 _HOMES = {
     "ComputeImage": "models",
@@ -39,13 +39,13 @@ _HOMES = {
     "ComputeImageQuery": "queries",
     "Image": "models",
     "ImageClient": "image_v1",
-    "ImageData": "data",
+    "ImageData": "bodies",
     "ImageDetail": "models",
     "ImageFields": "fields",
     "ImagePage": "models",
     "ImageQuery": "queries",
     "Member": "models",
-    "RetryPolicy": "http",
+    "RetryPolicy": "retries",
     "SortDirection": "queries",
     "SortKey": "queries",
 }

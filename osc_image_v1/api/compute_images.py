@@ -18,7 +18,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.fields import check_metadata
 from osc_image_v1.api.filters import Sieve
-from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, ServiceClient, path_of
 from osc_image_v1.api.models import ComputeImage, ImagePage
 from osc_image_v1.api.outcomes import (
     Deletion,
@@ -35,6 +35,7 @@ from osc_image_v1.api.outcomes import (
 from osc_image_v1.api.paging import PageGuard, found_by_id, found_on, one_of, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ComputeImageQuery, Params, ids_like
 from osc_image_v1.api.records import Record, checked, int_or_none, is_json_of, mapping
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from osc_image_v1.api.data import ImageData
+from osc_image_v1.api.bodies import ImageData
 from osc_image_v1.api.fields import ImageFields, check_properties
 from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
 from osc_image_v1.api.models import HIDDEN, ImageDetail

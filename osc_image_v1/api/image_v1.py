@@ -16,8 +16,7 @@ from typing import Any
 from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api import detours
-from osc_image_v1.api.bodies import are_headers_whole, header_lines
-from osc_image_v1.api.data import ImageData, body_size
+from osc_image_v1.api.bodies import ImageData, are_headers_whole, body_size, header_lines
 from osc_image_v1.api.fields import (
     ImageFields,
     check_formats,
@@ -26,7 +25,7 @@ from osc_image_v1.api.fields import (
     record_from_headers,
     stored_image,
 )
-from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, ServiceClient, path_of
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.members import ImageMembers
 from osc_image_v1.api.models import QUEUED, Image, ImageDetail, ImagePage
@@ -46,6 +45,7 @@ from osc_image_v1.api.outcomes import (
 from osc_image_v1.api.paging import ImageLists, found_by_id, found_on, one_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery, Params, ids_like
 from osc_image_v1.api.records import Record, checked, mapping
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,

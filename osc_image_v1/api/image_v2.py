@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from keystoneauth1 import adapter as ksa_adapter
 
-from osc_image_v1.api.data import ImageData, body_size, check_rest
-from osc_image_v1.api.http import DEFAULT_TIMEOUT, RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.bodies import ImageData, body_size, check_rest
+from osc_image_v1.api.http import DEFAULT_TIMEOUT, ServiceClient, path_of
 from osc_image_v1.api.models import DEACTIVATED, Image, ImageDetail
 from osc_image_v1.api.outcomes import (
     Deletion,
@@ -36,6 +36,7 @@ from osc_image_v1.api.outcomes import (
 from osc_image_v1.api.paging import PageGuard, records_of
 from osc_image_v1.api.queries import MAX_PAGE_SIZE
 from osc_image_v1.api.records import Record, mapping, text_or_none
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,

@@ -18,11 +18,11 @@ from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.exceptions import Forbidden, ImageNotFound, ImageV1Error, TransferStopped
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.deletions import is_being_deleted, settled
 from osc_image_v1.transfer.digests import hash_file
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import regular_size
+from osc_image_v1.transfer.listed import is_being_deleted, settled
 from osc_image_v1.transfer.outage import Outage
 from osc_image_v1.transfer.part import part_of
 from osc_image_v1.transfer.progress import Advance, tell_finished

@@ -33,8 +33,8 @@ from osc_image_v1.migrate.ours import IdUsedUp, judged, refusal
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import is_uuid, printable
-from osc_image_v1.transfer.deletions import is_being_deleted
 from osc_image_v1.transfer.expected import has_data
+from osc_image_v1.transfer.listed import is_being_deleted
 from osc_image_v1.transfer.many import Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from osc_image_v1.api.data import CHUNK_SIZE
+from osc_image_v1.api.bodies import CHUNK_SIZE
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.paging import found_by_id
@@ -20,11 +20,11 @@ from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import AmbiguousName, ContentMismatch, ImageHasNoData, ImageNotFound
 from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.deletions import settled
 from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of, has_data
 from osc_image_v1.transfer.files import file_errors, opened, shown
 from osc_image_v1.transfer.holes import pieces
+from osc_image_v1.transfer.listed import settled
 from osc_image_v1.transfer.many import Spool
 from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.sending import ImageSource

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osc_image_v1.api import models
-from osc_image_v1.api.data import ImageData
+from osc_image_v1.api.bodies import ImageData
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from osc_image_v1.api import outcomes
-from osc_image_v1.api.http import RetryPolicy
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.transfer import patience
 from tests import shell as real_shell
 from tests.faults.server import Service

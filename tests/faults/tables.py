@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from unittest import mock
 
-from osc_image_v1.api.http import RetryPolicy
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import ConnectionFailed, TlsFailed, http_error
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.transfer.download import _PROGRESS

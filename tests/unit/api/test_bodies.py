@@ -17,9 +17,10 @@ from osc_image_v1 import exceptions
 from osc_image_v1.api import http as api_http
 from osc_image_v1.api.bodies import pieces_of
 from osc_image_v1.api.compute_images import ComputeImageClient
-from osc_image_v1.api.http import RetryPolicy, ServiceClient
+from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.retries import RetryPolicy
 from tests.unit import loopback
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, adapter_at
 from tests.unit.fuzz import thorough

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.api.data import as_md5, body_size, check_rest
+from osc_image_v1.api.bodies import as_md5, body_size, check_rest
 from osc_image_v1.api.models import Image
 from osc_image_v1.exceptions import ApiNotAvailable, BadAnswer, NotFound, ServerError
 from tests.unit.conftest import IMAGE_URL, image_id

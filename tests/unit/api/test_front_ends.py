@@ -3,7 +3,8 @@
 import pytest
 
 from osc_image_v1 import exceptions
-from osc_image_v1.api.http import RetryPolicy, ServiceClient
+from osc_image_v1.api.http import ServiceClient
+from osc_image_v1.api.retries import RetryPolicy
 from tests.unit.conftest import IMAGE_URL, adapter_at
 
 URL = IMAGE_URL + "/v1/images"

@@ -23,9 +23,10 @@ from osc_image_v1 import exceptions
 from osc_image_v1.api import http as api_http
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.errors import NOT_ACCEPTED
-from osc_image_v1.api.http import RetryPolicy, ServiceClient, path_of
+from osc_image_v1.api.http import ServiceClient, path_of
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.retries import RetryPolicy
 from tests.unit import captures, loopback
 from tests.unit.conftest import COMPUTE_URL, IMAGE_URL, adapter_at
 from tests.unit.fuzz import thorough

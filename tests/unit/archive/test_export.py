@@ -33,7 +33,6 @@ from osc_image_v1.exceptions import (
     InvalidInput,
     TransferStopped,
 )
-from osc_image_v1.transfer import deletions
 from osc_image_v1.transfer.outage import Outage
 from osc_image_v1.transfer.shards import Shard
 from tests.unit.conftest import Shell, Terminal, adapter_at, detail, image_id
@@ -475,7 +474,7 @@ def test_a_token_that_is_not_taken_any_more_ends_the_run(
 
 @pytest.fixture
 def _pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletions, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("osc_image_v1.transfer.listed._PAUSES", (0.0, 0.0, 0.0))
 
 
 def _deleting(store: Store, **then: Any) -> tuple[str, list[dict[str, Any]]]:

@@ -33,7 +33,6 @@ from osc_image_v1.migrate.sources import (
     from_service,
 )
 from osc_image_v1.migrate.target_v1 import V1Target
-from osc_image_v1.transfer import deletions
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
 from tests.unit import disks
@@ -158,7 +157,7 @@ def test_an_image_that_is_being_deleted(
     client: ImageClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deletions, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("osc_image_v1.transfer.listed._PAUSES", (0.0, 0.0))
     one = store.add(1, status="deleted", deleted=False)
     assert copy(dry=True)[one].notes == ("it is being deleted just now",)
     assert copy()[one].failed

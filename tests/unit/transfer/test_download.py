@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from osc_image_v1.api.http import RetryPolicy
 from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
