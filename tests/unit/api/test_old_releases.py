@@ -13,7 +13,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client, detail_of
 from osc_image_v1.api.models import Image, ImageDetail, Member
 from osc_image_v1.api.queries import ImageQuery
-from osc_image_v1.exceptions import BadRequest, ImageV1Error, NotFound, NotStored
+from osc_image_v1.exceptions import ApiNotAvailable, BadRequest, ImageV1Error, NotFound, NotStored
 from osc_image_v1.transfer.upload import create_image
 from tests.unit import captures
 from tests.unit.captures import RELEASES
@@ -158,6 +158,24 @@ def test_a_version_that_was_given_on_purpose(
     requests_mock.get(f"{url}/images", **captures.of_release(release, f"{version}-list").mock)
     client = ImageClient(adapter_at(IMAGE_URL), endpoint_override=url)
     assert len(list(client.images(ImageQuery(limit=1)))) == 1
+
+
+@releases("versions")
+def test_a_path_that_leads_to_no_version(
+    client: ImageClient, requests_mock: rm.Mocker, release: str
+) -> None:
+    """Asked for as such they come with 300, from Liberty on with 200; never with a request ID."""
+    answer = captures.of_release(release, "versions")
+    assert (answer.status == 300) is (release in RELEASES[:4])
+    requests_mock.get(IMAGES, **{**answer.mock, "status_code": 300})
+    with pytest.raises(ApiNotAvailable, match=r"offers v1\.0, v1\.1, v2\.0, .*: is the path"):
+        list(client.images())
+
+
+def test_rocky_has_no_v1(client: ImageClient, requests_mock: rm.Mocker) -> None:
+    requests_mock.get(IMAGES, **captures.of_release("rocky", "v1-images").mock)
+    with pytest.raises(ApiNotAvailable, match=r"has no API v1, it offers v2\.0, .*, v2\.7: use"):
+        list(client.images())
 
 
 # One image
