@@ -143,7 +143,7 @@ def test_names_that_v2_takes_for_fields(openstack, beside):
 
 @pytest.mark.parametrize("kept", [{"Foo": "1"}, {"a-b": "1"}, {"e": ""}, {"s": " x"}, {"n": "\n"}])
 def test_without_v2_nothing_is_lost(beside, client, kept, monkeypatch):
-    monkeypatch.setattr("osc_image_v1.api.image_v1.v2_shows", lambda _names: False)
+    monkeypatch.setattr("osc_image_v1.api.detours.v2_shows", lambda _names: False)
     image_id = beside.make_v2(**kept, gone="1")
     with pytest.raises(ImageV1Error, match="would lose one"):
         client.remove_properties(client.get(image_id), ["gone"])
@@ -182,7 +182,7 @@ def test_whatever_is_taken_is_kept(beside, client, monkeypatch, name, wanted, by
         gone = sorted(kept)[0]
         with monkeypatch.context() as patch:
             if by_v1:
-                patch.setattr("osc_image_v1.api.image_v1.v2_shows", lambda _names: False)
+                patch.setattr("osc_image_v1.api.detours.v2_shows", lambda _names: False)
             client.remove_properties(image, [gone])
         del kept[gone]
         assert client.exact(image).properties == kept

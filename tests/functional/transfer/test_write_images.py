@@ -94,7 +94,10 @@ class TestCreate:
         made = create(*FORMATS, *source, "--size", "0")
         assert (made["status"], made["size"]) == ("active", 0)
         assert made["checksum"] == hashlib.md5(b"").hexdigest()
-        assert beside.stored(made["id"]) == b""
+        saved = tmp_path / "saved"
+        argv = ("image", "v1", "save", made["id"], "--file", str(saved))
+        assert openstack(*argv).err == ""
+        assert saved.read_bytes() == b""
 
     def test_with_the_right_checksum_and_size(self, create, file):
         made = create(*FORMATS, "--file", file, "--checksum", MD5.upper(), "--size", str(len(DATA)))
