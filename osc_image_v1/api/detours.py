@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from osc_image_v1.api.bodies import ImageData
 from osc_image_v1.api.fields import ImageFields, check_properties
-from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
-from osc_image_v1.api.models import HIDDEN, ImageDetail
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.models import HIDDEN, V2_FIELDS, ImageDetail
 from osc_image_v1.api.outcomes import Done, Verdict, carry_out
 from osc_image_v1.api.queries import MAX_PAGE_SIZE, ImageQuery
 from osc_image_v1.api.records import Record
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 # What a front end says where an image's metadata does not fit into the headers that it takes.
 _TOO_MUCH = (HTTPStatus.BAD_GATEWAY,)
 # Of properties with these names, which v1 can make, v2 shows and removes nothing.
-_HIDDEN_IN_V2 = FIELDS - {"stores"} | {"deleted", "deleted_at", "is_public", "location"}
+_HIDDEN_IN_V2 = V2_FIELDS - {"stores"} | {"deleted", "deleted_at", "is_public", "location"}
 
 
 def past_headers(

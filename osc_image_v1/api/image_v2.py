@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +20,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.bodies import ImageData, body_size, check_rest
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, ServiceClient, path_of
-from osc_image_v1.api.models import DEACTIVATED, Image, ImageDetail
+from osc_image_v1.api.models import DEACTIVATED, Abilities, Image, properties_of
 from osc_image_v1.api.outcomes import (
     Deletion,
     Done,
@@ -53,73 +53,6 @@ _LISTING = "Cannot list images"
 _CREATED = (HTTPStatus.OK, HTTPStatus.CREATED)
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _PATCH = "application/openstack-images-v2.1-json-patch"
-
-#: What the Image API v2 takes for an image's own fields; of anything else it makes a property.
-FIELDS = frozenset(
-    "id name owner status visibility protected tags size virtual_size checksum disk_format "
-    "container_format min_disk min_ram created_at updated_at os_hidden os_hash_algo os_hash_value "
-    "direct_url self file schema locations stores".split()
-)
-
-_ALL_VISIBILITIES = frozenset(("public", "private", "shared", "community"))
-
-
-@dataclass(frozen=True)
-class Abilities:
-    """What a service with the Image API v2 knows of images, which not all releases do.
-
-    :ivar fields: the fields that an image has, None where the service does not tell
-    :ivar visibilities: what an image can be; before Ocata (v2.5) ``public`` or ``private``, and
-        what is private may have members
-    :ivar deactivates: whether images can be deactivated, from Kilo (v2.3) on
-    :ivar takes_ids: whether whoever makes an image may choose its ID, from Juno on
-    :ivar takes_owners: whether an admin who makes an image may choose its owner, from Mitaka on
-    :ivar disk_formats: those that it takes, None where it does not tell
-    :ivar container_formats: those that it takes, None where it does not tell
-    """
-
-    fields: frozenset[str] | None = None
-    visibilities: frozenset[str] = _ALL_VISIBILITIES
-    deactivates: bool = True
-    takes_ids: bool = True
-    takes_owners: bool = True
-    disk_formats: frozenset[str] | None = None
-    container_formats: frozenset[str] | None = None
-
-    @classmethod
-    def of_schema(cls, schema: object) -> Abilities:
-        """Return what a service's own schema of an image tells.
-
-        :param schema: the decoded answer
-        """
-        properties = mapping(mapping(schema).get("properties"))
-        if not properties:
-            return cls()
-
-        def words(name: str) -> frozenset[str] | None:
-            enum = mapping(properties.get(name)).get("enum")
-            listed = enum if isinstance(enum, list) else []
-            return frozenset(word for word in listed if isinstance(word, str)) or None
-
-        visibilities = words("visibility") or _ALL_VISIBILITIES
-        statuses = words("status") or {DEACTIVATED}
-        return cls(
-            fields=frozenset(properties),
-            visibilities=visibilities,
-            deactivates=DEACTIVATED in statuses,
-            # What came in between, no schema of an image tells.
-            takes_ids=DEACTIVATED in statuses,
-            takes_owners="shared" in visibilities,
-            disk_formats=words("disk_format"),
-            container_formats=words("container_format"),
-        )
-
-    def tells(self, field: str) -> bool:
-        """Tell whether the service's images have a field.
-
-        :param field: its name
-        """
-        return self.fields is None or field in self.fields
 
 
 class ImageV2Client:
@@ -524,24 +457,6 @@ class ImageV2Client:
 
         shown = printable(image_id)
         carry_out(send, look, unknown=f"look with 'openstack image member list {shown}'")
-
-
-def properties_of(record: Record) -> dict[str, Any]:
-    """Return the properties of a record, which are beside its fields.
-
-    :param record: an image's record
-    """
-    return {name: value for name, value in record.items() if name not in FIELDS}
-
-
-def detail_of(record: Record) -> ImageDetail:
-    """Return the image of a record, with the fields that the Image API v1 has.
-
-    :param record: an image's record
-    """
-    public = record.get("visibility") == "public"
-    properties = properties_of(record)
-    return ImageDetail.from_record({**record, "is_public": public, "properties": properties})
 
 
 def _nothing(verdict: Verdict[Record]) -> Verdict[None]:

@@ -258,3 +258,91 @@ _COMPUTE_FIELDS = frozenset(
     "id name status progress OS-EXT-IMG-SIZE:size minDisk minRam created updated metadata server "
     "OS-DCF:diskConfig links".split()
 )
+
+
+# The Image API v2
+
+#: What the Image API v2 takes for an image's own fields; of anything else it makes a property.
+V2_FIELDS = frozenset(
+    "id name owner status visibility protected tags size virtual_size checksum disk_format "
+    "container_format min_disk min_ram created_at updated_at os_hidden os_hash_algo os_hash_value "
+    "direct_url self file schema locations stores".split()
+)
+
+_ALL_VISIBILITIES = frozenset(("public", "private", "shared", "community"))
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a service with the Image API v2 knows of images, which not all releases do.
+
+    :ivar fields: the fields that an image has, None where the service does not tell
+    :ivar visibilities: what an image can be; before Ocata (v2.5) ``public`` or ``private``, and
+        what is private may have members
+    :ivar deactivates: whether images can be deactivated, from Kilo (v2.3) on
+    :ivar takes_ids: whether whoever makes an image may choose its ID, from Juno on
+    :ivar takes_owners: whether an admin who makes an image may choose its owner, from Mitaka on
+    :ivar disk_formats: those that it takes, None where it does not tell
+    :ivar container_formats: those that it takes, None where it does not tell
+    """
+
+    fields: frozenset[str] | None = None
+    visibilities: frozenset[str] = _ALL_VISIBILITIES
+    deactivates: bool = True
+    takes_ids: bool = True
+    takes_owners: bool = True
+    disk_formats: frozenset[str] | None = None
+    container_formats: frozenset[str] | None = None
+
+    @classmethod
+    def of_schema(cls, schema: object) -> Abilities:
+        """Return what a service's own schema of an image tells.
+
+        :param schema: the decoded answer
+        """
+        properties = mapping(mapping(schema).get("properties"))
+        if not properties:
+            return cls()
+
+        def words(name: str) -> frozenset[str] | None:
+            enum = mapping(properties.get(name)).get("enum")
+            listed = enum if isinstance(enum, list) else []
+            return frozenset(word for word in listed if isinstance(word, str)) or None
+
+        visibilities = words("visibility") or _ALL_VISIBILITIES
+        statuses = words("status") or {DEACTIVATED}
+        return cls(
+            fields=frozenset(properties),
+            visibilities=visibilities,
+            deactivates=DEACTIVATED in statuses,
+            # What came in between, no schema of an image tells.
+            takes_ids=DEACTIVATED in statuses,
+            takes_owners="shared" in visibilities,
+            disk_formats=words("disk_format"),
+            container_formats=words("container_format"),
+        )
+
+    def tells(self, field: str) -> bool:
+        """Tell whether the service's images have a field.
+
+        :param field: its name
+        """
+        return self.fields is None or field in self.fields
+
+
+def properties_of(record: Record) -> dict[str, Any]:
+    """Return the properties of a record, which are beside its fields.
+
+    :param record: an image's record
+    """
+    return {name: value for name, value in record.items() if name not in V2_FIELDS}
+
+
+def detail_of(record: Record) -> ImageDetail:
+    """Return the image of a record, with the fields that the Image API v1 has.
+
+    :param record: an image's record
+    """
+    public = record.get("visibility") == "public"
+    properties = properties_of(record)
+    return ImageDetail.from_record({**record, "is_public": public, "properties": properties})

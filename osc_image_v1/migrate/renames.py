@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 
-from osc_image_v1.api.image_v2 import FIELDS
+from osc_image_v1.api.models import V2_FIELDS
 from osc_image_v1.text import is_uuid
 
 _PREFIX = "v1_"
@@ -25,7 +25,7 @@ _PREFIX = "v1_"
 #: The property that an image with a new ID has: the ID that it had.
 SOURCE_ID = "v1_image_id"
 
-_RESERVED = FIELDS | frozenset(("", "deleted", "deleted_at", "is_public", "location"))
+_RESERVED = V2_FIELDS | frozenset(("", "deleted", "deleted_at", "is_public", "location"))
 _RESERVED_BEGINNING = "os_glance"
 _UUIDS = frozenset(("kernel_id", "ramdisk_id"))
 _LONGEST_NAME = 255

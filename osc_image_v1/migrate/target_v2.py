@@ -9,8 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from osc_image_v1.api.image_v2 import ImageV2Client, detail_of, path_to, properties_of
-from osc_image_v1.api.models import ACTIVE, DEACTIVATED, QUEUED, ImageDetail, Member
+from osc_image_v1.api.image_v2 import ImageV2Client, path_to
+from osc_image_v1.api.models import (
+    ACTIVE,
+    DEACTIVATED,
+    QUEUED,
+    ImageDetail,
+    Member,
+    detail_of,
+    properties_of,
+)
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, mapping, text_or_none
 from osc_image_v1.exceptions import Conflict, HttpError, NotFound

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from osc_image_v1.api.image_v2 import FIELDS, Abilities, detail_of, properties_of
-from osc_image_v1.api.models import ImageDetail
+from osc_image_v1.api.models import V2_FIELDS, Abilities, ImageDetail, detail_of, properties_of
 from osc_image_v1.api.records import (
     Record,
     as_checksum,
@@ -79,5 +78,5 @@ def without_hidden(fields: Fields) -> Fields:
     return {
         name: value
         for name, value in fields.items()
-        if not name.startswith(PROPERTY) or name.removeprefix(PROPERTY) not in FIELDS
+        if not name.startswith(PROPERTY) or name.removeprefix(PROPERTY) not in V2_FIELDS
     }

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 import requests_mock as rm
 
-from osc_image_v1.api.image_v2 import FIELDS, ImageV2Client
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.models import V2_FIELDS
 from osc_image_v1.migrate.target_v2 import V2Target
 from tests.unit.conftest import adapter_at, params_of
 
@@ -180,7 +181,7 @@ class GlanceV2:
         fields = request.json()
         if fields["id"] in self.records or fields["id"] in self.deleted:
             raise Refusal(409, f"Image ID {fields['id']} already exists!")
-        if len(fields.keys() - FIELDS) > 128:
+        if len(fields.keys() - V2_FIELDS) > 128:
             raise Refusal(413, "The limit has been exceeded on the number of allowed properties")
         return self.add(fields.pop("id"), **{"owner": "me", **fields})
 

@@ -10,8 +10,8 @@ import requests_mock as rm
 
 from osc_image_v1.api.fields import ImageFields
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.image_v2 import ImageV2Client, detail_of
-from osc_image_v1.api.models import Image, ImageDetail, Member
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.models import Image, ImageDetail, Member, detail_of
 from osc_image_v1.api.queries import ImageQuery
 from osc_image_v1.exceptions import ApiNotAvailable, BadRequest, ImageV1Error, NotFound, NotStored
 from osc_image_v1.transfer.upload import create_image

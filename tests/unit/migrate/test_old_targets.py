@@ -10,8 +10,8 @@ import requests
 import requests_mock as rm
 
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.api.image_v2 import Abilities, ImageV2Client
-from osc_image_v1.api.models import Member
+from osc_image_v1.api.image_v2 import ImageV2Client
+from osc_image_v1.api.models import Abilities, Member
 from osc_image_v1.exceptions import InvalidInput, ServerError
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import Plan

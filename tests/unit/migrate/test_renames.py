@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.api.image_v2 import FIELDS
+from osc_image_v1.api.models import V2_FIELDS
 from osc_image_v1.migrate.renames import SOURCE_ID, for_v1, for_v2
 from tests.unit.conftest import image_id
 
 
 @pytest.mark.parametrize(
     "name",
-    [*sorted(FIELDS), "", "deleted", "deleted_at", "is_public", "location", "os_glance_x"],
+    [*sorted(V2_FIELDS), "", "deleted", "deleted_at", "is_public", "location", "os_glance_x"],
 )
 def test_reserved_names_get_a_prefix(name: str) -> None:
     assert for_v2({name: "x"}) == ({f"v1_{name}": "x"}, {name: f"v1_{name}"})
@@ -51,11 +51,11 @@ def test_long_names_are_cut() -> None:
     assert again["n" * 256] == renamed["n" * 256]
 
 
-@given(st.dictionaries(st.text() | st.sampled_from(sorted(FIELDS)), st.none() | st.text()))
+@given(st.dictionaries(st.text() | st.sampled_from(sorted(V2_FIELDS)), st.none() | st.text()))
 def test_nothing_is_lost_and_nothing_is_reserved(properties: dict[str, str | None]) -> None:
     written, renamed = for_v2(properties)
     assert len(written) == len(properties)
-    assert not FIELDS & written.keys()
+    assert not V2_FIELDS & written.keys()
     assert all(1 <= len(name) <= 255 for name in written)
     for name, value in properties.items():
         assert written[renamed.get(name, name)] == (value or "")
