@@ -23,8 +23,9 @@ class Relay:
         "lost" is done, and answered with a 504 of the front end; "reset" is done, and the
         connection ends; "never" is not done, and answered with 504; "slow" is answered with 504 at
         once, and done in the background, the body bit by bit; "page" is not done, and answered with
-        200 and a page
+        200 and a page; "large" is not done where it has a body of data, and answered with 413
     :ivar written: the methods of requests that write, in order
+    :ivar sent: bytes of their bodies
     :ivar busy: threads that still write in the background
     """
 
@@ -34,6 +35,7 @@ class Relay:
         self.path = parts.path
         self.how = "lost"
         self.written: list[str] = []
+        self.sent = 0
         self.busy: list[threading.Thread] = []
 
     def __enter__(self) -> Relay:
@@ -83,18 +85,21 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command not in ("GET", "HEAD"):
             how = self.relay.how
             self.relay.written.append(self.command)
+            self.relay.sent += len(body)
+            if how == "large" and self.command != "PUT":
+                how = "done"
         if how == "slow":
             thread = threading.Thread(target=self.relay.ask, args=(*request, 2.0))
             self.relay.busy.append(thread)
             thread.start()
-        elif how not in ("never", "page"):
+        elif how not in ("never", "page", "large"):
             answer = self.relay.ask(*request)
         if how == "done":
             self._send(*answer)
         elif how == "reset":
             self.close_connection = True
         else:
-            status = 200 if how == "page" else 504
+            status = {"page": 200, "large": 413}.get(how, 504)
             self._send(status, [("Content-Type", "text/html")], _PAGE)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = _do  # noqa: N815

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cloud import BY_KEY, Cloud
+from tests.functional.target import MISLABELLED
 from tests.functional.writing import Beside
 
 USAGE = ("image", "v1", "usage", "-f", "json")
@@ -77,8 +78,11 @@ def test_problems(openstack: Callable[..., Any]) -> None:
         ("duplicate name", BY_KEY["twin-2"].id),
         ("no checksum", BY_KEY["location"].id),
         ("active without data", BY_KEY["empty"].id),
+        ("unreadable data", BY_KEY["data-missing"].id),
+        *(("wrong disk format", one) for one in MISLABELLED),
     }
     assert expected <= found
+    assert {one for kind, one in found if kind == "wrong disk format"} == MISLABELLED.keys()
     # Of different projects, and of a volume.
     others = {"shared-name-demo", "shared-name-other", "snapshot-volume", "machine"}
     assert not {BY_KEY[key].id for key in others} & {one for _kind, one in found}
