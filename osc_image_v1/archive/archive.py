@@ -184,6 +184,14 @@ class Archive:
         with opened(place.manifest) as file:
             return self._at(image_id, file)
 
+    def part_of(self, image_id: str) -> Shard:
+        """Return the part whose manifest has an image.
+
+        :param image_id: the image's ID
+        :raises KeyError: if there is no record of it
+        """
+        return _part_of(self._places[image_id].manifest.name) or Shard()
+
     def _at(self, image_id: str, file: BinaryIO) -> ExportedImage:
         place = self._places[image_id]
         with file_errors("read", place.manifest):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import GONE, WITHOUT_DATA, ImageDetail, Member
@@ -142,7 +143,7 @@ class Images:
             self._incomplete(record, None, known),
             members=members,
             owner_name=self._owner_name(image, known),
-            data=data,
+            **_stored_as(data, known),
         )
         size = data.size if data and kind == "fetched" else 0
         tell_finished(_FINISHED[kind], image, data.size if data else None, begun)
@@ -168,12 +169,13 @@ class Images:
         image = ImageDetail.from_record(record)
         name = self._owner_name(image, known)
         failed = replace(self._incomplete(record, reason, known), owner_name=name)
+        failed = replace(failed, **_stored_as(data, known))
         if known is None:
-            return replace(failed, data=data)
+            return failed
         if data is None and known.data and regular_size(self._path(known.image)) == known.data.size:
             # What was exported once is better than nothing.
             return _outdated(known, f"what has changed since could not be exported: {reason}")
-        return replace(failed, data=data, members=known.members)
+        return replace(failed, members=known.members)
 
     def _incomplete(
         self, record: Record, reason: str | None, known: ExportedImage | None = None
@@ -200,12 +202,14 @@ class Images:
         """Return the data in the directory, where it is this image's as it is now."""
         if known is None or known.data is None:
             return None
+        # What was put in its place by hand stays as long as the service has what it was made of.
         data, expected = known.data, expected_of(image)
+        ours = known.replaces or data
         if expected.algorithm in ("md5", "sha256"):
-            same = expected.size in (None, data.size) and expected.fits(data.of(expected.algorithm))
+            same = expected.size in (None, ours.size) and expected.fits(ours.of(expected.algorithm))
         else:
             # Nothing but an unchanged record tells that the data is the same.
-            same = record == known.record and not (data.verified and known.is_doubtful)
+            same = record == known.record and not (ours.verified and known.is_doubtful)
         return data if same and regular_size(self._path(image)) == data.size else None
 
     def _data(
@@ -274,6 +278,13 @@ class Images:
         if name is None and known is not None and known.record.get("owner") == image.owner:
             return known.owner_name
         return name
+
+
+def _stored_as(data: StoredData | None, known: ExportedImage | None) -> dict[str, Any]:
+    """Return the fields of data; what was put in by hand stays what it is."""
+    if known is None or data is None or data is not known.data:
+        return {"data": data}
+    return {"data": data, "replaces": known.replaces, "disk_format": known.disk_format}
 
 
 def _outdated(known: ExportedImage, reason: str) -> ExportedImage:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, NoReturn
@@ -83,6 +83,9 @@ class ExportedImage:
     :ivar endpoint: URL of the service that it comes from
     :ivar exported_at: aware, UTC
     :ivar incomplete: why not all of it was exported, None where all was
+    :ivar replaces: the data that was exported, where other data was put in its place by hand;
+        ``data`` is that
+    :ivar disk_format: the disk format of that other data
     """
 
     record: Record
@@ -92,6 +95,8 @@ class ExportedImage:
     endpoint: str
     exported_at: datetime
     incomplete: str | None = None
+    replaces: StoredData | None = None
+    disk_format: str | None = None
 
     @property
     def id(self) -> str:
@@ -121,8 +126,17 @@ class ExportedImage:
 
     @cached_property
     def image(self) -> ImageDetail:
-        """The image's metadata."""
-        return ImageDetail.from_record(self.record)
+        """The image's metadata; of data that was put in by hand, the format and checksum too."""
+        image = ImageDetail.from_record(self.record)
+        data = self.data
+        if self.replaces is None or data is None:
+            return image
+        return replace(
+            image,
+            size=data.size,
+            checksum=data.md5,
+            disk_format=self.disk_format or image.disk_format,
+        )
 
 
 def header_line(part: str) -> bytes:
@@ -156,19 +170,31 @@ def image_line(exported: ExportedImage) -> bytes:
                 for member in exported.members
             ],
             "owner_name": exported.owner_name,
-            "data": data
-            and {
-                "file": exported.file,
-                "size": data.size,
-                "md5": data.md5,
-                "sha256": data.sha256,
-                "verified": data.verified,
-            },
+            "data": data and _entry(exported.file, data),
+            **_replacing(exported),
             "incomplete": exported.incomplete,
             "source": exported.endpoint,
             "exported_at": format_time(exported.exported_at),
         }
     )
+
+
+def _replacing(exported: ExportedImage) -> dict[str, Any]:
+    """Return what only the line of an image has whose data was put in by hand."""
+    if exported.replaces is None:
+        return {}
+    replaces = _entry(exported.file, exported.replaces)
+    return {"replaces": replaces, "disk_format": exported.disk_format}
+
+
+def _entry(file: str, data: StoredData) -> dict[str, Any]:
+    return {
+        "file": file,
+        "size": data.size,
+        "md5": data.md5,
+        "sha256": data.sha256,
+        "verified": data.verified,
+    }
 
 
 def _sealed(document: Mapping[str, Any]) -> bytes:
@@ -255,6 +281,8 @@ def _exported(document: Mapping[str, Any]) -> ExportedImage:
         endpoint=_text(document, "source") or "",
         exported_at=moment,
         incomplete=_text(document, "incomplete"),
+        replaces=_data(document.get("replaces"), image_id),
+        disk_format=_text(document, "disk_format"),
     )
 
 

@@ -221,6 +221,8 @@ class Verification:
         if self._outage.certain:
             gone = self._outage.why in ("gone", "unknown")
             return "the service does not answer any more" if gone else "as were those before it"
+        if exported.replaces is not None:
+            return "its data was put in by hand: put it in again"
         begun = time.monotonic()
         try:
             self._repair(client, exported, data)

@@ -27,6 +27,8 @@ class ExportImage(base.ShowOne):
         "openstack image v1 export --all --shard 3/16 archive",
     )
 
+    _summary: Any = None
+
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments and options."""
         options.add_directory(parser, _("Directory to export to, made if it is not there"))
@@ -47,11 +49,29 @@ class ExportImage(base.ShowOne):
             action="store_true",
             help=_("Only count what would be fetched, and check that there is room for it"),
         )
+        parser.add_argument(
+            "--replace-data",
+            metavar="<file>",
+            type=options.not_empty,
+            help=_(
+                "Ask for no image: put a file, converted or unpacked, in the place of the data of "
+                "an image that was exported; the manifest keeps what that was"
+            ),
+        )
+        parser.add_argument(
+            "--replace-format",
+            metavar="<disk-format>",
+            type=options.not_empty,
+            help=_("With --replace-data: disk format of the file (default: what is found in it)"),
+        )
         options.add_human_readable(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values of the summary."""
         from pathlib import Path
+
+        if parsed_args.replace_data or parsed_args.replace_format:
+            return _replaced(parsed_args)
 
         from osc_image_v1.archive.export import Export
         from osc_image_v1.cli.projects import ProjectNames
@@ -81,6 +101,8 @@ class ExportImage(base.ShowOne):
         """Write the summary, and fail after that if an image failed."""
         super().produce_output(parsed_args, column_names, data)
         summary = self._summary
+        if summary is None:
+            return
         if summary.failed or summary.not_tried:
             from osc_image_v1.exceptions import ImageV1Error
 
@@ -90,6 +112,31 @@ class ExportImage(base.ShowOne):
             }
             again = _(": run the same command again to try them again")
             raise ImageV1Error(reason + (base.left_over(summary.not_tried, summary.why) or again))
+
+
+def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
+    """Put other data in the place of an exported image's; return what is recorded now."""
+    from pathlib import Path
+
+    from osc_image_v1.archive.archive import Archive
+    from osc_image_v1.archive.replace import replace_data
+    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.migrate.sources import exported_records
+
+    if not parsed_args.replace_data or len(parsed_args.images) != 1:
+        raise InvalidInput(_("--replace-data takes a file, and needs the one image that it is for"))
+    directory, file = Path(parsed_args.directory), Path(parsed_args.replace_data)
+    (record,) = exported_records(Archive(directory), parsed_args.images)
+    done = replace_data(directory, str(record["id"]), file, parsed_args.replace_format)
+    values = {
+        "directory": parsed_args.directory,
+        "id": done.id,
+        "name": done.name,
+        "disk_format": done.disk_format,
+        "size": done.image.size,
+        "checksum": done.image.checksum,
+    }
+    return columns.shown(values, parsed_args)
 
 
 _FINDING = (

@@ -14,10 +14,12 @@ from osc_image_v1.api.bodies import CHUNK_SIZE
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
 from osc_image_v1.api.paging import found_by_id
-from osc_image_v1.api.records import Record
+from osc_image_v1.api.records import Record, text_or_none
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import AmbiguousName, ContentMismatch, ImageHasNoData, ImageNotFound
+from osc_image_v1.migrate.drafts import MOST_PROPERTIES
+from osc_image_v1.migrate.formats import DISK_FORMAT
 from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.download import Download
@@ -216,6 +218,10 @@ class _Exported(Original):
     def __init__(self, archive: Archive, exported: ExportedImage) -> None:
         listed, data = exported.image, exported.data
         image = listed if data is None else replace(listed, size=data.size, checksum=data.md5)
+        was = text_or_none(exported.record.get("disk_format"))
+        if was != image.disk_format and len(image.properties) < MOST_PROPERTIES:
+            # The copy keeps the format that the image had before its data was converted.
+            image = replace(image, properties={DISK_FORMAT: was, **image.properties})
         super().__init__(listed, image)
         self._exported = exported
         self._directory = archive.directory
@@ -254,6 +260,9 @@ class _Exported(Original):
             return file.read()
 
     def doubts(self, action: str) -> tuple[str, ...]:  # noqa: ARG002
+        if self._exported.replaces is not None:
+            md5 = self._exported.replaces.md5
+            return (f"its data was put in by hand in the place of what had the MD5 {md5}",)
         if self._exported.is_doubtful:
             return (Note("nothing vouched for its data when it was exported", "no-checksum"),)
         return ()
