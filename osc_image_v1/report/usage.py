@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -24,11 +25,12 @@ from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
-from osc_image_v1.transfer.many import Workers
 from osc_image_v1.transfer.outage import Outage, asks
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
+# Records that wait while images before them are looked at.
+_LOOKED_AT_ONCE = 256
 _NOT_PROVEN = "its size is 0, and no checksum proves that there is no data"
 
 
@@ -177,35 +179,34 @@ class Looks:
     def __init__(self, client: ImageClient, parallel: int = 4) -> None:
         self._client = client
         self._parallel = parallel
-        self._stop = threading.Event()
         self._outage = Outage(parallel, [asks(client.http)])
 
     def all(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[tuple[str, str]]]]:
-        """Yield each record with what is wrong with its data, in any order."""
-        workers: Workers[Record, tuple[Record, list[tuple[str, str]]]]
-        workers = Workers(lambda one: (one, list(self._look(one))), self._parallel, self._stop)
-        for ready in workers.results(records):
-            yield from ready
+        """Yield each record with what is wrong with its data."""
+        source = iter(records)
+        with ThreadPoolExecutor(self._parallel) as pool:
+            while batch := list(itertools.islice(source, _LOOKED_AT_ONCE)):
+                yield from zip(batch, pool.map(self._look, batch), strict=True)
 
-    def _look(self, record: Record) -> Iterator[tuple[str, str]]:
+    def _look(self, record: Record) -> list[tuple[str, str]]:
         image = ImageDetail.from_record(record)
-        data = from_service(self._client, image, self._stop)
+        data = from_service(self._client, image)
         if data is None or self._outage.certain or not is_looked_at(image.container_format):
-            return
+            return []
         begun = time.monotonic()
         try:
             seen = data.look()
         except ImageHasNoData:
             # A deactivated one, say, which this user does not get.
-            return
+            return []
         except ImageV1Error as error:
             self._outage.failed(error, time.monotonic() - begun)
-            yield "unreadable data", str(error)
-            return
+            return [("unreadable data", str(error))]
         self._outage.worked()
         problem = seen and seen.problem(image.disk_format)
-        if problem:
-            yield "wrong disk format", f"today's Glance refuses its data: {problem}"
+        if not problem:
+            return []
+        return [("wrong disk format", f"today's Glance refuses its data: {problem}")]
 
 
 def _problem(kind: str, brief: _Brief, detail: str) -> Problem:
