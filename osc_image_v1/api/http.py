@@ -26,7 +26,7 @@ from osc_image_v1.api.errors import said_of
 from osc_image_v1.api.failures import translated
 from osc_image_v1.api.records import check_value
 from osc_image_v1.api.retries import RetryPolicy
-from osc_image_v1.api.urls import Address, parse
+from osc_image_v1.api.urls import Address, as_curl, parse
 from osc_image_v1.exceptions import (
     ApiNotAvailable,
     BadAnswer,
@@ -365,7 +365,9 @@ class ServiceClient:
             with translated(action, "the Identity service", auth=auth):
                 session.get_auth_headers(auth)
         headers = {**NOT_ENCODED, **self._headers, **options.get("headers", {})}
-        _log("%s %s %s", method, address.url, headers)
+        options = {**options, "headers": headers}
+        if LOG.isEnabledFor(logging.DEBUG):
+            _log("REQ: %s", as_curl(method, address, options, session, auth))
         redirect = _Redirect()
         proxy = functools.partial(_proxy_of, session.session, address.url)
         with translated(action, address.site, auth=auth, proxy=proxy):
@@ -384,12 +386,11 @@ class ServiceClient:
                 timeout=self.timeout if session.timeout is None else session.timeout,
                 requests_auth=address.credentials,
                 hooks={"response": [*session.session.hooks["response"], redirect]},
-                **{**options, "headers": headers},
+                **options,
             )
-        shown = {name: text for name, text in response.headers.items() if name != "Set-Cookie"}
-        _log("HTTP %s %s", response.status_code, _without_token(response, str(shown)))
-        if redirect.target is not None:
-            _log("Location: %s", _without_token(response, redirect.target))
+        shown = {name: x for name, x in response.headers.items() if name != "Set-Cookie"}
+        shown |= {"Location": redirect.target} if redirect.target is not None else {}
+        _log("RESP: %s %s", response.status_code, _without_token(response, str(shown)))
         return response, redirect.target
 
     def _fail(self, method: str, response: requests.Response, action: str) -> NoReturn:

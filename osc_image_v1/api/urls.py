@@ -7,9 +7,12 @@ only those count in which both see the same scheme, host and port.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import shlex
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -129,3 +132,36 @@ def _origin(url: str) -> Origin:
     if seen != Origin(standard.scheme, host, port) or other.auth is not None:
         raise ValueError("parsers differ on where it leads")
     return seen
+
+
+def as_curl(
+    method: str, address: Address, options: Mapping[str, Any], session: Any, auth: Any
+) -> str:
+    """Return a request as a line for a shell, as keystoneauth1 logs it: with the token's SHA-256.
+
+    :param method: the HTTP method
+    :param address: where it goes
+    :param options: ``headers``, and ``json`` or ``data``
+    :param session: the keystoneauth1 session that sends it
+    :param auth: what gives the session its token, None for nothing
+    """
+    words = ["curl", "-g", "-i", *(["--head"] if method == "HEAD" else ["-X", method])]
+    if session.verify is False:
+        words.append("--insecure")
+    elif isinstance(session.verify, str):
+        words += ["--cacert", session.verify]
+    words.append(address.url)
+    if address.credentials is not None:
+        words += ["--user", "***"]
+    for name, value in {**options["headers"]}.items():
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        words += ["-H", f"{name}: {text}"]
+    hidden = session.get_auth_headers(auth) if auth is not None else None
+    for name, value in (hidden or {}).items():
+        secret = value if isinstance(value, bytes) else str(value).encode()
+        words += ["-H", f"{name}: {{SHA256}}{hashlib.sha256(secret).hexdigest()}"]
+    if options.get("json") is not None:
+        words += ["-H", "Content-Type: application/json", "-d", json.dumps(options["json"])]
+    elif options.get("data") is not None:
+        words += ["--data-binary", "@-"]
+    return shlex.join(words)

@@ -45,8 +45,8 @@ class Finding:
 
     :ivar file: its name in the directory
     :ivar problem: ``missing``, ``short``, ``altered``, ``unreadable``, ``unknown``,
-        ``incomplete`` (the export of the image is); ``format`` for a file that is as it was and
-        that today's Glance refuses; None for one that is as it was
+        ``incomplete`` (the export of the image is, or what has come of it so far); ``format``
+        for a file that is as it was and that today's Glance refuses; None for one that is as it was
     :ivar detail: more about that
     :ivar image_id: the image whose data it is
     :ivar name: that image's name
@@ -150,7 +150,7 @@ class Verification:
                 if entry.name in expected:
                     size += entry.stat(follow_symlinks=False).st_size
                 elif not is_manifest(entry.name) and not is_of_sums(entry.name):
-                    unknown.append(Finding(entry.name, "unknown", _guess(entry.name, expected)))
+                    unknown.append(_stranger(entry.name, expected))
         return sorted(unknown, key=lambda finding: finding.file), size
 
     def _check(self, exported: ExportedImage, advance: Advance) -> Finding | None:
@@ -263,7 +263,9 @@ def _incomplete(exported: ExportedImage) -> Finding:
     return Finding(exported.file, "incomplete", detail, exported.id, exported.name)
 
 
-def _guess(name: str, expected: set[str]) -> str:
+def _stranger(name: str, expected: set[str]) -> Finding:
+    """Return what is found of a file that no manifest tells of."""
     if name.removesuffix(PART) in expected:
-        return "what came of an image whose download was interrupted; an export goes on with it"
-    return "no manifest tells of it"
+        detail = "what has come of an image so far: an export is at it, or goes on with it"
+        return Finding(name, "incomplete", detail)
+    return Finding(name, "unknown", "no manifest tells of it")

@@ -47,7 +47,7 @@ def test_no_secret_is_shown(
         result = shell(service, "--debug", *command)
     assert bool(result.status) == fails
     output = result.out.decode() + result.err
-    assert "GET http" in output
+    assert "REQ: curl -g -i -X GET " in output
     assert PASSWORD not in output
     assert "token-of-nobody" not in output
 

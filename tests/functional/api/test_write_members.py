@@ -30,13 +30,14 @@ def sees(beside, image_id: str, user: str) -> bool:
 def test_add_and_remove(openstack, beside, shared, members, cloud):
     demo = cloud.projects["demo"]
     assert not sees(beside, shared, "demo")
-    done = openstack("image", "v1", "add", "project", beside.name(), "demo")
-    assert (done.status, done.out) == (0, ""), done.err
+    done = openstack("image", "v1", "add", "project", beside.name(), "demo", "-f", "json")
+    assert done.json == {"image_id": shared, "member_id": demo, "can_share": False}
     assert members() == {demo: False}
     assert sees(beside, shared, "demo")
     assert openstack("image", "v1", "add", "project", shared, demo, "--can-share").status == 0
     assert members() == {demo: True}
-    assert openstack("image", "v1", "add", "project", shared, "demo").status == 0
+    done = openstack("image", "v1", "add", "project", shared, "demo", "-f", "json")
+    assert done.json["can_share"] is True
     assert members() == {demo: True}
     assert openstack("image", "v1", "add", "project", shared, "demo", "--no-can-share").status == 0
     assert members() == {demo: False}
@@ -64,7 +65,15 @@ def test_list(openstack, beside, shared, cloud):
     openstack("image", "v1", "member", "set", shared, "other", "demo", "--can-share")
     rows = openstack("image", "v1", "member", "list", beside.name(), "-f", "json").json
     assert sorted(rows, key=lambda row: row["Project"]) == sorted(
-        ({"Project": cloud.projects[name], "Can Share": True} for name in ("demo", "other")),
+        (
+            {
+                "Project": cloud.projects[name],
+                "Can Share": True,
+                "Project Name": name,
+                "Image ID": shared,
+            }
+            for name in ("demo", "other")
+        ),
         key=lambda row: row["Project"],
     )
 

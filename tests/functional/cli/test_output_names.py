@@ -37,6 +37,7 @@ def fields(command: str) -> list[str]:
     return re.findall(r"``(\w+)``", re.split(r"\.\s", section(command))[0])
 
 
+MEMBER = ["Project", "Can Share", "Project Name", "Image ID"]
 LISTS = [
     ("image v1 list", (), ("--limit", "1"), columns("image v1 list")),
     ("image v1 list", ("--long",), ("--limit", "1"), columns("image v1 list", "``--long``")),
@@ -47,7 +48,7 @@ LISTS = [
         ("--limit", "1"),
         columns("compute image list", "``--long``"),
     ),
-    ("image v1 member list", (), ("demo-shared",), ["Project", "Can Share"]),
+    ("image v1 member list", (), ("demo-shared",), MEMBER),
     ("image v1 copy", ("--dry-run",), ("--to-cloud", "target", "min"), columns("image v1 copy")),
     ("image v1 compare", (), ("--with", "cloud:target", "min"), columns("image v1 compare")),
     ("image v1 usage", ("--problems",), ("--name", "twin"), columns("image v1 usage --problems")),

@@ -1,9 +1,11 @@
 """Endpoints, redirects, retries, errors and bodies."""
 
+import hashlib
 import http.client
 import io
 import logging
 import re
+import shlex
 import ssl
 from base64 import b64encode
 from datetime import datetime, timedelta, timezone
@@ -1092,3 +1094,30 @@ def test_no_password_of_a_url_is_shown(caplog):
 def test_undecodable_bytes_are_no_id():
     with pytest.raises(exceptions.InvalidInput, match="no valid text"):
         image_client(IMAGE_URL).get("caf\udce9")
+
+
+def test_a_request_is_logged_as_others_are_and_can_be_sent_again(requests_mock, service, caplog):
+    caplog.set_level("DEBUG")
+    service.adapter.session.verify = "/etc/ca it.pem"
+    requests_mock.get(URL, json={})
+    requests_mock.put(URL, json={})
+    requests_mock.head(URL)
+    service.get_json("/images", "X", {"name": "it's $HOME"})
+    service.request("PUT", "/images", "X", json={"a": "b c"})
+    service.request("PUT", "/images", "X", data=iter([b"x"]), headers={"x-image-meta-name": "é"})
+    service.request("HEAD", "/images", "X")
+    lines = [text.removeprefix("REQ: ") for text in caplog.messages if text.startswith("REQ: ")]
+    listed, written, sent, asked = map(shlex.split, lines)
+    token = f"X-Auth-Token: {{SHA256}}{hashlib.sha256(b'secret-token').hexdigest()}"
+    common = ["curl", "-g", "-i", "-X", "GET", "--cacert", "/etc/ca it.pem"]
+    query = "?name=it%27s%20%24HOME"
+    assert listed[:8] in ([*common, URL + query], [*common, URL + query.replace("%20", "+")])
+    assert {"Accept: application/json", "Accept-Encoding: identity", token} <= set(listed[8:])
+    assert listed[8::2] == ["-H"] * (len(listed[8:]) // 2)
+    assert written[4] == "PUT"
+    assert written[-2:] == ["-d", '{"a": "b c"}']
+    assert "Content-Type: application/json" in written
+    assert sent[-2:] == ["--data-binary", "@-"]
+    assert "x-image-meta-name: é" in sent
+    assert asked[:4] == ["curl", "-g", "-i", "--head"]
+    assert "secret-token" not in "".join(lines)
