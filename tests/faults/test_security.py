@@ -169,7 +169,7 @@ _INJECTED = "x\r\nX-Auth-Token: evil"
 def test_no_header_is_injected(command: tuple[str, ...], shell: Callable[..., Result]) -> None:
     with Service([FakeImage()]) as service:
         result = shell(service, "image", "v1", *command)
-    assert result.status == 1
+    assert result.status == 2
     assert result.err.count("\n") == 1
     assert "\r" not in result.err
     assert [asked for asked in service.asked if asked.kind not in ("head", "list")] == []
