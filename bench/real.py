@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.cloud import BY_KEY, Cloud
 from tests.cloud.configuration import password_of
 
 _LIST = ("image", "v1", "list")
+_COMMANDS = 40
 
 
 def measure(count: int, size: int, rounds: int) -> Iterator[Section]:
@@ -27,6 +29,7 @@ def measure(count: int, size: int, rounds: int) -> Iterator[Section]:
     try:
         # A request or two are little beside the shell's start.
         yield _show(cloud, 4 * rounds)
+        yield _many_commands(cloud, rounds)
         _sow(cloud, count)
         yield _list(cloud, count, rounds)
         yield _copy(cloud, size)
@@ -120,6 +123,29 @@ def _show(cloud: Cloud, rounds: int) -> Section:
         section.figure(
             f"{name}: image requests", number, at_most if name.startswith("image v1") else None
         )
+    return section
+
+
+def _many_commands(cloud: Cloud, rounds: int) -> Section:
+    """One command, and many in one shell, which starts and logs in once."""
+    show = ("image", "v1", "show", str(BY_KEY["cirros"].id), "-f", "value", "-c", "name")
+    one, many = "image v1 show", f"{_COMMANDS} of it in one shell"
+    with tempfile.TemporaryDirectory() as folder:
+        commands, out = Path(folder, "commands"), Path(folder, "out")
+        commands.write_text(f"{' '.join(show)}\n" * _COMMANDS)
+        # The shell ends with 1 when its commands are at their end, whatever came of them.
+        feed = ["sh", "-c", 'from=$1; shift; "$@" < "$from" || test $? = 1', "sh", str(commands)]
+
+        def check() -> None:
+            lines = [line for line in out.read_text().splitlines() if line]
+            assert lines == [BY_KEY["cirros"].name] * _COMMANDS
+
+        contenders = [
+            _on(cloud, one, openstack(*show)),
+            replace(_on(cloud, many, [*feed, *openstack()], out), check=check),
+        ]
+        section = Section("Many commands in one shell", compare(contenders, rounds))
+    section.figure(f"{many} / one", section.fastest(many) / section.fastest(one), 3)
     return section
 
 

@@ -141,3 +141,43 @@ def test_the_first_list_fits_80_columns(
     for line, image in zip(table[3:-1], listed, strict=True):
         assert line.split()[1] == next(iter(image.values()))
     assert set(titles) | set(left_out.split(", ")) == set(listed[0])
+
+
+def test_many_commands_in_one_shell(
+    run_openstack: Callable[..., Any], count: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the documentation says of status, quotes, comments and the rest."""
+    lines = [
+        "image v1 show ubuntu -f value -c name",
+        "",
+        "# image v1 show large",
+        "image v1 show no-such",
+        "image v1 show $HOME -f value -c name",
+        "image v1 list --limit many",
+        "image v1 list --name '\"no such\"' -f csv -c Name",
+        "image v1 list --name 'no such' -f csv -c Name",
+        "image v1 show cirros -f value -c name ; image v1 show large -f value -c name",
+        "quit",
+        "image v1 show large -f value -c name",
+    ]
+    monkeypatch.setenv("OS_CLOUD", "admin")
+    with count("identity") as requests:
+        done = run_openstack(input="\n".join(lines).encode(), cloud=None)
+    assert [line for line in done.stdout.decode().splitlines() if line] == [
+        "ubuntu",
+        '"Name"',
+        "cirros",
+    ]
+    said = [line for line in done.stderr.decode().splitlines() if line and line[:5] != "usage"]
+    assert [line for line in said if not line.startswith(" ")] == [
+        "No image has the name or ID 'no-such'",
+        "No image has the name or ID '$HOME'",
+        "image v1 list: error: argument --limit/--max-items: 'many' is no whole number, 0 or more",
+        "image v1 list: error: unrecognized arguments: such",
+    ]
+    assert done.returncode == 1
+    assert [request.method for request in requests].count("POST") == 1
+    # Though all is well; and options are taken for commands.
+    line = b"image v1 list --limit 0\n"
+    assert run_openstack(input=line, cloud=None).returncode == 1
+    assert b"'--os-cloud' is not" in run_openstack(input=line).stdout
