@@ -13,6 +13,7 @@ import pytest
 
 from tests.cloud import BY_KEY, Cloud, Order
 from tests.cloud.stores import SEGMENT, location
+from tests.functional.target import Target, kept_clean
 from tests.functional.writing import FORMATS, Beside
 from tests.worlds.worlds import in_worlds
 
@@ -192,3 +193,42 @@ def test_a_store_that_is_down_for_one_image_is_up_for_the_next(
     assert (result.status, told["fetched"], told["failed"]) == (1, 2, 1), result.err
     again = openstack(*argv).json
     assert (again["fetched"], again["kept"]) == (1, 2)
+
+
+def test_what_is_damaged_is_so_to_every_command(
+    cloud: Cloud, openstack: Openstack, session: Any, beside: Beside, tmp_path: Path
+) -> None:
+    """Export, verify, copy and compare take what is whole, and name what is not."""
+    whole, deactivated, no_object, no_segment, wrong_byte, refused = (
+        make(openstack, beside, tmp_path, DATA[: 2 * SEGMENT + number], f"damage {number}")
+        for number in range(6)
+    )
+    cloud.swift.lose(no_object)
+    cloud.swift.lose(segments(cloud, no_segment)[1])
+    cloud.swift.write(segments(cloud, wrong_byte)[1], bytes(SEGMENT))
+    url = f"{cloud.urls['image']}/v2/images/{deactivated}/actions/deactivate"
+    assert session("admin").post(url).status_code == 204
+    damaged = {no_object, no_segment, wrong_byte, refused}
+    ids = (whole, deactivated, *damaged)
+    directory = tmp_path / "export"
+    with cloud.ordered("swift", Order("answer", "GET", f"/{refused}", status=REFUSED)):
+        result = openstack("image", "v1", "export", str(directory), *ids, "-f", "json")
+        told = json.loads(result.out)
+        assert (result.status, told["fetched"], told["failed"]) == (1, 2, 4), result.err
+        assert {path.stem for path in directory.glob("*.img")} == {whole, deactivated}
+        for image_id in damaged:
+            assert image_id in result.err
+        result = openstack("image", "v1", "verify", str(directory), "-f", "json")
+        assert {row["ID"] for row in json.loads(result.out)} == damaged
+        compare = ("image", "v1", "compare", *ids, "-f", "json", "--with")
+        result = openstack(*compare, f"directory:{directory}")
+        assert {row["ID"] for row in json.loads(result.out)} == damaged
+        with kept_clean(cloud):
+            result = openstack("image", "v1", "copy", *ids, "--to-cloud", "target", "-f", "json")
+            rows = {row["ID"]: row["Action"] for row in json.loads(result.out)}
+            assert result.status == 1
+            assert {one for one, action in rows.items() if action == "failed"} == damaged
+            result = openstack(*compare, "cloud:target", "--ignore-extra")
+            assert damaged <= {row["ID"] for row in json.loads(result.out)}
+            target = Target(cloud, session("target"))
+            assert target.data(whole) == DATA[: 2 * SEGMENT]

@@ -95,6 +95,8 @@ class Orders:
             else:
                 yield chunk
             left -= len(chunk)
+        if left >= 0:
+            self.hold(order["seconds"])
 
     def hold(self, seconds: float) -> None:
         """Wait until there are other orders, or for so many seconds."""
