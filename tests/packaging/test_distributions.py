@@ -107,7 +107,11 @@ def test_the_wheel_has_the_licence(wheel: zipfile.ZipFile, metadata: email.messa
 
 def test_the_metadata_says_what_is_needed(metadata: email.message.Message) -> None:
     needed = {item.replace(" ", "") for item in metadata.get_all("Requires-Dist", [])}
-    assert needed == requirements("requirements.txt")
+    extras = {item for item in needed if "extra==" in item}
+    assert needed - extras == requirements("requirements.txt")
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert set(metadata.get_all("Provides-Extra", [])) >= set(setup["extras"])
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["Description-Content-Type"].startswith("text/x-rst")
 
