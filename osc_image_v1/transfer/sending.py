@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import os
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from osc_image_v1.api.models import ACTIVE, ImageDetail
 from osc_image_v1.api.records import as_checksum, checksum_algorithm
@@ -22,6 +23,8 @@ from osc_image_v1.transfer.progress import Advance, progress
 
 # Bytes; larger pieces are no faster.
 _CHUNK = 256 * 2**10
+# So many bytes after the start a service that stores them says so.
+_TELLING = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class Sending:
     :ivar sent: bytes
     :ivar md5: of all of it, None before its end
     :ivar digest: the further checksum
+    :ivar keep: is given each piece before it goes
     """
 
     def __init__(
@@ -198,6 +202,7 @@ class Sending:
         self.sent = 0
         self.md5: str | None = None
         self.digest: str | None = None
+        self.keep: Callable[[bytes], object] = lambda _piece: None
         self._begun: tuple[list[bytes], Iterator[bytes]] | None = None
         self._going: Generator[bytes, None, None] | None = None
         # How requests learns the Content-Length. Nothing at all goes chunked: that there is a
@@ -272,6 +277,7 @@ class Sending:
                 yield piece
 
     def _let_out(self, piece: bytes) -> bytes:
+        self.keep(piece)
         self._out += len(piece)
         self._advance(len(piece))
         return piece
@@ -285,6 +291,63 @@ class Sending:
             raise ContentMismatch(
                 f"The data is damaged here: its {algorithm} is {digest}, not {expected}"
             )
+
+
+class Kept:
+    """What is sent without its size, in a temporary file until it is known that the service has it.
+
+    Some services take a body without a length for none, and say so in the end. So it is kept as far
+    as half of the room goes that there is for it.
+
+    :param arrives: tells whether the service has begun to store what comes
+    """
+
+    def __init__(self, arrives: Callable[[], bool]) -> None:
+        self._arrives = arrives
+        self._size = 0
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Kept:
+        with contextlib.suppress(OSError):
+            self._file = tempfile.TemporaryFile()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def add(self, piece: bytes) -> None:
+        """Keep a piece, unless no more are needed or there is no room for it."""
+        if self._file is None:
+            return
+        before, self._size = self._size, self._size + len(piece)
+        try:
+            self._file.write(piece)
+            room = os.statvfs(self._file.fileno())
+            needless = before < _TELLING <= self._size and self._arrives()
+            if needless or room.f_bavail * room.f_frsize < self._size:
+                self._drop()
+        except OSError:
+            self._drop()
+
+    def again(self, sent: Sending) -> Sending | None:
+        """Return what was sent, with its size; None where not all of it is here.
+
+        :param sent: what was sent to its end
+        """
+        if self._file is None or sent.md5 is None or sent.sent != self._size:
+            return None
+        return Sending(ImageSource(sent.sent, sent.md5, self._read))
+
+    def _read(self) -> Iterator[bytes]:
+        if self._file is not None:
+            self._file.seek(0)
+            while piece := self._file.read(_CHUNK):
+                yield piece
 
 
 def is_as_sent(image: ImageDetail, data: Sending) -> bool:

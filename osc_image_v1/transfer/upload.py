@@ -31,7 +31,7 @@ from osc_image_v1.exceptions import (
 )
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.leftovers import Leftovers
-from osc_image_v1.transfer.sending import Sending, is_as_sent
+from osc_image_v1.transfer.sending import Kept, Sending, is_as_sent
 
 LOG = logging.getLogger(__name__)
 
@@ -164,8 +164,33 @@ def upload_data(
     :raises ImageV1Error: if it does not come to that; the image may be killed then
     """
     fields = fields or ImageFields()
-    if data.size:
-        fields = replace(fields, size=data.size)
+    if data.size is not None:
+        fields = replace(fields, size=data.size or None)
+        image = _uploaded(client, image_id, data, fields)
+    else:
+        with Kept(lambda: _has_begun(client, image_id)) as kept:
+            data.keep = kept.add
+            image = _uploaded(client, image_id, data, fields)
+            again = kept.again(data) if image.status == QUEUED else None
+            if again is not None:
+                LOG.debug("The service has taken nothing: sending it again, with its size")
+                image = _uploaded(client, image_id, again, replace(fields, size=again.size))
+    _compare(image, data)
+    return image
+
+
+def _has_begun(client: ImageClient, image_id: str) -> bool:
+    """Tell whether the service is known to store an image's data while that comes."""
+    try:
+        return client.get(image_id).status != QUEUED
+    except ImageV1Error:
+        return False
+
+
+def _uploaded(
+    client: ImageClient, image_id: str, data: Sending, fields: ImageFields
+) -> ImageDetail:
+    """Send data, and return the image when the service is at its end with it."""
     try:
         image = client.upload(image_id, data, fields)
     except ImageV1Error as error:
@@ -178,7 +203,6 @@ def upload_data(
     if image.status == SAVING:
         taken = ImageV1Error(f"The service has taken the data of image {printable(image_id)}")
         image = settle(taken, lambda: _stored(client, image_id, data))
-    _compare(image, data)
     return image
 
 

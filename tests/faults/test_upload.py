@@ -18,7 +18,7 @@ import pytest
 from tests.faults import server
 from tests.faults.conftest import Result
 from tests.faults.rows import DATA
-from tests.faults.server import FakeImage, Service, lost, midway
+from tests.faults.server import Answer, FakeImage, Service, Undone, lost, midway
 from tests.faults.test_save import said
 from tests.faults.test_save_alone import Shell, Start, ended, nobody
 from tests.faults.upload_rows import ACTIVE, CREATE, NONE, UPLOADS, UploadRow, alone
@@ -153,6 +153,21 @@ def test_pipe_ends_early(start: Start, tmp_path: Path) -> None:
         result = _fed(process, DATA)
         _settle(service)
     row = alone("``--stdin``, and the pipe has fewer bytes than ``--size`` says")
+    check(row, result, service, tmp_path)
+
+
+def test_pipe_that_is_none_to_the_service(start: Start, tmp_path: Path) -> None:
+    def queued(_answer: Answer, service: Service) -> Answer:
+        (image,) = service.images.values()
+        return server.as_json({"image": image.record()})
+
+    with Service([], {"upload": [Undone(queued)]}) as service:
+        process = start(service, *command_of(_STDIN, tmp_path), stdin=subprocess.PIPE)
+        result = _fed(process, DATA)
+        _settle(service)
+        assert service.kinds == ["create", "upload", "upload"]
+        assert "content-length" in service.asked[-1].headers
+    row = alone("``--stdin``, and a body without a length is none to the service: sent again")
     check(row, result, service, tmp_path)
 
 

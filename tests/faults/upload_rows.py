@@ -459,6 +459,7 @@ UPLOADS_ALONE = (
         1,
         "the image, killed",
     ),
+    _mended("``--stdin``, and a body without a length is none to the service: sent again", {}),
     UploadRow(
         "``--stdin``, and the token expires before the data",
         "The service wants a new token in the middle, and standard input cannot be sent a second "

@@ -13,6 +13,7 @@ import termios
 import threading
 import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,7 @@ from osc_image_v1.exceptions import (
     InvalidInput,
 )
 from osc_image_v1.transfer import progress as progress_module
-from osc_image_v1.transfer import upload
+from osc_image_v1.transfer import sending, upload
 from osc_image_v1.transfer.sending import Sending, StreamSource, open_file
 from osc_image_v1.transfer.upload import create_image, fill_image
 from tests.unit.conftest import IMAGE_URL, image_id
@@ -65,6 +66,19 @@ class Pipe(io.RawIOBase):
             raise piece
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+def drop_chunked(glance, monkeypatch):
+    """Let a service take a body without a length for none."""
+    put = glance._put
+
+    def without(request, record):
+        if "Transfer-Encoding" not in request.headers:
+            return put(request, record)
+        b"".join(request._request.body)
+        return {"image": record}
+
+    monkeypatch.setattr(glance, "_put", without)
 
 
 def a_stream(*args, **options):
@@ -232,13 +246,42 @@ class TestCreate:
 
     def test_a_service_that_drops_data_of_unknown_size(self, client, glance, monkeypatch):
         """WebOb 1.7 takes a chunked body for none, and Glance before Pike believes it."""
-        monkeypatch.setattr(glance, "_store", lambda *_args: None)
+        drop_chunked(glance, monkeypatch)
+        image = create_image(client, RAW, data=a_stream(Pipe([b"abc", b"de"])))
+        assert [line.split()[0] for line in glance.asked] == ["POST", "PUT", "PUT"]
+        assert (glance.headers[2]["Content-Length"], glance.bodies) == ("5", [b"abcde"])
+        assert (image.status, image.checksum) == ("active", hashlib.md5(b"abcde").hexdigest())
+
+    def test_where_there_is_no_room_to_keep_it(self, client, glance, monkeypatch):
+        drop_chunked(glance, monkeypatch)
+        none = SimpleNamespace(f_bavail=1, f_frsize=2)
+        monkeypatch.setattr(os, "statvfs", lambda _file: none)
         said = r"has taken nothing of the data .*: it wants to know the size.*; image .* is left"
         with pytest.raises(ContentMismatch, match=said):
             create_image(client, RAW, data=a_stream(Pipe([b"abc"])))
-        with pytest.raises(ContentMismatch, match=r"has taken nothing of the data of image \S+; "):
-            create_image(client, RAW, data=a_stream(Pipe([b"abc"]), 3), clean_up=True)
-        assert len(glance.records) == 1
+        assert create_image(client, RAW, data=a_stream(Pipe([b"ab"]))).size == 2
+        assert create_image(client, RAW, data=a_stream(Pipe([b"abc"]), 3)).size == 3
+
+    @pytest.mark.parametrize("deaf", [True, False])
+    def test_it_is_kept_until_the_service_has_begun(self, client, glance, monkeypatch, deaf):
+        if deaf:
+            drop_chunked(glance, monkeypatch)
+        kept = []
+        monkeypatch.setattr(sending, "_TELLING", 4)
+        monkeypatch.setattr(
+            sending.Kept,
+            "_drop",
+            lambda self, drop=sending.Kept._drop: (kept.append(1), drop(self)),
+        )
+        image = create_image(client, RAW, data=a_stream(Pipe([b"abc", b"de", b"fg"])))
+        methods = [line.split()[0] for line in glance.asked]
+        assert sorted(methods) == ["HEAD", "POST", "PUT", *(["PUT"] if deaf else [])]
+        assert (image.size, len(kept)) == (7, 1 if deaf else 2)
+
+    def test_a_service_that_cannot_be_asked_meanwhile(self, client, glance, monkeypatch):
+        monkeypatch.setattr(sending, "_TELLING", 1)
+        glance.before["HEAD"] = refuse(403)
+        assert create_image(client, RAW, data=a_stream(Pipe([b"abc"]))).size == 3
 
     def test_no_data_is_no_second_request(self, client, glance):
         image = create_image(client, RAW, data=a_stream(Pipe([]), 0))
