@@ -32,6 +32,7 @@ _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = 
     "save-small": lambda given, folder: transfers.save(
         folder, max(MIB, given.size * MIB // 16), given.rounds
     ),
+    "sparse": lambda given, folder: transfers.sparse(folder, given.size * MIB, given.rounds),
     "create": lambda given, folder: transfers.create(folder, given.size * MIB, given.rounds),
     "small": lambda given, folder: transfers.export(
         folder, given.small, MIB // 16, 2 * given.rounds

@@ -196,6 +196,76 @@ def export(folder: Path, count: int, size: int, rounds: int) -> Iterator[Section
     yield section
 
 
+def sparse(folder: Path, size: int, rounds: int) -> Iterator[Section]:
+    """Save, export and verify an image of zeros for nine tenths, and one without zeros."""
+    tiny, data = make_file(folder / "tiny", 1), folder / "data"
+    for title, noise, room, time in (
+        ("nine tenths zeros", 1, 0.12, 0.8),
+        ("noise", 10, 1.01, 1.03),
+    ):
+        make_file(data, 0)
+        with data.open("r+b") as file:
+            for begun in range(0, size, 10 * MIB):
+                file.seek(begun)
+                file.write(os.urandom(min(noise * MIB, size - begun)))
+            file.truncate(size)
+        yield _with_and_without_holes(folder, data, tiny, rounds, title, room, time)
+
+
+def _with_and_without_holes(
+    folder: Path, data: Path, tiny: Path, rounds: int, title: str, room: float, time: float
+) -> Section:
+    """Do the same with holes and with --no-sparse, as it was before there were holes.
+
+    :param room: what an image may take on the disk at most, as a part of its size
+    :param time: what it may take of the time without holes
+    """
+    out = folder / "out"
+    targets = {option: folder / f"exported{option}" for option in ("", "--no-sparse")}
+
+    def empty(target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        out.unlink(missing_ok=True)
+
+    def contender(name: str, url: str, *command: str, target: Path = out) -> Contender:
+        wanted = tiny if "1 byte" in name else data
+
+        def check() -> None:
+            _check_files([out] if target == out else target.glob("*.img"), wanted)
+
+        argv = shell(url, "image", "v1", *command)
+        return Contender(name, argv, prepare=lambda: empty(target), check=check)
+
+    with stand_in(1, data) as url, stand_in(1, tiny) as small:
+        first = ("save", "--file", str(out), IMAGE_ID)
+        contenders = [contender("start (save of 1 byte)", small, *first)]
+        for option, target in targets.items():
+            options = [option] if option else []
+            contenders += [
+                contender(f"save {option}".strip(), url, *first, *options),
+                contender(
+                    f"export {option}".strip(), url, "export", *options, str(target), target=target
+                ),
+                Contender(
+                    f"verify {option}".strip(), shell(url, "image", "v1", "verify", str(target))
+                ),
+            ]
+        section = Section(
+            f"{data.stat().st_size // MIB:,} MiB: {title}", compare(contenders, rounds)
+        )
+    start = contenders[0].name
+    for job in ("save", "export", "verify"):
+        ours, before = (section.fastest(name, start) for name in (job, f"{job} --no-sparse"))
+        most = None if job == "verify" else time
+        section.figure(f"{job} beyond the start / --no-sparse", ours / before, most)
+    (exported,) = targets[""].glob("*.img")
+    taken = exported.stat().st_blocks * 512 / size
+    section.figure("room on the disk after export / size", taken, room)
+    for target in targets.values():
+        empty(target)
+    return section
+
+
 def _hashing(processes: int, batch: int) -> str:
     """Return a line that hashes all files of a folder."""
     return f"ls | xargs -P{processes} -n{batch} md5sum"
