@@ -250,9 +250,9 @@ def _with_and_without_holes(
                     f"verify {option}".strip(), shell(url, "image", "v1", "verify", str(target))
                 ),
             ]
-        section = Section(
-            f"{data.stat().st_size // MIB:,} MiB: {title}", compare(contenders, rounds)
-        )
+        samples = compare(contenders, rounds)
+    size = data.stat().st_size
+    section = Section(f"{size // MIB:,} MiB: {title}", samples)
     start = contenders[0].name
     for job in ("save", "export", "verify"):
         ours, before = (section.fastest(name, start) for name in (job, f"{job} --no-sparse"))
