@@ -95,6 +95,8 @@ class PartFile:
         self._keep = self._asked_to_keep = keep
         self._committed = False
         self._waiting = 0
+        # Where reading or writing goes on.
+        self._at = 0
 
     def __enter__(self) -> PartFile:
         with file_errors("write", self.path):
@@ -167,7 +169,7 @@ class PartFile:
     @property
     def size(self) -> int:
         """How many bytes the file has, a hole at its end included."""
-        return max(os.fstat(self._file.fileno()).st_size, self._file.tell())
+        return max(os.fstat(self._file.fileno()).st_size, self._at)
 
     def write(self, chunk: bytes) -> None:
         """Add to the end of what was read or written.
@@ -178,11 +180,12 @@ class PartFile:
             if not self._sparse:
                 write_all(self._file.write, chunk)
             else:
-                for begin, end, zeros in runs(chunk, self._file.tell()):
+                for begin, end, zeros in runs(chunk, self._at):
                     if zeros:
                         self._file.seek(end - begin, os.SEEK_CUR)
                     else:
                         write_all(self._file.write, memoryview(chunk)[begin:end])
+        self._at += len(chunk)
         self._waiting += len(chunk)
         if self._waiting >= _WRITEBACK_SIZE:
             self._begin_writeback()
@@ -190,7 +193,7 @@ class PartFile:
     def _begin_writeback(self) -> None:
         """Let the kernel write to the disk while more data comes, and not all of it at the end."""
         if hasattr(os, "posix_fadvise"):
-            begin = self._file.tell() - self._waiting
+            begin = self._at - self._waiting
             # Linux begins to write what is said not to be needed, without waiting for it.
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._file.fileno(), begin, self._waiting, os.POSIX_FADV_DONTNEED)
@@ -199,7 +202,10 @@ class PartFile:
     def read(self) -> Iterator[bytes]:
         """Yield what the file has, so that writing goes on at its end."""
         with file_errors("read", self.path):
-            yield from pieces(self._file.fileno(), _READ_SIZE)
+            self._at = 0
+            for piece in pieces(self._file.fileno(), _READ_SIZE):
+                self._at += len(piece)
+                yield piece
 
     def keep(self) -> None:
         """Leave the file, unfinished as it is, for a later run."""
@@ -209,7 +215,7 @@ class PartFile:
         """Remove what the file has."""
         self._keep = self._asked_to_keep
         with file_errors("write", self.path):
-            self._file.seek(0)
+            self._at = self._file.seek(0)
             self._file.truncate()
         self._waiting = 0
 
