@@ -26,8 +26,8 @@ LOG = logging.getLogger(__name__)
 
 #: Container formats whose data Glance looks into.
 LOOKED_INTO = frozenset(("bare",))
-#: How oslo.utils gets the inspectors.
-INSTALL = "pip install 'osc-image-v1[formats]'"
+#: How the inspectors come here; ``osc-image-v1[formats]`` brings the same.
+INSTALL = "pip install 'oslo.utils[image-inspection]>=7.4'"
 
 _MODULE = "oslo_utils.imageutils.format_inspector"
 # Bytes that Glance hands to its inspectors at a time.

@@ -173,7 +173,7 @@ def test_formats(
     monkeypatch.setattr("osc_image_v1.transfer.formats.inspectors", lambda: None)
     caplog.clear()
     assert run(shell, *copy, "--dry-run")[0]["Action"] == "copy"
-    assert "pip install 'osc-image-v1[formats]'" in caplog.messages[0]
+    assert "pip install 'oslo.utils[image-inspection]>=7.4'" in caplog.messages[0]
 
 
 @pytest.mark.usefixtures("clouds_yaml")
