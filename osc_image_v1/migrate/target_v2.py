@@ -21,7 +21,7 @@ from osc_image_v1.api.models import (
 )
 from osc_image_v1.api.paging import found_by_id
 from osc_image_v1.api.records import Record, mapping, text_or_none
-from osc_image_v1.exceptions import Conflict, HttpError, NotFound
+from osc_image_v1.exceptions import ApiNotAvailable, Conflict, HttpError, NotFound
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan, TargetImage
 from osc_image_v1.migrate.foresight import Quota
@@ -120,7 +120,7 @@ class V2Target(Target):
         """
         try:
             answer = self.client.http.get_json("/info/usage", "Cannot show the quota's usage")
-        except HttpError as error:
+        except (ApiNotAvailable, HttpError) as error:
             # Services before Xena have no such thing.
             LOG.debug("No quota is known: %s", error)
             answer = None

@@ -285,6 +285,8 @@ class Service:
             self.images[image_id] = replace(self.images[image_id], status="killed")
 
     def _other(self, asked: Asked) -> Answer:
+        if asked.path.startswith("/v2/"):
+            return text(404, "The resource could not be found.")
         versions = [{"id": name, "status": "SUPPORTED", "links": []} for name in ("v1.1", "v1.0")]
         return as_json({"versions": versions}, 300)
 
