@@ -55,6 +55,9 @@ def as_seen(draft: Draft, seen: Seen | None, from_data: bool) -> Draft:
             f"The target refuses its data after it has taken all of it (415): {reason}; "
             f"{seen.remedy(declared)}; --no-format-check sends it all the same"
         )
+    if seen.doubt:
+        note = Note(f"whether the target takes its data is not known: {seen.doubt}", "format")
+        return replace(draft, notes=(*draft.notes, note))
     return draft
 
 

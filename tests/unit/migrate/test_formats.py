@@ -89,6 +89,16 @@ def test_what_is_refused_by_any_name_is_to_be_converted(glance: GlanceV2) -> Non
     assert glance.records == {}
 
 
+def test_what_cannot_be_known_is_told(glance: GlanceV2) -> None:
+    """A service of v1 sends no part of an image."""
+    data = disks.vmdk("streamOptimized", footer=True)
+    _action, notes = write(glance, data, Plan(), disk_format="vmdk")
+    assert notes == (
+        "whether the target takes its data is not known: a vmdk of its kind has something at its "
+        "end, which is not looked at",
+    )
+
+
 def test_an_empty_image_goes_as_raw(glance: GlanceV2) -> None:
     """Nova labels the empty snapshots of servers that boot from a volume by the server's image."""
     note = "disk format qcow2 here, raw there: it is empty"
