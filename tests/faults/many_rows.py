@@ -422,6 +422,14 @@ ALONE = (
     ),
     OtherRow(
         "export",
+        "The disk has no room for three images in a row, which are not known to be no zeros",
+        "3 of 5 images could not be exported, and 2 more were not tried, since the target has no "
+        f"room or no quota left: when there is more, {_GOES_ON}",
+        1,
+        "what was there before",
+    ),
+    OtherRow(
+        "export",
         "The directory cannot be written to",
         "Cannot open '<directory>/manifest.jsonl': Permission denied",
         1,

@@ -6,6 +6,7 @@ import functools
 import signal
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -65,7 +66,8 @@ def check(row: OtherRow, result: Result, service: Service, directory: Path) -> N
 
 
 def test_no_room(shell: Shell, directory: Path) -> None:
-    with Service([FakeImage(data=b"x", size=2**60)]) as service:
+    image = FakeImage(data=b"x", size=2**60, more={"disk_format": "qcow2"})
+    with Service([image]) as service:
         result = shell(service, *command_of(EXPORT, directory))
     check(alone("export", "The disk has no room for all images"), result, service, directory)
     assert "data" not in service.kinds
@@ -80,6 +82,16 @@ def test_disk_full(shell: Shell, small_disk: Path) -> None:
     check(alone("export", "The disk fills up: the others go on"), result, service, small_disk)
     assert (small_disk / f"{IDS[1]}.img").read_bytes() == b"small"
     assert not (small_disk / f"{IDS[0]}.img").exists()
+
+
+def test_no_room_for_one_after_the_other(shell: Shell, small_disk: Path) -> None:
+    images = [FakeImage(id=str(uuid.UUID(int=n)), data=b"x" * 2**20) for n in range(5)]
+    with Service(images) as service:
+        result = shell(service, *command_of(EXPORT, small_disk), "--parallel", "1")
+    name = "The disk has no room for three images in a row, which are not known to be no zeros"
+    check(alone("export", name), result, service, small_disk)
+    assert "may need 5242880 more bytes" in result.err
+    assert not list(small_disk.glob("*.img*"))
 
 
 def test_directory_not_writable(

@@ -79,7 +79,8 @@ def test_two_at_once(start: Start, tmp_path: Path) -> None:
 
 
 def test_no_room(shell: Shell, tmp_path: Path) -> None:
-    with Service([FakeImage(data=DATA, size=2**60)]) as service:
+    image = FakeImage(data=DATA, size=2**60, more={"disk_format": "qcow2"})
+    with Service([image]) as service:
         result = shell(service, *_SAVE, "--file", str(tmp_path / "x"))
     check(alone("The disk has no room for the image"), result, service, tmp_path)
     assert contents(tmp_path) == {}
