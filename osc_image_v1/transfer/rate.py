@@ -53,4 +53,6 @@ class Rate:
             lambda: self.paced(source.read(), stop),
             source.checksum,
             source.held,
+            source.end,
+            lambda other: self.source(other, stop),
         )

@@ -27,6 +27,10 @@ _CHUNK = 256 * 2**10
 _TELLING = 8 * 2**20
 
 
+def _same(source: ImageSource) -> ImageSource:
+    return source
+
+
 @dataclass(frozen=True)
 class ImageSource:
     """The data of an image, which can be read again from its start.
@@ -37,6 +41,7 @@ class ImageSource:
     :ivar checksum: what its checksum by another algorithm must be, None where nobody knows
     :ivar held: whether the last piece waits until all is known to be right
     :ivar end: returns so many bytes of its end, None where these cannot be had alone
+    :ivar paced: returns another source that is read no faster than this one
     """
 
     size: int | None
@@ -45,6 +50,7 @@ class ImageSource:
     checksum: str | None = None
     held: bool = True
     end: Callable[[int], bytes] | None = None
+    paced: Callable[[ImageSource], ImageSource] = _same
 
     def look(self) -> Seen | None:
         """Look at the beginning of the data, and no further; return what it is.
@@ -181,6 +187,7 @@ class Sending:
     :ivar sent: bytes
     :ivar md5: of all of it, None before its end
     :ivar digest: the further checksum
+    :ivar paced: returns another source that is read no faster than this data
     :ivar keep: is given each piece before it goes
     """
 
@@ -193,6 +200,7 @@ class Sending:
     ) -> None:
         self.size = source.size
         self.expected = source.md5
+        self.paced = source.paced
         self._checksum = as_checksum(source.checksum)
         self._source = source
         self._advance = advance
@@ -341,7 +349,7 @@ class Kept:
         """
         if self._file is None or sent.md5 is None or sent.sent != self._size:
             return None
-        return Sending(ImageSource(sent.sent, sent.md5, self._read))
+        return Sending(sent.paced(ImageSource(sent.sent, sent.md5, self._read)))
 
     def _read(self) -> Iterator[bytes]:
         if self._file is not None:
