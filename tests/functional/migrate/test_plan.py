@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from osc_image_v1.api.models import Member
 from osc_image_v1.archive.archive import ManifestWriter
 from osc_image_v1.archive.manifest import ExportedImage, StoredData, file_name
 from osc_image_v1.transfer.shards import Shard
 from tests.cloud import BY_KEY, Cloud
+from tests.cloud.places import INSIDE
 from tests.functional.target import Target, kept_clean
 
 DATA = b"some data"
@@ -256,3 +260,102 @@ def test_an_interrupted_run_and_the_next_one_are_reported_and_compared(
     text = page.read_text()
     assert "All 6 images are accounted for" in text
     assert "http://" not in text
+
+
+# Quotas
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def limited(
+    cloud: Cloud, session: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dict[str, int]], None]]:
+    """The target once more, with unified limits; call it with the limits of a project."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    admin, identity = session("admin"), cloud.urls["identity"]
+    found = admin.get(f"{identity}/endpoints?region_id=RegionTwo&interface=public").json()
+    here = next(one for one in found["endpoints"] if cloud.urls["target-image"] in one["url"])
+    folder = tmp_path / "glance"
+    shutil.copytree(cloud.places.config / "target", folder)
+    conf = folder / "glance-api.conf"
+    settings = conf.read_text()
+    login = settings.partition("[keystone_authtoken]")[2].partition("[")[0]
+    login = login.replace("glance", "admin").replace(
+        "project_name = service", "project_name = admin"
+    )
+    settings = settings.replace("[DEFAULT]", "[DEFAULT]\nuse_keystone_limits = true")
+    settings = settings.replace(str(cloud.urls["target-image"]).rpartition(":")[2], str(port))
+    conf.write_text(f"{settings}\nendpoint_id = {here['id']}\n{login}")
+    places = cloud.places
+    command = (places.python("modern"), INSIDE / "wsgi_service.py", "glance.wsgi.api", str(port))
+    running = subprocess.Popen(
+        [*map(str, command), str(tmp_path / "access.log"), "1"],
+        env={**os.environ, "OS_GLANCE_CONFIG_DIR": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    made: list[str] = []
+
+    def register(limits: dict[str, int]) -> None:
+        where = {"service_id": here["service_id"], "region_id": here["region_id"]}
+        wanted = [
+            {**where, "resource_name": name, "default_limit": limit}
+            for name, limit in limits.items()
+        ]
+        answer = admin.post(f"{identity}/registered_limits", json={"registered_limits": wanted})
+        made.extend(one["id"] for one in answer.json()["registered_limits"])
+
+    clouds = yaml.safe_load(cloud.clouds_yaml.read_text())
+    for one in clouds["clouds"].values():
+        one["image_endpoint_override"] = f"http://127.0.0.1:{port}"
+    (tmp_path / "clouds.yaml").write_text(yaml.safe_dump(clouds))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(port):
+            assert time.monotonic() < deadline
+            assert running.poll() is None
+            time.sleep(0.1)
+        yield register
+    finally:
+        running.terminate()
+        running.wait()
+        for one in made:
+            admin.delete(f"{identity}/registered_limits/{one}")
+
+
+def test_a_quota_is_foreseen(
+    cloud: Cloud,
+    openstack: Callable[..., Any],
+    target: Target,
+    limited: Callable[[dict[str, int]], None],
+    tmp_path: Path,
+) -> None:
+    limited(
+        {
+            "image_size_total": 100,
+            "image_stage_total": 100,
+            # The project has one already.
+            "image_count_total": 3,
+            "image_count_uploading": 10,
+        }
+    )
+    export = Export(tmp_path / "export", cloud.projects["demo"])
+    for key in ("one", "two", "three"):
+        export.add(key)
+    plan = bring(openstack, export, "--dry-run", "--parallel", "1", cloud="target-demo")
+    run = bring(openstack, export, "--parallel", "1", cloud="target-demo")
+    foreseen, done = export.rows(plan), export.rows(run)
+    assert sorted(row[0] for row in foreseen.values()) == ["copy", "copy", "fail"], foreseen
+    (key,) = (key for key, row in foreseen.items() if row[0] == "fail")
+    assert foreseen[key][1:] == done[key][1:]
+    assert foreseen[key][1] == ["quota"]
+    assert done[key][0] == "failed"
+    assert sorted(row[0] for row in done.values()) == ["copied", "copied", "failed"]
+    assert {row[0] for row in foreseen.values()} == {"copy", "fail"}
