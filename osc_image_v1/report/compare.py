@@ -24,8 +24,8 @@ class Difference:
 
     :ivar image_id: ID of the image, here if it is here
     :ivar difference: ``missing`` (there), ``extra`` (there), ``not copied`` (its state does not
-        allow it), ``kernel_id`` or ``ramdisk_id`` (the image of that ID is missing there), the
-        field, or what a note on the copy is about
+        allow it), ``unfinished`` (a run has begun it there), ``kernel_id`` or ``ramdisk_id`` (the
+        image of that ID is missing there), the field, or what a note on the copy is about
     :ivar here: the value here, for another cloud as a copy has it
     :ivar there: the value there
     :ivar explained: whether it is so because the image was to be copied so
@@ -111,7 +111,7 @@ class Comparison:
             failed = failed or self._peer.why(image, False) or ""
             why = "; ".join(filter(None, (one.why, which, failed)))
             yield replace(one, why=why or None)
-        for note in self._peer.changes(image, other, here):
+        for note in () if other.unfinished else self._peer.changes(image, other, here):
             about = note.reason if isinstance(note, Note) else "note"
             why = "; ".join(filter(None, (note, which)))
             yield Difference(image.id, image.name, about, None, None, True, why)
@@ -119,6 +119,11 @@ class Comparison:
     def _one(
         self, image: ImageDetail, expected: Fields, other: PeerImage, members: Sequence[Member]
     ) -> Iterator[Difference]:
+        if other.unfinished:
+            there = other.fields.get("status")
+            why = "a run has begun to copy it, and not come to its end"
+            yield Difference(image.id, image.name, "unfinished", image.status, there, why=why)
+            return
         names = [name for name in expected if name in other.fields or name.startswith(PROPERTY)]
         self.untold |= {name for name in expected if not name.startswith(PROPERTY)} - set(names)
         names += [

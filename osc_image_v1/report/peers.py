@@ -24,7 +24,14 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.archive.manifest import ExportedImage
 from osc_image_v1.exceptions import Forbidden, ImageNotFound, ImageV1Error
-from osc_image_v1.migrate.drafts import IMAGE_REFERENCES, Draft, Plan, TargetImage, state_of
+from osc_image_v1.migrate.drafts import (
+    IMAGE_REFERENCES,
+    UNFINISHED,
+    Draft,
+    Plan,
+    TargetImage,
+    state_of,
+)
 from osc_image_v1.migrate.formats import CONTAINER_FORMAT, DISK_FORMAT
 from osc_image_v1.migrate.job import reason_to_skip
 from osc_image_v1.migrate.notes import Note
@@ -52,11 +59,13 @@ class PeerImage:
     """An image of the other side.
 
     :ivar image_id: the ID that it has there
+    :ivar unfinished: whether it is a copy that a run has begun, and not brought to its end
     """
 
     image_id: str
     name: str | None
     fields: Fields
+    unfinished: bool = False
 
 
 class Peer(abc.ABC):
@@ -299,7 +308,7 @@ class CloudPeer(Peer):
             self._listed.add(found.image_id)
             if found.source_id is not None:
                 self._sources.setdefault(found.source_id, []).append(found.image_id)
-            yield self._other(found.record)
+            yield self._other(found)
 
     def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> Sequence[PeerImage]:
         """Return the copies of an image, by its ID, the one that it had, or a report."""
@@ -376,14 +385,15 @@ class CloudPeer(Peer):
     def _get(self, image_id: str) -> PeerImage | None:
         if isinstance(self._client, ImageV2Client):
             record = found_by_id(self._client.get, image_id)
-            return None if record is None else _other_of_v2(record, self._client)
+            return None if record is None else self._other(self._target.found(record))
         image = found_by_id(self._client.get, image_id)
         return None if image is None else _other_of_v1(image)
 
-    def _other(self, record: Record) -> PeerImage:
-        if isinstance(self._client, ImageV2Client):
-            return _other_of_v2(record, self._client)
-        return _other_of_v1(ImageDetail.from_record(record))
+    def _other(self, found: TargetImage) -> PeerImage:
+        if not isinstance(self._client, ImageV2Client):
+            return _other_of_v1(ImageDetail.from_record(found.record))
+        other = _other_of_v2(found.record, self._client)
+        return replace(other, unfinished=found.unfinished)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:
         """Return whom an image is shared with."""
@@ -427,7 +437,7 @@ def _other_of_v1(image: ImageDetail) -> PeerImage:
     fields = fields_of_v1(image)
     if has_data(image) and expected_of(image).algorithm not in (None, "md5"):
         fields[str(expected_of(image).algorithm)] = fields.pop("checksum")
-    return PeerImage(image.id, image.name, fields)
+    return PeerImage(image.id, image.name, fields, UNFINISHED in image.properties)
 
 
 class DirectoryPeer(Peer):

@@ -20,7 +20,7 @@ from osc_image_v1.archive.manifest import ExportedImage, StoredData
 from osc_image_v1.cli.compare import CompareImage
 from osc_image_v1.exceptions import ImageV1Error
 from osc_image_v1.migrate import renames
-from osc_image_v1.migrate.drafts import Plan
+from osc_image_v1.migrate.drafts import UNFINISHED, Plan
 from osc_image_v1.migrate.job import Job
 from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource
@@ -302,6 +302,20 @@ def test_a_machine_whose_kernel_was_deleted_there_is_named(
     del store.records[kernel]
     rows = told(client, store, cloud(glance), listed=listed)
     assert "kernel_id" not in {row.difference for row in rows}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_copy_that_a_run_has_begun(
+    client: ImageClient, store: Store, glance: GlanceV2, listed: bool
+) -> None:
+    one = store.add(0, is_public=True)
+    glance.add(one, name="image 0", tags=[UNFINISHED])
+    (row,) = told(client, store, cloud(glance, "me", keep_projects=False), listed=listed)
+    assert (row.difference, row.here, row.there) == ("unfinished", "active", "queued")
+    assert (row.explained, row.why) == (
+        False,
+        "a run has begun to copy it, and not come to its end",
+    )
 
 
 def test_why_an_image_is_missing(client: ImageClient, store: Store, glance: GlanceV2) -> None:
