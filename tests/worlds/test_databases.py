@@ -45,7 +45,7 @@ def _names(cloud: Cloud, **fields: Any) -> list[str | None]:
     ["cirros", "CIRROS", "CirrOS", "cirros ", "trailing", "trailing ", "cafe", "café", "twin"],
 )
 def test_a_name_is_that_name(cloud: Cloud, openstack: Openstack, name: str) -> None:
-    for more in ((), ("--long",), ("--limit", "1000")):
+    for more in ((), ("--long", "--limit", "1000")):
         rows = openstack(*_LIST, "--name", name, *more).json
         assert sorted(row["Name"] for row in rows) == _names(cloud, name=name)
     rows = openstack("compute", "image", "list", "--name", name, "-f", "json").json
