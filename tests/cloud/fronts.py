@@ -152,7 +152,7 @@ def table(places: Places, ports: Mapping[str, int]) -> list[Service]:
         return [Service("front-end", "HAProxy", port, (program("haproxy"), "-f", config))]
     if kind == "apache":
         command = (program("apache2"), "-f", config, "-D", "FOREGROUND")
-        return [Service("front-end", "Apache", port, command)]
+        return [Service("front-end", "Apache", port, command, stale=places.front / "pid")]
     return []
 
 

@@ -44,6 +44,8 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     #: Where it runs, if that matters.
     folder: Path | None = None
+    #: A file that it leaves when it is killed, and that keeps the next one from starting.
+    stale: Path | None = None
 
 
 def as_user(name: str | None) -> dict[str, Any]:
@@ -56,6 +58,8 @@ def as_user(name: str | None) -> dict[str, Any]:
 
 def start(record: Path, service: Service, env: Mapping[str, str], log: Path) -> int:
     """Start a process that outlives this one, and write down which it is."""
+    if service.stale:
+        service.stale.unlink(missing_ok=True)
     with log.open("ab") as out:
         child = subprocess.Popen(
             service.command,
