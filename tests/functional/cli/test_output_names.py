@@ -50,7 +50,13 @@ LISTS = [
     ),
     ("image v1 member list", (), ("demo-shared",), MEMBER),
     ("image v1 copy", ("--dry-run",), ("--to-cloud", "target", "min"), columns("image v1 copy")),
-    ("image v1 compare", (), ("--with", "cloud:target", "min"), columns("image v1 compare")),
+    (
+        "image v1 compare",
+        (),
+        ("--with", "cloud:target", "min"),
+        columns("image v1 compare", "a cloud"),
+    ),
+    ("image v1 compare", (), ("--with", "v2", "min"), columns("image v1 compare")),
     ("image v1 usage", ("--problems",), ("--name", "twin"), columns("image v1 usage --problems")),
 ] + [
     ("image v1 usage", ("--by", by), (), columns("image v1 usage", *conditions))
@@ -96,7 +102,7 @@ def test_an_export_and_what_reads_it(openstack: Callable[..., Any], tmp_path: Pa
         *("image", "v1", "import", "--dry-run", archive, "-f", "json"),
         cloud=None,
     )
-    assert list(imported.json[0]) == columns("image v1 import")
+    assert list(imported.json[0]) == columns("image v1 import", "json, yaml")
 
 
 @pytest.mark.parametrize("command", ["image v1 show", "compute image show"])
