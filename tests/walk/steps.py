@@ -53,7 +53,7 @@ STEPS = (
         ('"min_ram": 256', '"os_distro": "debian"', '"os_version": "12"'),
     ),
     Step("openstack image v1 add project NAME demo --can-share"),
-    Step("openstack image v1 member list NAME -f csv", ('^"[0-9a-f]{32}",(True|"True")$',)),
+    Step("openstack image v1 member list NAME -f csv", ('^"[0-9a-f]{32}",(True|"True"),"demo",',)),
     Step("openstack --os-cloud demo image v1 list -f value -c Name", ("^NAME$",)),
     Step("openstack image v1 save NAME --file saved.raw && cmp saved.raw disk.raw"),
     Step("openstack image v1 export archive NAME -f value -c fetched -c failed", ("^1$", "^0$")),
