@@ -228,7 +228,7 @@ _NULLABLE = frozenset(("name", "container_format", "disk_format", "size"))
 TELLING = 20
 
 #: Where an image stands in the order: for each key whether it is known, and what it is.
-Rank = tuple[Any, ...]
+_Rank = tuple[Any, ...]
 
 
 class _OtherRank(Exception):
@@ -256,14 +256,14 @@ def _sort_keys(query: ImageQuery) -> list[str]:
     return [str(query.sort_key), *(key for key, _direction in query.then_by)]
 
 
-def _rank_of(query: ImageQuery, values: Mapping[str, Any]) -> Rank:
+def _rank_of(query: ImageQuery, values: Mapping[str, Any]) -> _Rank:
     """Return where an image stands.
 
     :param query: what is listed
     :param values: an image's record, or what it has of the fields that are sorted by
     """
     key, first = str(query.sort_key), query.sort_dir or "asc"
-    rank: Rank = _standing(key, values.get(key))
+    rank: _Rank = _standing(key, values.get(key))
     for key, direction in query.then_by:
         standing = _standing(key, values.get(key))
         rank += (standing if direction == first else _Reversed(standing),)
@@ -312,7 +312,7 @@ def pages_in_order(records: list[Record], query: ImageQuery) -> Iterator[list[Re
 
 
 def _best_in_order(
-    pages: Iterable[list[Record]], query: ImageQuery, marker: Rank | None = None
+    pages: Iterable[list[Record]], query: ImageQuery, marker: _Rank | None = None
 ) -> Iterator[list[Record]]:
     """Yield the first images of the order that a query asks for; no others are kept in memory.
 
@@ -322,7 +322,7 @@ def _best_in_order(
     """
     records = itertools.chain.from_iterable(pages)
     # What is equal stands in the order of its making.
-    placed: Iterator[tuple[tuple[Rank, int], Record]] = (
+    placed: Iterator[tuple[tuple[_Rank, int], Record]] = (
         ((_rank_of(query, record), -number), record) for number, record in enumerate(records)
     )
     if marker is not None:
@@ -333,8 +333,8 @@ def _best_in_order(
 
 
 def _beyond(
-    placed: Iterator[tuple[tuple[Rank, int], Record]], query: ImageQuery, marker: Rank
-) -> Iterator[tuple[tuple[Rank, int], Record]]:
+    placed: Iterator[tuple[tuple[_Rank, int], Record]], query: ImageQuery, marker: _Rank
+) -> Iterator[tuple[tuple[_Rank, int], Record]]:
     """Yield what comes after the marker."""
     descending = query.sort_dir == "desc"
     is_seen = False

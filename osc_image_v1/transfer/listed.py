@@ -27,10 +27,10 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
         if image is None:
             yield client.record_by_name(name_or_id)
         else:
-            yield record_of(client, image)
+            yield _record_of(client, image)
 
 
-def record_of(client: ImageClient, image: ImageDetail) -> Record:
+def _record_of(client: ImageClient, image: ImageDetail) -> Record:
     """Return the record of an image, as a list has it unless none has it (community images)."""
     try:
         return client.exact_record(image)
@@ -74,7 +74,7 @@ def settled(client: ImageClient, record: Record, stop: threading.Event) -> Recor
         try:
             image = client.get(image.id)
             if not is_being_deleted(image):
-                return record_of(client, image)
+                return _record_of(client, image)
         except ImageNotFound:
             return record
         if stop.wait(pause):
