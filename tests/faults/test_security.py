@@ -138,9 +138,9 @@ def test_an_id_is_no_path_in_an_export(
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     names = sorted(path.name for path in files)
     assert {path.parent for path in files} == {Path("a/b/export")}
-    assert len(names) == 2
-    assert re.fullmatch(r"id-[0-9a-f]{64}\.img", names[0])
-    assert names[1] == "manifest.jsonl"
+    sums, data, manifest = names
+    assert re.fullmatch(r"id-[0-9a-f]{64}\.img", data)
+    assert (sums, manifest) == ("SHA256SUMS", "manifest.jsonl")
 
 
 def test_an_export_is_its_users_alone(shell: Callable[..., Result], tmp_path: Path) -> None:
