@@ -461,7 +461,7 @@ SAVE_ALONE = (
     Row(
         "To standard output, which is a terminal",
         "Image data does not go to a terminal: use --file <path>, or redirect it",
-        1,
+        2,
         NOTHING,
     ),
 )
