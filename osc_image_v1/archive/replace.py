@@ -21,7 +21,12 @@ _READ_SIZE = 2**20
 
 
 def replace_data(
-    directory: Path, image_id: str, file: Path, disk_format: str | None = None
+    directory: Path,
+    image_id: str,
+    file: Path,
+    disk_format: str | None = None,
+    *,
+    dry_run: bool = False,
 ) -> ExportedImage:
     """Put other data in the place of an exported image's, and record that.
 
@@ -31,8 +36,9 @@ def replace_data(
     :param image_id: the image's ID
     :param file: the data; it stays where it is
     :param disk_format: what it is, by default what is found in it
+    :param dry_run: change nothing, and return what would be recorded
     :returns: the image as it is recorded now
-    :raises InvalidInput: if it is of no format, or of another one
+    :raises InvalidInput: if it has no data, is of no format, or of another one
     :raises ImageNotFound: if the image has no data there
     :raises FileFailed: if a file cannot be read or written
     """
@@ -41,12 +47,12 @@ def replace_data(
     if known is None or known.data is None or known.incomplete is not None:
         raise ImageNotFound(f"Image {printable(image_id)} was not exported, or not all of it")
     disk_format = _format_of(file, disk_format)
+    new = dataclasses.replace(known, replaces=known.replaces or known.data, disk_format=disk_format)
+    if dry_run:
+        return dataclasses.replace(new, data=_hashed(file.resolve()))
     shard = archive.part_of(image_id)
     with ManifestWriter(directory, shard) as manifest:
-        data = _put(file, directory / known.file)
-        exported = dataclasses.replace(
-            known, data=data, replaces=known.replaces or known.data, disk_format=disk_format
-        )
+        exported = dataclasses.replace(new, data=_put(file, directory / known.file))
         manifest.add([exported])
         write_sums(directory, shard)
     return exported
@@ -57,12 +63,16 @@ def _format_of(file: Path, disk_format: str | None) -> str:
     with file_errors("read", file):
         # A link is the person's own here.
         seen = inspect_file(file.resolve(strict=True))
+        size = file.stat().st_size
+    if not size:
+        # What was to convert or unpack it has failed.
+        raise InvalidInput(f"{shown(file)} has no data at all: nothing was replaced")
     if seen is None and disk_format is None:
         raise InvalidInput(f"Nothing tells what {shown(file)} is: name its format, or {INSTALL}")
     chosen = disk_format or (None if seen is None else seen.better)
-    reason = None if seen is None else seen.refusal(chosen)
+    reason = None if seen is None else seen.refusal(chosen or "raw")
     if chosen is None or reason:
-        raise InvalidInput(f"Glance takes {shown(file)} for nothing: {reason or seen}")
+        raise InvalidInput(f"{shown(file)} cannot be put in: {reason or f'it is {seen}'}")
     return chosen
 
 
@@ -78,6 +88,11 @@ def _put(file: Path, target: Path) -> StoredData:
                 for piece in pieces(source.fileno(), _READ_SIZE):
                     part.write(piece)
             part.commit()
-    hashes = hash_file(target, ("md5", "sha256"))
+    return _hashed(target)
+
+
+def _hashed(path: Path) -> StoredData:
+    """Return what is recorded of data that nothing vouches for."""
+    hashes = hash_file(path, ("md5", "sha256"))
     md5, sha256 = str(hashes.of("md5")), str(hashes.of("sha256"))
     return StoredData(hashes.size, md5, sha256, verified=False)

@@ -47,7 +47,10 @@ class ExportImage(base.ShowOne):
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help=_("Only count what would be fetched, and check that there is room for it"),
+            help=_(
+                "Only count what would be fetched, and check that there is room for it; with "
+                "--replace-data only tell what would be recorded"
+            ),
         )
         parser.add_argument(
             "--replace-data",
@@ -127,7 +130,13 @@ def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
         raise InvalidInput(_("--replace-data takes a file, and needs the one image that it is for"))
     directory, file = Path(parsed_args.directory), Path(parsed_args.replace_data)
     (record,) = exported_records(Archive(directory), parsed_args.images)
-    done = replace_data(directory, str(record["id"]), file, parsed_args.replace_format)
+    done = replace_data(
+        directory,
+        str(record["id"]),
+        file,
+        parsed_args.replace_format,
+        dry_run=parsed_args.dry_run,
+    )
     values = {
         "directory": parsed_args.directory,
         "id": done.id,

@@ -149,9 +149,11 @@ def test_the_manifest_of_a_part_stays_one(
 @pytest.mark.parametrize(
     ("data", "disk_format", "match"),
     [
-        (gzip.compress(NEW), None, "for nothing: packed with gzip"),
-        (OLD, None, "for nothing: qcow2"),
-        (NEW, "qcow2", "for nothing: it is said to be qcow2 and is vdi"),
+        (gzip.compress(NEW), None, "cannot be put in: it is packed with gzip"),
+        (OLD, None, "cannot be put in: Glance does not take such a qcow2: .* a backing file"),
+        (NEW, "qcow2", "cannot be put in: it is said to be qcow2 and is vdi"),
+        (b"", None, "has no data at all: nothing was replaced"),
+        (b"", "raw", "has no data at all: nothing was replaced"),
     ],
 )
 def test_what_is_refused_again_is_not_put_in(
@@ -188,6 +190,15 @@ def test_the_command(shell: Shell, directory: Path, converted: Path, store: Stor
     for wrong in ((*argv, "another"), (str(directory), "--replace-format", "raw")):
         with pytest.raises(InvalidInput, match="needs the one image"):
             shell.run(ExportImage, *wrong)
+
+
+def test_dry_run_changes_nothing(shell: Shell, directory: Path, converted: Path) -> None:
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    (link := converted.with_name("link")).symlink_to(converted)
+    argv = ("--replace-data", str(link), "-f", "json", str(directory), "old")
+    planned = json.loads(shell.run(ExportImage, "--dry-run", *argv))
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert planned == json.loads(shell.run(ExportImage, *argv))
 
 
 def test_a_line_of_a_manifest_says_it(directory: Path, converted: Path) -> None:
