@@ -29,7 +29,7 @@ from osc_image_v1.migrate.drafts import (
     TargetImage,
 )
 from osc_image_v1.migrate.notes import Note, notes_of, reasons_of
-from osc_image_v1.migrate.ours import IdUsedUp, judged, refusal
+from osc_image_v1.migrate.ours import IdUsedUp, judged, refusal, word_of
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import is_uuid, printable
@@ -347,13 +347,14 @@ class Job:
         judgement = judged(draft, found)
         action = _PLANNED[judgement.state]
         if found is not None and (reason := refusal(draft, found, judgement)):
-            word = {"busy": "busy", "dead": "unusable"}.get(judgement.state, "id-taken")
-            return _outcome(original, action, found.image_id, (Note(reason, word),))
+            note = Note(reason, word_of(judgement))
+            return _outcome(original, action, found.image_id, (note,))
         notes = judgement.notes
         if judgement.state == "missing" and not has_data(image):
             action = "record"
         if judgement.state in TO_BE_WRITTEN:
             notes = self._foresee_writing(original, found, brings=action == "copy")
+        notes += original.doubts("copied" if action == "copy" else action)
         return _outcome(original, action, None if found is None else found.image_id, notes)
 
     def _foresee_writing(

@@ -131,6 +131,23 @@ def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
     return ""
 
 
+class NotOurs(TargetOccupied):
+    """What the target has of an ID cannot become the image.
+
+    :param text: why
+    :param judgement: of what is there
+    """
+
+    def __init__(self, text: str, judgement: Judgement) -> None:
+        super().__init__(text)
+        self.reason = word_of(judgement)
+
+
+def word_of(judgement: Judgement) -> str:
+    """Return the reason, as one word, why what is there cannot become the image."""
+    return {"busy": "busy", "dead": "unusable"}.get(judgement.state, "id-taken")
+
+
 class IdUsedUp(TargetOccupied):
     """The ID that an image is to have in the target cannot be given any more.
 

@@ -44,7 +44,7 @@ from osc_image_v1.migrate.drafts import (
 )
 from osc_image_v1.migrate.foresight import checked
 from osc_image_v1.migrate.notes import Note
-from osc_image_v1.migrate.ours import best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.ours import NotOurs, best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.records import MOST_TAKEN, Taken, is_traced, leave, make_record
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
@@ -348,6 +348,7 @@ class Target(TargetService):
 
 def _check(draft: Draft, found: TargetImage) -> None:
     """Refuse an image whose ID has gone to something else."""
-    reason = refusal(draft, found, judged(draft, found))
+    judgement = judged(draft, found)
+    reason = refusal(draft, found, judgement)
     if reason:
-        raise TargetOccupied(reason)
+        raise NotOurs(reason, judgement)

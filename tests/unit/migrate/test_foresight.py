@@ -12,7 +12,7 @@ from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.image_v2 import ImageV2Client
 from osc_image_v1.api.models import ImageDetail
 from osc_image_v1.exceptions import ContentMismatch, ImageV1Error, http_error
-from osc_image_v1.migrate.drafts import Plan
+from osc_image_v1.migrate.drafts import UNFINISHED, Plan
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.notes import notes_of, reasons_of
 from osc_image_v1.migrate.sources import ServiceSource
@@ -164,6 +164,22 @@ def test_an_id_that_is_taken(both: Any, store: Store, glance: GlanceV2) -> None:
     foreseen, done = both()
     assert foreseen[ONE].reasons == done[ONE].reasons == ("id-taken",)
     assert foreseen[ONE].notes == done[ONE].notes
+
+
+def test_a_record_that_takes_no_data(both: Any, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    glance.add(ONE, tags=[UNFINISHED], checksum="0" * 32)
+    foreseen, done = both()
+    assert foreseen[ONE].reasons == done[ONE].reasons == ("unusable",)
+    assert foreseen[ONE].notes == done[ONE].notes
+
+
+def test_data_that_nothing_vouches_for(both: Any, store: Store) -> None:
+    store.add(0, checksum=None)
+    for _ in ("missing", "present"):
+        foreseen, done = both()
+        assert foreseen[ONE].reasons == done[ONE].reasons == ("no-checksum",)
+        assert foreseen[ONE].notes == done[ONE].notes
 
 
 @pytest.mark.parametrize("admin", [True, False, None])
