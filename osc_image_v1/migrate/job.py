@@ -29,7 +29,7 @@ from osc_image_v1.migrate.drafts import (
     TargetImage,
 )
 from osc_image_v1.migrate.notes import Note, notes_of, reasons_of
-from osc_image_v1.migrate.ours import IdUsedUp, judged, refusal, word_of
+from osc_image_v1.migrate.ours import IdUsedUp, is_removed, judged, refusal, removal, word_of
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import is_uuid, printable
@@ -346,6 +346,8 @@ class Job:
             found = self._target.find(draft)
         judgement = judged(draft, found)
         action = _PLANNED[judgement.state]
+        if found is not None and is_removed(draft, found, self._plan):
+            return self._foresee_removal(original, draft, found)
         if found is not None and (reason := refusal(draft, found, judgement)):
             note = Note(reason, word_of(judgement))
             return _outcome(original, action, found.image_id, (note,))
@@ -356,6 +358,14 @@ class Job:
             notes = self._foresee_writing(original, found, brings=action == "copy")
         notes += original.doubts("copied" if action == "copy" else action)
         return _outcome(original, action, None if found is None else found.image_id, notes)
+
+    def _foresee_removal(self, original: Original, draft: Draft, found: TargetImage) -> Outcome:
+        """Return what would come of an image whose record there takes no data and is removed."""
+        note = Note(removal(draft, found), "unusable")
+        if not draft.new_id:
+            return _outcome(original, "fail", found.image_id, (note,))
+        notes = self._foresee_writing(original, None, brings=True)
+        return _outcome(original, "copy", None, (note, *notes, *original.doubts("copied")))
 
     def _foresee_writing(
         self, original: Original, found: TargetImage | None, *, brings: bool

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from osc_image_v1.exceptions import TargetOccupied
-from osc_image_v1.migrate.drafts import Draft, State, TargetImage, state_of
+from osc_image_v1.migrate.drafts import Draft, Plan, State, TargetImage, state_of
 from osc_image_v1.migrate.formats import as_stored
 from osc_image_v1.migrate.notes import Note
 from osc_image_v1.text import printable
@@ -146,6 +146,22 @@ class NotOurs(TargetOccupied):
 def word_of(judgement: Judgement) -> str:
     """Return the reason, as one word, why what is there cannot become the image."""
     return {"busy": "busy", "dead": "unusable"}.get(judgement.state, "id-taken")
+
+
+def is_removed(draft: Draft, found: TargetImage, plan: Plan) -> bool:
+    """Tell whether a record takes no data any more and goes, as the plan wants it."""
+    return plan.clean_up and found.unfinished and judged(draft, found).state == "dead"
+
+
+def removal(draft: Draft, found: TargetImage) -> str:
+    """Return what is said of a record that is removed since it takes no data."""
+    shown = printable(found.image_id)
+    if draft.new_id:
+        return f"the record {shown}, which took no data any more, is removed there"
+    return (
+        f"The target's record {shown}, which took no data any more, is removed, and its "
+        "ID is used up: --new-ids makes another image"
+    )
 
 
 class IdUsedUp(TargetOccupied):

@@ -26,7 +26,6 @@ from osc_image_v1.exceptions import (
     ImageHasNoData,
     ImageV1Error,
     InvalidInput,
-    TargetOccupied,
 )
 from osc_image_v1.migrate import formats
 from osc_image_v1.migrate.delivery import Delivery
@@ -44,7 +43,15 @@ from osc_image_v1.migrate.drafts import (
 )
 from osc_image_v1.migrate.foresight import checked
 from osc_image_v1.migrate.notes import Note
-from osc_image_v1.migrate.ours import NotOurs, best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.ours import (
+    NotOurs,
+    best_of,
+    is_removed,
+    judged,
+    new_id_of,
+    refusal,
+    removal,
+)
 from osc_image_v1.migrate.records import MOST_TAKEN, Taken, is_traced, leave, make_record
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
@@ -286,7 +293,7 @@ class Target(TargetService):
             found = self.settled(draft, patience)
         if found is None:
             return draft, None
-        if plan.clean_up and found.unfinished and judged(draft, found).state == "dead":
+        if is_removed(draft, found, plan):
             return self._removed(draft, found, patience), None
         _check(draft, found)
         return draft, found
@@ -294,13 +301,10 @@ class Target(TargetService):
     def _removed(self, draft: Draft, found: TargetImage, patience: Patience) -> Draft:
         """Remove a record that takes no data; return the draft of another one."""
         patience.persist(lambda: self.delete(found.image_id))
-        shown = printable(found.image_id)
+        text = removal(draft, found)
         if not draft.new_id:
-            raise TargetOccupied(
-                f"The target's record {shown}, which took no data any more, is removed, and its "
-                "ID is used up: --new-ids makes another image"
-            )
-        note = f"the record {shown}, which took no data any more, is removed there"
+            raise NotOurs(text, judged(draft, found))
+        note = Note(text, "unusable")
         return replace(draft, image_id=new_id_of(draft.image.id), notes=(*draft.notes, note))
 
     def _make(

@@ -15,6 +15,7 @@ from osc_image_v1.exceptions import ContentMismatch, ImageV1Error, http_error
 from osc_image_v1.migrate.drafts import UNFINISHED, Plan
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.notes import notes_of, reasons_of
+from osc_image_v1.migrate.ours import new_id_of
 from osc_image_v1.migrate.sources import ServiceSource
 from osc_image_v1.migrate.target_v1 import V1Target
 from osc_image_v1.migrate.target_v2 import V2Target
@@ -172,6 +173,18 @@ def test_a_record_that_takes_no_data(both: Any, store: Store, glance: GlanceV2) 
     foreseen, done = both()
     assert foreseen[ONE].reasons == done[ONE].reasons == ("unusable",)
     assert foreseen[ONE].notes == done[ONE].notes
+
+
+def test_a_record_that_is_removed(both: Any, store: Store, glance: GlanceV2) -> None:
+    store.add(0)
+    glance.add(ONE, tags=[UNFINISHED], checksum="0" * 32)
+    foreseen, done = both(Plan(clean_up=True))
+    assert foreseen[ONE].reasons == done[ONE].reasons == ("unusable",)
+    assert foreseen[ONE].notes == done[ONE].notes
+    glance.add(new_id_of(ONE), tags=[UNFINISHED], checksum="0" * 32, v1_image_id=ONE)
+    foreseen, done = both(Plan(clean_up=True, new_ids=True))
+    assert (foreseen[ONE].action, done[ONE].action) == ("copy", "copied")
+    assert "is removed there" in foreseen[ONE].notes[0]
 
 
 def test_data_that_nothing_vouches_for(both: Any, store: Store) -> None:
