@@ -110,7 +110,7 @@ def test_a_slurm_task_and_a_kubernetes_index(
     }
 
 
-@pytest.mark.skipif(not shutil.which("parallel"), reason="needs GNU parallel")
+@pytest.mark.skipif(not shutil.which("parallel"), reason="not run: GNU parallel is not here")
 def test_gnu_parallel(
     machine: Callable[..., Any], openstack: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ def test_formats_equal_the_api(options: tuple[str, ...], client: Any, openstack:
     images = list(client.images_detail(ImageQuery(visibility="all")))
     wanted = [_long_row(image) for image in images]
     if not options:
-        wanted = [dict(list(row.items())[:6]) for row in wanted]
+        wanted = [dict(list(row.items())[:7]) for row in wanted]
     command = ("image", "v1", "list", "--all", *options)
     assert openstack(*command, "-f", "json").json == wanted
     assert openstack(*command, "-f", "json", "--noindent").json == wanted
@@ -318,7 +318,7 @@ def test_endpoints(openstack: Any, cloud: Any, session: Any, count: Any) -> None
                 )
             assert len(result.json) == 3
             kept = spelling if spelling in ("/v1.0", "/v1.1") else "/v1"
-            assert [request.target for request in requests] == [f"{kept}/images?limit=3"]
+            assert [request.target for request in requests] == [f"{kept}/images/detail?limit=3"]
     project = cloud.projects["admin"]
     nova = cloud.urls["compute"].rstrip("/").removesuffix("/v2.1")
     for spelling in ("/v2.1", "/v2.1/", f"/v2.1/{project}", "/v2", f"/v2/{project}", "", "/"):
