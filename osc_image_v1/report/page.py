@@ -16,8 +16,8 @@ from osc_image_v1.text import printable
 from osc_image_v1.transfer.files import file_errors, flush_directory
 from osc_image_v1.transfer.many import Spool
 
-#: The extra that brings the template library.
-EXTRA = "osc-image-v1[report]"
+#: How the template library comes here; ``osc-image-v1[report]`` brings the same.
+INSTALL = "pip install 'Jinja2>=3.1'"
 
 
 class Page:
@@ -95,7 +95,7 @@ def _template() -> Any:
         import jinja2
     except ImportError as error:
         raise InvalidInput(
-            f"A report as a page takes Jinja2: install it with \"pip install '{EXTRA}'\", or write "
+            f"A report as a page takes Jinja2: {INSTALL} brings it, or write "
             "JSON lines with a name that does not end in .html"
         ) from error
     environment = jinja2.Environment(
