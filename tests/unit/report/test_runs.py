@@ -207,7 +207,7 @@ def test_what_cannot_be_a_report_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_page_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(InvalidInput, match="pip install 'Jinja2>=3.1' brings it"):
+    with pytest.raises(InvalidInput, match=r"pip install 'Jinja2>=3\.1' brings it"):
         Reports([str(tmp_path / "report.html")])
     written(tmp_path / "report.jsonl")
 
