@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +36,14 @@ def restart(cloud: Cloud) -> None:
 
 def kill(cloud: Cloud) -> None:
     """It, and all that it has started, have no time to end anything."""
-    os.killpg(cloud.pids()["front-end"], signal.SIGKILL)
+    pid = cloud.pids()["front-end"]
+    os.killpg(pid, signal.SIGKILL)
+    # Whoever starts it looks first whether it is there.
+    for _turn in range(500):
+        if cloud.pids().get("front-end") != pid:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the front end outlived its end")
 
 
 def kill_and_start(cloud: Cloud) -> None:
