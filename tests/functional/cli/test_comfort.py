@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +176,11 @@ def test_many_commands_in_one_shell(
         "image v1 list: error: argument --limit/--max-items: 'many' is no whole number, 0 or more",
         "image v1 list: error: unrecognized arguments: such",
     ]
-    assert done.returncode == 1
+    status = 0 if metadata.version("cliff").startswith("4.0.") else 1
+    assert done.returncode == status
     asked = [one for one in requests if one.method == "POST" and "openstack" in str(one.user_agent)]
     assert len(asked) == 1, requests
-    # Though all is well; and options are taken for commands.
+    # Whether all is well or not; and options are taken for commands.
     line = b"image v1 list --limit 0\n"
-    assert run_openstack(input=line, cloud=None).returncode == 1
+    assert run_openstack(input=line, cloud=None).returncode == status
     assert b"'--os-cloud' is not" in run_openstack(input=line).stdout
