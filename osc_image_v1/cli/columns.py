@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from osc_image_v1.text import human_size, printable
 
@@ -37,7 +37,7 @@ _TYPED = frozenset(("json", "yaml"))
 _EXACT = frozenset(("csv", "value", "shell"))
 
 
-class Column(NamedTuple):
+class Column:
     """A field of an image, or of what this package has found out itself.
 
     :ivar title: of the column in a list
@@ -47,11 +47,19 @@ class Column(NamedTuple):
     :ivar shown: what it is called where one image is shown, by default as in the record
     """
 
-    title: str
-    field: str
-    render: _Render | None = None
-    kind: Kind = "any"
-    shown: str = ""
+    # A named tuple takes longer to make, at each start of the shell.
+    __slots__ = ("field", "kind", "render", "shown", "title")
+
+    def __init__(
+        self,
+        title: str,
+        field: str,
+        render: _Render | None = None,
+        kind: Kind = "any",
+        shown: str = "",
+    ) -> None:
+        self.title, self.field, self.render = title, field, render
+        self.kind, self.shown = kind, shown
 
 
 def utc(value: Any) -> Any:
