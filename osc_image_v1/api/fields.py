@@ -148,8 +148,8 @@ def amazon_pair(disk: str | None, container: str | None) -> tuple[str | None, st
         return disk, container
     if disk not in (None, chosen) or container not in (None, chosen):
         raise InvalidInput(
-            f"disk format '{printable(str(disk))}' and container format "
-            f"'{printable(str(container))}' do not go together: ami, aki and ari must be the same "
+            f"disk format '{printable(disk)}' and container format "
+            f"'{printable(container)}' do not go together: ami, aki and ari must be the same "
             "in both"
         )
     return chosen, chosen

@@ -189,7 +189,7 @@ class ImageV2Client:
         https://docs.openstack.org/api-ref/image/v2/#create-image
         """
         image_id = record.get("id")
-        action = f"Cannot create image {printable(str(image_id or record.get('name')))}"
+        action = f"Cannot create image {printable(image_id or record.get('name'))}"
 
         def send() -> Record:
             with explained(properties_of(record)):

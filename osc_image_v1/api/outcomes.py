@@ -403,7 +403,7 @@ class Deletion:
             return Done(None)
         if deleted or status == PENDING_DELETE:
             return Done(None)
-        state = f"image {self._shown} is {printable(str(status))}"
+        state = f"image {self._shown} is {printable(status)}"
         if status == DELETED:
             self._begun = True
             return Passing(f"image {self._shown} is being deleted")
@@ -411,7 +411,7 @@ class Deletion:
             return NotDone(
                 ImageV1Error(
                     f"Cannot delete image {self._shown}: the service has put it back, it is "
-                    f"{printable(str(status))} again; {_GONE_IN_PART}"
+                    f"{printable(status)} again; {_GONE_IN_PART}"
                 )
             )
         if self._linger:

@@ -167,12 +167,10 @@ def checked(kind: _Class) -> _Class:
 
 
 def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(method)
-
     @functools.wraps(method)
     def check_and_call(*args: Any, **kwargs: Any) -> Any:
         hints = _hints_of(method)
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
+        for name, value in _signature_of(method).bind(*args, **kwargs).arguments.items():
             if name in hints:
                 check_value(name, value, hints[name])
         return method(*args, **kwargs)
@@ -203,6 +201,10 @@ def check_value(name: str, value: object, hint: Any) -> None:
     if not _fits(value, hint):
         shown = printable(without_secrets(repr(value))[:60])
         raise InvalidInput(f"{printable(name)} is {shown}, must be {_in_words(hint)}")
+
+
+# A class has many more methods than a command calls.
+_signature_of = functools.cache(inspect.signature)
 
 
 @functools.cache

@@ -169,7 +169,7 @@ def for_table(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{printable(str(key))}={_quoted(value[key])}" for key in sorted(value))
+        return ", ".join(f"{printable(key)}={_quoted(value[key])}" for key in sorted(value))
     if isinstance(value, list):
         return printable(as_json(value))
     return value

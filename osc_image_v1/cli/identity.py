@@ -274,7 +274,7 @@ class _IdentityV3:
         if not named and found is not None:
             raise InvalidInput(
                 _("Project %(id)s is not in domain '%(domain)s'")
-                % {"id": printable(found.id), "domain": printable(str(domain))}
+                % {"id": printable(found.id), "domain": printable(domain)}
             )
         return named
 

@@ -29,7 +29,7 @@ def _checked(parse: Callable[[str], _T], text: str) -> _T:
     try:
         return parse(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(printable(str(error))) from None
+        raise argparse.ArgumentTypeError(printable(error)) from None
 
 
 def count(text: str) -> int:

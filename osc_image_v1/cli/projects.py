@@ -249,7 +249,7 @@ def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
     :param what: what it has, for errors
     :raises InvalidInput: if it cannot be read, or has another form
     """
-    file = {"file": f"'{printable(str(path))}'", "what": what}
+    file = {"file": f"'{printable(path)}'", "what": what}
     try:
         with path.open("rb") as opened:
             body = opened.read(_LARGEST_MAP + 1)

@@ -88,7 +88,7 @@ class Delivery:
             if found is None:
                 return NotDone()
             if found.status in BUSY:
-                state = f"image {printable(found.image_id)} is {printable(str(found.status))} there"
+                state = f"image {printable(found.image_id)} is {printable(found.status)} there"
                 if _is_answer(error):
                     return Passing(state, min(self._service.patience, _AFTER_AN_ERROR), NotDone())
                 return Passing(state, self._patience.with_data(self._draft.image.size))
@@ -111,7 +111,7 @@ class Delivery:
         found = self._service.settled(self._draft, self._patience)
         shown = printable(self._draft.image_id)
         if found is None or found.status != ACTIVE:
-            status = "gone" if found is None else printable(str(found.status))
+            status = "gone" if found is None else printable(found.status)
             raise ContentMismatch(
                 f"The target has taken the data of image {shown}, but the image is {status}"
             )
@@ -130,7 +130,7 @@ class Delivery:
         if found.size != sending.sent or not same:
             raise ContentMismatch(
                 f"The target has stored {found.size} bytes with the checksum "
-                f"{printable(str(there))} as image {shown}, not the {sending.sent} bytes with the "
+                f"{printable(there)} as image {shown}, not the {sending.sent} bytes with the "
                 f"MD5 {sending.md5} that were sent"
             )
         return found
@@ -155,7 +155,7 @@ class Delivery:
             found = self._service.look(self._draft.image_id)
             if found is None:
                 return ""
-            status = printable(str(found.status))
+            status = printable(found.status)
             # After an answer the service is not at the data any more, whatever it says.
             at_it = found.status in BUSY and not (delete and _is_answer(error))
             if at_it or (found.status == QUEUED and not found.refused):

@@ -89,7 +89,7 @@ def _stored_as(draft: Draft, disk: str, container: str | None, why: str) -> Draf
     ):
         if here == there:
             continue
-        text = f"{title} {printable(str(here))} here, {printable(str(there))} there: {why}"
+        text = f"{title} {printable(here)} here, {printable(there)} there: {why}"
         notes.append(Note(text, "format"))
         if here and name not in properties and len(properties) < MOST_PROPERTIES:
             properties[name] = here

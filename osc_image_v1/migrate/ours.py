@@ -103,7 +103,7 @@ def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
     :param judgement: what that is
     """
     image, shown = draft.image, printable(found.image_id)
-    status = printable(str(found.status))
+    status = printable(found.status)
     if judgement.state == "foreign":
         return (
             f"The target has an image {shown} that is no copy: it belongs to "
@@ -118,8 +118,8 @@ def refusal(draft: Draft, found: TargetImage, judgement: Judgement) -> str:
     if judgement.state == "other":
         return (
             f"The target has another image {shown}: {found.size} bytes with the MD5 "
-            f"{printable(str(found.checksum))}, not {image.size} with "
-            f"{printable(str(image.checksum))}: --new-ids makes a second one"
+            f"{printable(found.checksum)}, not {image.size} with "
+            f"{printable(image.checksum)}: --new-ids makes a second one"
         )
     if judgement.state == "busy":
         return (
@@ -252,7 +252,7 @@ def _openness(visibility: str | None) -> str | None:
 def _value(value: object) -> str:
     if value is None:
         return "none"
-    text = printable(str(value))
+    text = printable(value)
     if len(text) > _LONGEST_VALUE:
         text = text[: _LONGEST_VALUE - 3] + "..."
     return f"'{text}'" if isinstance(value, str) else text

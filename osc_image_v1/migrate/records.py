@@ -73,7 +73,7 @@ def _owned(service: TargetService, draft: Draft, made: TargetImage) -> Draft:
     if not draft.owned and service.own_project is None:
         service.own_project = made.owner
     if draft.owned and made.owner != draft.owner:
-        owner = printable(str(made.owner))
+        owner = printable(made.owner)
         text = f"it belongs to project {owner} there: only an admin chooses owners"
         note = Note(text, "owner")
         draft = replace(draft, notes=(*draft.notes, note))

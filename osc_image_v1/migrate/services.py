@@ -194,7 +194,7 @@ class TargetService(abc.ABC):
         def state(found: TargetImage | None) -> str | None:
             if found is None or judged(draft, found).state not in waited_for:
                 return None
-            return f"Image {printable(found.image_id)} is {printable(str(found.status))} there"
+            return f"Image {printable(found.image_id)} is {printable(found.status)} there"
 
         return patience.wait_while(
             lambda: self.look(draft.image_id), state, patience.with_data(draft.image.size)

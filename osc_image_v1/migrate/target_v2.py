@@ -96,7 +96,7 @@ class V2Target(Target):
         if draft.owned and not knows.takes_owners and draft.owner != self.own_project:
             yield Note(
                 "the target's Image API v2 takes no owners (Glance before Mitaka), and the copy is "
-                f"to belong to project {printable(str(draft.owner))}: use --target v1",
+                f"to belong to project {printable(draft.owner)}: use --target v1",
                 "owner",
             )
 

@@ -345,7 +345,7 @@ class CloudPeer(Peer):
         for name, kept in _FORMATS:
             old, there = getattr(image, name), other.fields.get(name)
             if old != there and other.fields.get(PROPERTY + kept) == old:
-                here, now = printable(str(old)), printable(str(there))
+                here, now = printable(old), printable(there)
                 words = name.replace("_", " ")
                 notes.append(Note(f"{words} {here} here, {now} there, as was chosen", "format"))
         return notes

@@ -280,7 +280,7 @@ class PastRuns:
         if line.get("action") not in _NOT_COPIED:
             return ()
         notes = line.get("notes")
-        told = [printable(str(note)) for note in notes] if isinstance(notes, list) else []
+        told = [printable(note) for note in notes] if isinstance(notes, list) else []
         return tuple(told) or (str(line["action"]),)
 
 

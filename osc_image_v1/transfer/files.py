@@ -32,7 +32,7 @@ _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
 
 def shown(path: Path) -> str:
     """Return a path as an error may show it."""
-    return f"'{printable(str(path))}'"
+    return f"'{printable(path)}'"
 
 
 class file_errors:  # noqa: N801 (reads as a statement)

@@ -300,7 +300,7 @@ class _Looking:
         try:
             inspector.safety_check()
         except self._module.SafetyCheckFailed as error:
-            return "; ".join(printable(str(one)) for one in error.failures.values())
+            return "; ".join(printable(one) for one in error.failures.values())
         except Exception as error:  # noqa: BLE001 (whatever it is, Glance refuses it)
-            return printable(str(error))
+            return printable(error)
         return ""

@@ -87,7 +87,7 @@ class Leftovers:
         if image is None:
             told = self._recorded or self._other or isinstance(self._error, UnknownOutcome)
             return "" if told else "; no image was made"
-        shown, status = printable(image.id), printable(str(image.status))
+        shown, status = printable(image.id), printable(image.status)
         if self._may_be_stored(image):
             return (
                 f"; image {shown} may still get its data, it is {status}: look with "

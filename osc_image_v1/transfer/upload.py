@@ -99,7 +99,7 @@ def _check_free(client: ImageClient, image_id: str) -> None:
     with contextlib.suppress(ImageNotFound):
         found = client.get(image_id)
         raise InvalidInput(
-            f"The ID {printable(image_id)} is taken by image '{printable(str(found.name))}' "
+            f"The ID {printable(image_id)} is taken by image '{printable(found.name)}' "
             f"({found.status})"
         )
 
@@ -212,7 +212,7 @@ def _stored(client: ImageClient, image_id: str, data: Sending) -> Verdict[ImageD
         image = client.get(image_id)
     except ImageNotFound as error:
         return NotDone(error)
-    state = f"image {printable(image_id)} is {printable(str(image.status))}"
+    state = f"image {printable(image_id)} is {printable(image.status)}"
     if image.status == QUEUED:
         return Passing(state, SHORT_PATIENCE, NotDone())
     if image.status == SAVING:
@@ -230,12 +230,12 @@ def _compare(image: ImageDetail, data: Sending) -> None:
     if image.status != ACTIVE:
         raise ContentMismatch(
             f"The service has the data of image {printable(image.id)}, but the image is "
-            f"{printable(str(image.status))}, not active"
+            f"{printable(image.status)}, not active"
         )
     if not is_as_sent(image, data):
         raise ContentMismatch(
             f"The service has stored {image.size} bytes with the MD5 "
-            f"{printable(str(image.checksum))} as image {printable(image.id)}, not the "
+            f"{printable(image.checksum)} as image {printable(image.id)}, not the "
             f"{data.sent} bytes with the MD5 {data.md5} that were sent"
         )
     if image.checksum is None:
@@ -259,7 +259,7 @@ def wait_until_active(client: ImageClient, image_id: str, timeout: float) -> Ima
         image = client.get(image_id)
         if image.status == ACTIVE:
             return image
-        status = printable(str(image.status))
+        status = printable(image.status)
         if image.status not in PASSING:
             raise ImageV1Error(
                 f"The service could not copy the data of image {printable(image_id)}: it is "
@@ -296,7 +296,7 @@ def fill_image(
     """
     if image.status != QUEUED:
         raise InvalidInput(
-            f"Image {printable(image.id)} is {printable(str(image.status))}: only a queued image "
+            f"Image {printable(image.id)} is {printable(image.status)}: only a queued image "
             "takes data; nothing was changed"
         )
     check_formats(
@@ -348,7 +348,7 @@ def check_pair(image: ImageDetail, fields: ImageFields) -> None:
 
 def _state(image: ImageDetail) -> str:
     """Say, as the end of a sentence, what has become of an image that was to get data."""
-    shown, status = printable(image.id), printable(str(image.status))
+    shown, status = printable(image.id), printable(image.status)
     if status == KILLED:
         return (
             f"; image {shown} is killed now and takes no more data: remove it with "
