@@ -15,10 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench import lists, real, start, transfers
+from bench import far, lists, real, start, transfers
 from bench.measure import Section
 from bench.transfers import MIB
 
+# Takes as long as all others.
+_BY_REQUEST = ("parallel",)
 _PACKAGES = ("python-openstackclient", "python-glanceclient", "cliff", "requests")
 
 
@@ -38,6 +40,8 @@ _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = 
         folder, given.small, MIB // 16, 2 * given.rounds
     ),
     "large": lambda given, folder: transfers.export(folder, 8, given.size * MIB // 8, given.rounds),
+    "far": lambda given, folder: far.measure(folder, given.far, given.rounds),
+    "parallel": lambda given, folder: far.parallel(folder, given.far, max(1, given.rounds // 2)),
     "real": lambda given, _folder: real.measure(given.real, given.size * MIB // 4, given.rounds),
 }
 
@@ -73,7 +77,9 @@ def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
-    add("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; by default all")
+    add(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; by default all but parallel"
+    )
     add(
         "--rounds",
         type=_at_least(1),
@@ -83,6 +89,7 @@ def parse() -> argparse.Namespace:
     add("--images", type=_at_least(2000), default=100_000, help="in a list (default: 100000)")
     add("--size", type=_at_least(8), default=1024, help="MiB of data (default: 1024)")
     add("--small", type=_at_least(16), default=500, help="small images (default: 500)")
+    add("--far", type=_at_least(20), default=200, help="small images far away (default: 200)")
     add("--real", type=_at_least(1), default=3000, help="on the real cloud (default: 3000)")
     add("--json", type=Path, metavar="FILE", help="write all runs there, too")
     given = parser.parse_args()
@@ -101,7 +108,7 @@ def measure(given: argparse.Namespace) -> None:
     }
     print("\n".join(f"{what}: {which}" for what, which in document["machine"].items()) + "\n")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("TMPDIR", ".")) as name:
-        for part in given.parts or _PARTS:
+        for part in given.parts or [one for one in _PARTS if one not in _BY_REQUEST]:
             for section in _PARTS[part](given, Path(name).resolve()):
                 print(section, flush=True)
                 document["sections"].append({"part": part, **section.as_data()})

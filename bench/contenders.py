@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,20 +21,60 @@ def stand_in(images: int, file: Path | None = None, *, strict: bool = False) -> 
     :param file: the data of each of them
     :param strict: whether it refuses other data than that; to hash it takes time
     """
-    command = [sys.executable, "-m", "bench.stand_in", str(images)]
+    command = ["bench.stand_in", str(images)]
     command += [str(file)] if file else []
     command += ["--strict"] if strict else []
+    with _served(*command) as (url, _server):
+        yield url
+
+
+@dataclass(frozen=True)
+class FarAway:
+    """A service at the end of a long way.
+
+    :ivar url: where the way begins
+    """
+
+    url: str
+    _relay: subprocess.Popen[str]
+
+    def connections(self) -> int:
+        """Return how many connections have gone that way."""
+        assert self._relay.stdin is not None
+        assert self._relay.stdout is not None
+        self._relay.stdin.write("\n")
+        self._relay.stdin.flush()
+        return int(self._relay.stdout.readline())
+
+
+@contextlib.contextmanager
+def far_away(url: str, milliseconds: float) -> Iterator[FarAway]:
+    """Put a long way before a service.
+
+    :param milliseconds: of the round trip
+    """
+    with _served("bench.relay", url, str(milliseconds)) as (before, relay):
+        yield FarAway(before, relay)
+
+
+@contextlib.contextmanager
+def _served(module: str, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a server that prints its URL."""
     # It ends when its standard input does, however this process ends.
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=HERE.parent,
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         url = server.stdout.readline().strip()
         if not url:
-            sys.exit("the stand-in does not run")
+            sys.exit(f"{module} does not run")
         try:
-            yield url
+            yield url, server
         finally:
             server.stdin.close()
 

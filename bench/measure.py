@@ -182,7 +182,8 @@ def run_once(contender: Contender) -> Run:
         )
         assert process.stderr is not None
         try:
-            said = process.stderr.read()
+            with process.stderr:
+                said = process.stderr.read()
             _pid, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             # It may be a shell, whose commands would go on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -21,18 +22,25 @@ _COMMANDS = 40
 
 def measure(count: int, size: int, rounds: int) -> Iterator[Section]:
     """Measure on a real cloud of its own, beside the one that the tests use."""
-    tests = Cloud()
-    was_up = bool(tests.pids())
-    tests.up()
-    cloud = tests.twin("bench")
-    cloud.up()
-    try:
+    with a_cloud() as cloud:
         # A request or two are little beside the shell's start.
         yield _show(cloud, 4 * rounds)
         yield _many_commands(cloud, rounds)
         _sow(cloud, count)
         yield _list(cloud, count, rounds)
         yield _copy(cloud, size)
+
+
+@contextlib.contextmanager
+def a_cloud() -> Iterator[Cloud]:
+    """Run a real cloud, beside the one that the tests use, and remove it."""
+    tests = Cloud()
+    was_up = bool(tests.pids())
+    tests.up()
+    cloud = tests.twin("bench")
+    cloud.up()
+    try:
+        yield cloud
     finally:
         cloud.destroy()
         if not was_up:

@@ -32,7 +32,7 @@ def make_file(path: Path, size: int) -> Path:
     return path
 
 
-def _check_files(paths: Iterable[Path], data: Path, count: int = 1) -> None:
+def check_files(paths: Iterable[Path], data: Path, count: int = 1) -> None:
     """There must be that many files, each of that data."""
     found = list(paths)
     if len(found) != count:
@@ -55,7 +55,7 @@ def save(folder: Path, size: int, rounds: int) -> Iterator[Section]:
             name,
             argv,
             prepare=lambda: out.unlink(missing_ok=True),
-            check=lambda: _check_files([out], data),
+            check=lambda: check_files([out], data),
         )
 
     with stand_in(1, large) as url, stand_in(1, tiny) as small:
@@ -152,7 +152,7 @@ def export(folder: Path, count: int, size: int, rounds: int) -> Iterator[Section
                 name,
                 shell(at, *command, str(target)),
                 prepare=lambda: shutil.rmtree(target, ignore_errors=True),
-                check=lambda: _check_files(target.glob("*.img"), wanted, number),
+                check=lambda: check_files(target.glob("*.img"), wanted, number),
             )
 
         def fetcher(name: str, fetch: str) -> Contender:
@@ -164,7 +164,7 @@ def export(folder: Path, count: int, size: int, rounds: int) -> Iterator[Section
                 name,
                 sh(fetch, "sync *", _hashing(8, batch), folder=fetched),
                 prepare=empty,
-                check=lambda: _check_files(fetched.iterdir(), data, count),
+                check=lambda: check_files(fetched.iterdir(), data, count),
             )
 
         contenders = [
@@ -231,7 +231,7 @@ def _with_and_without_holes(
         wanted = tiny if "1 byte" in name else data
 
         def check() -> None:
-            _check_files([out] if target == out else target.glob("*.img"), wanted)
+            check_files([out] if target == out else target.glob("*.img"), wanted)
 
         argv = shell(url, "image", "v1", *command)
         return Contender(name, argv, prepare=lambda: empty(target), check=check)

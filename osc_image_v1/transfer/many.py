@@ -18,6 +18,9 @@ from osc_image_v1.transfer.files import file_errors
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+#: How many images are worked on at a time, where nothing else is asked for.
+PARALLEL = 4
+
 # Results that wait for whoever takes them.
 _MOST_WAITING = 256
 # Seconds that a worker has to come to its end, when all is to stop.

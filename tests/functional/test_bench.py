@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from bench.contenders import stand_in
+from bench import far
+from bench.contenders import far_away, stand_in
 from tests.cloud import BY_KEY, Cloud
 
 CIRROS = BY_KEY["cirros"]
@@ -107,3 +108,27 @@ def test_requests_are_counted(imitation: str) -> None:
     requests.get(f"{imitation}?limit=1", timeout=10)
     requests.get(f"{imitation}/detail", timeout=10)
     assert int(requests.get(count, timeout=10).text) == before + 2
+
+
+def test_all_comes_over_a_long_way_and_connections_are_counted(imitation: str) -> None:
+    with far_away(imitation, 1) as way:
+        with requests.Session() as session:
+            for _ in range(2):
+                listed = session.get(f"{way.url}?limit=7", timeout=10).json()["images"]
+                assert len(listed) == 7
+            assert session.put(f"{way.url}/{CIRROS.id}", b"data", timeout=10).status_code == 200
+            assert (
+                session.put(f"{way.url}/{CIRROS.id}", b"x" * 2**22, timeout=10).status_code == 400
+            )
+        assert way.connections() == 1
+        assert requests.get(f"{way.url}?limit=1", timeout=10).ok
+        assert way.connections() == 2
+
+
+def test_an_export_from_far_away_keeps_a_connection_a_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far, "ROUND_TRIP", 5.0)
+    section = far.export(tmp_path, 40, 1)
+    figures = {figure.name: figure.value for figure in section.figures}
+    assert 1 <= figures["connections of the export"] <= far.PARALLEL
