@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_PARALLEL = 64
+_MOST_SHARDS = 100_000
 _LEAST_RATE = 64 * 2**10
 
 
@@ -39,14 +40,23 @@ def count(text: str) -> int:
     return int(text)
 
 
-def parallel(text: str) -> int:
-    """Parse how many images are worked on at a time."""
+def _up_to(most: int, text: str) -> int:
     number = count(text)
-    if not 1 <= number <= _MOST_PARALLEL:
+    if not 1 <= number <= most:
         raise argparse.ArgumentTypeError(
-            _("%(number)d is not from 1 to %(most)d") % {"number": number, "most": _MOST_PARALLEL}
+            _("%(number)d is not from 1 to %(most)d") % {"number": number, "most": most}
         )
     return number
+
+
+def parallel(text: str) -> int:
+    """Parse how many images are worked on at a time."""
+    return _up_to(_MOST_PARALLEL, text)
+
+
+def shards(text: str) -> int:
+    """Parse how many parts there are."""
+    return _up_to(_MOST_SHARDS, text)
 
 
 def shard(text: str) -> Shard:
@@ -58,10 +68,7 @@ def shard(text: str) -> Shard:
 
 def page_size(text: str) -> int:
     """Parse the size of a page, 1 to 1000."""
-    number = count(text)
-    if not 1 <= number <= 1000:
-        raise argparse.ArgumentTypeError(_("%d is not from 1 to 1000") % number)
-    return number
+    return _up_to(1000, text)
 
 
 def size(text: str) -> int:

@@ -26,6 +26,7 @@ from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
 from osc_image_v1.transfer.outage import Outage, asks
+from osc_image_v1.transfer.shards import Shard, index_of
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
@@ -66,11 +67,13 @@ class Group:
     :ivar key: what that is, None where they lack it
     :ivar images: how many there are
     :ivar size: their bytes
+    :ivar unsized: how many of them have data that nobody knows the size of; parts alone tell it
     """
 
     key: str | None
     images: int = 0
     size: int = 0
+    unsized: int = 0
 
 
 def count(records: Iterable[Record], by: str) -> list[Group]:
@@ -89,6 +92,31 @@ def count(records: Iterable[Record], by: str) -> list[Group]:
     if by == "year":
         return sorted(groups.values(), key=lambda group: group.key or "")
     return sorted(groups.values(), key=lambda group: (-group.size, -group.images, group.key or ""))
+
+
+def count_parts(records: Iterable[Record], parts: int) -> list[Group]:
+    """Return the parts that an export or a copy can be divided into, the largest first.
+
+    All are there, also those that no image is in. Counted are the bytes of images that have data:
+    of the others an export has the metadata alone. In memory are only the parts.
+
+    :param records: the images, as a detailed list has them
+    :param parts: how many there are
+    """
+    groups = [Group(str(Shard(index, parts))) for index in range(1, parts + 1)]
+    for record in records:
+        group = groups[index_of(record["id"], parts) - 1]
+        group.images += 1
+        if text_or_none(record.get("status")) in WITH_DATA:
+            size = _size(record)
+            group.size += size
+            group.unsized += size == 0 and _is_unsized(record)
+    return sorted(groups, key=lambda group: (-group.size, -group.images))
+
+
+def _is_unsized(record: Record) -> bool:
+    expected = expected_of(ImageDetail.from_record(record))
+    return (expected.size is None or expected.size < 0) and not expected.in_a_volume
 
 
 def share(part: int, whole: int) -> float:

@@ -22,10 +22,19 @@ class Shard:
 
     def __contains__(self, image_id: object) -> bool:
         """Tell whether an image belongs to this part, by its ID in any case."""
-        if self.count == 1:
-            return True
-        digest = hashlib.sha256(str(image_id).lower().encode("utf-8", "surrogatepass")).digest()
-        return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+        return index_of(image_id, self.count) == self.index
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+
+def index_of(image_id: object, count: int) -> int:
+    """Return which of several parts an image belongs to, from 1.
+
+    :param image_id: the image's ID, in any case
+    :param count: how many parts there are
+    """
+    if count == 1:
+        return 1
+    digest = hashlib.sha256(str(image_id).lower().encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % count + 1

@@ -43,15 +43,14 @@ def example(language: str, word: str) -> str:
     return textwrap.dedent(found[0])
 
 
-def here(script: str, directory: Path, parts: str) -> str:
-    """Return an example for this cloud, a folder of the test, and two parts."""
-    changes = (
+def here(script: str, directory: Path, *changes: tuple[str, str]) -> str:
+    """Return an example for this cloud, a folder of the test, and what else is to be changed."""
+    always = (
         (r"--os-cloud old", "--os-cloud admin"),
         (r"--all\b", f"--all --max-size {MOST}"),
         (r"/(?:scratch/|srv/)?images\b", str(directory)),
-        (parts, "2"),
     )
-    for pattern, instead in changes:
+    for pattern, instead in (*always, *changes):
         script, count = re.subn(pattern, instead, script)
         assert count, pattern
     return script
@@ -86,16 +85,16 @@ def test_a_slurm_task_and_a_kubernetes_index(
     # Glance then takes its user for nobody, and lists public images alone.
     assert openstack("image", "v1", "list", "--limit", "1").status == 0
     one, two, both = (tmp_path / name for name in ("one", "two", "both"))
-    script = tmp_path / "export.sbatch"
-    script.write_text(here(example("bash", "SBATCH"), one, "(?<=array=1-)16"))
-    task = machine(
-        "bash", str(script), SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="1", PARTS="2"
-    )
-    job = yaml.safe_load(here(example("yaml", "kind: Job"), two, r"\b16\b"))
-    assert job["spec"]["completions"] == 2
+    parts = tmp_path / "parts"
+    parts.write_text("2/2\n1/2\n")
+    script, file = tmp_path / "export.sbatch", (r"/(?:scratch|job)/parts\b", str(parts))
+    script.write_text(here(example("bash", "SBATCH"), one, file))
+    task = machine("bash", str(script), SLURM_ARRAY_TASK_ID="2")
+    text = example("yaml", "kind: Job")
+    job = yaml.safe_load(here(text, two, file))
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["volumeMounts"][0]["mountPath"] == str(two)
-    index = machine(*container["command"], *container["args"], JOB_COMPLETION_INDEX="1")
+    index = machine(*container["command"], *container["args"], JOB_COMPLETION_INDEX="0")
     for process in (task, index):
         _out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
@@ -115,7 +114,7 @@ def test_gnu_parallel(
     machine: Callable[..., Any], openstack: Callable[..., Any], tmp_path: Path
 ) -> None:
     directory = tmp_path / "images"
-    script = here(example("shell", "parallel --halt"), directory, r"(?<=/)8\b|(?<=seq )8\b")
+    script = here(example("shell", "parallel --halt"), directory, (r"(?<=--shards )64\b", "2"))
     process = machine("sh", "-c", script)
     _out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err

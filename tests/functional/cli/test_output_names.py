@@ -57,6 +57,7 @@ LISTS = [
         columns("image v1 compare", "a cloud"),
     ),
     ("image v1 compare", (), ("--with", "v2", "min"), columns("image v1 compare")),
+    ("image v1 usage", ("--shards", "2"), (), columns("image v1 usage", "``--shards``")),
     ("image v1 usage", ("--problems",), ("--name", "twin"), columns("image v1 usage --problems")),
 ] + [
     ("image v1 usage", ("--by", by), (), columns("image v1 usage", *conditions))

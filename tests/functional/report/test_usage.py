@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,19 @@ def test_groups(openstack: Callable[..., Any], by: str, column: str) -> None:
     assert {row[column]: row["Images"] for row in found} == images
     assert {row[column]: row["Size"] for row in found} == sizes
     assert 99 < sum(row["Share"] for row in found) < 101
+
+
+def test_parts_hold_what_an_export_fetches(openstack: Callable[..., Any], tmp_path: Path) -> None:
+    rows = openstack(*USAGE, "--all", "--shards", "2").json
+    assert len(rows) == 2
+    for row in rows:
+        export = ("image", "v1", "export", "--all", "--dry-run", "--shard", row["Part"])
+        plan = openstack(*export, "-f", "json", str(tmp_path / "new")).json
+        assert (row["Images"], row["Size"]) == (plan["images"], plan["size"])
+    groups = {row["Status"]: row for row in openstack(*USAGE, "--all", "--by", "status").json}
+    assert sum(row["Images"] for row in rows) == sum(row["Images"] for row in groups.values())
+    with_data = (groups["active"], groups["deactivated"])
+    assert sum(row["Size"] for row in rows) == sum(row["Size"] for row in with_data)
 
 
 def test_the_table_has_names_and_bars(openstack: Callable[..., Any]) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import logging
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 import requests_mock as rm
+from hypothesis import given
+from hypothesis import strategies as st
 
+from osc_image_v1.api.models import WITH_DATA
+from osc_image_v1.api.queries import STATUSES
 from osc_image_v1.cli.usage import UsageOfImages
-from osc_image_v1.report.usage import GROUPS, Group, count, problems, share
+from osc_image_v1.report.usage import GROUPS, Group, count, count_parts, problems, share
+from osc_image_v1.transfer.shards import Shard
 from tests.unit import disks
 from tests.unit.conftest import Shell, detail, image_id
 from tests.unit.keystone import Keystone
@@ -38,6 +46,44 @@ def test_groups() -> None:
     }
     assert count([], "year") == []
     assert Group("a") == Group("a", 0, 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(STATUSES), st.none() | st.integers(-1, 10**20)), max_size=40
+    ),
+    st.integers(1, 30),
+)
+def test_parts_are_those_of_an_export(images: list[tuple[str, int | None]], parts: int) -> None:
+    records = [detail(n, status=status, size=size) for n, (status, size) in enumerate(images)]
+    found = count_parts(iter(records), parts)
+    for part in found:
+        index, _slash, of = str(part.key).partition("/")
+        mine = [record for record in records if record["id"] in Shard(int(index), int(of))]
+        sizes = [max(0, one["size"] or 0) for one in mine if one["status"] in WITH_DATA]
+        assert (part.images, part.size, of) == (len(mine), sum(sizes), str(parts))
+        assert part.unsized == sizes.count(0)
+    assert len({part.key for part in found}) == parts
+    assert [part.size for part in found] == sorted((part.size for part in found), reverse=True)
+    groups = count(records, "status")
+    assert sum(part.images for part in found) == sum(group.images for group in groups)
+    assert sum(part.size for part in found) == sum(
+        group.size for group in groups if group.key in WITH_DATA
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "unsized"),
+    [
+        ({"size": None}, 1),
+        ({"size": 0, "checksum": None}, 1),
+        ({"size": 0, "checksum": hashlib.md5(b"").hexdigest()}, 0),
+        ({"size": 0, "checksum": None, "properties": {"block_device_mapping": "[]"}}, 0),
+        ({"size": None, "status": "queued"}, 0),
+    ],
+)
+def test_images_whose_size_nobody_knows(fields: Any, unsized: int) -> None:
+    assert count_parts([detail(0, **fields)], 1) == [Group("1/1", 1, 0, unsized)]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +215,60 @@ def test_a_table_for_people(shell: Shell, store: Store) -> None:
     bars = [line.split("|")[5].strip() for line in lines[3:6]]
     assert bars == ["█" * 29 + "▉", "▏", ""]
     assert "100.0 %" in lines[3]
+
+
+def test_parts_the_largest_first(
+    shell: Shell, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [n for n in range(40) if image_id(n) not in Shard(2, 4)]
+    for n in ids:
+        store.add(n, b"x" * n, owner=f"p{n % 3}")
+    argv = (UsageOfImages, "--shards", "4")
+    rows = json.loads(shell.run(*argv, "-f", "json"))
+    assert [list(row) for row in rows] == [["Part", "Images", "Size", "Share"]] * 4
+    assert [row["Size"] for row in rows] == sorted((row["Size"] for row in rows), reverse=True)
+    assert rows[-1] == {"Part": "2/4", "Images": 0, "Size": 0, "Share": 0.0}
+    assert (sum(row["Images"] for row in rows), sum(row["Size"] for row in rows)) == (
+        len(ids),
+        sum(ids),
+    )
+    asked = store.asked.total()
+    parts = shell.run(*argv, "-f", "value", "-c", "Part").splitlines()
+    assert parts == [row["Part"] for row in rows]
+    # One list, and nobody is asked for projects.
+    assert store.asked.total() - asked == 2
+    read = csv.DictReader(io.StringIO(shell.run(*argv, "-f", "csv")))
+    assert [row["Part"] for row in read] == parts
+    assert "Bar" not in shell.run(*argv, "--human-readable")
+    largest = ids[-1]
+    argv = (UsageOfImages, "--shards", "1", "--min-size", str(largest))
+    (row,) = json.loads(shell.run(*argv, "-f", "json"))
+    assert row == {"Part": "1/1", "Images": 1, "Size": largest, "Share": 100.0}
+    assert not caplog.records
+    store.add(50, size=None)
+    with caplog.at_level(logging.WARNING):
+        shell.run(UsageOfImages, "--shards", "4")
+    said = "Images with data whose size nobody knows, and which count as 0 bytes: 1"
+    assert caplog.messages == [said]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--shards", "0"),
+        ("--shards", "100001"),
+        ("--shards", "3/16"),
+        ("--shards", "4", "--problems"),
+        ("--shards", "4", "--by", "year"),
+    ],
+)
+def test_wrong_parts_are_refused_before_a_request(
+    shell: Shell, store: Store, argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        shell.run(UsageOfImages, *argv)
+    assert "argument --" in capsys.readouterr().err
+    assert not store.asked
 
 
 def test_by_something_else_nobody_is_asked_for_projects(shell: Shell, store: Store) -> None:
