@@ -135,7 +135,7 @@ class Clouds:
     def sow(self, count: int) -> None:
         """Make other images of what there is: no service takes an ID a second time."""
         for image in self._session.get(f"{self.images}/detail?limit=1000").json()["images"]:
-            if image["name"].startswith("bench"):
+            if (image["name"] or "").startswith("bench"):
                 self._session.delete(f"{self.images}/{image['id']}")
         headers = {"x-image-meta-disk_format": "raw", "x-image-meta-container_format": "bare"}
         for number in range(count):

@@ -318,19 +318,26 @@ class Job:
             notes = judgement.notes + original.doubts("present")
             return _outcome(original, "present", found.image_id, notes)
         notes = self._find_references(image, reserve=True)
-        written = self._write(original, advance)
+        missing = self._there is not None and self._there.is_missing(image.id)
+        written = self._write(original, advance, missing)
         if written.action == "present":
             notes = ()
         notes += written.notes + original.doubts(written.action)
         return _outcome(original, written.action, written.image_id, notes)
 
-    def _write(self, original: Original, advance: Advance) -> Written:
+    def _write(self, original: Original, advance: Advance, missing: bool) -> Written:
         members, data = original.members(), original.data(self._stop)
         if self._rate is not None and data is not None:
             data = self._rate.source(data, self._stop)
         try:
             return self._target.write(
-                original.image, members, data, self._plan, advance=advance, stop=self._stop
+                original.image,
+                members,
+                data,
+                self._plan,
+                advance=advance,
+                stop=self._stop,
+                missing=missing,
             )
         except ImageHasNoData as error:
             if data is not None or original.lack is None:
@@ -503,6 +510,10 @@ class _There:
     def is_unclear(self, image_id: str) -> bool:
         """Tell whether there are several images of that kind."""
         return image_id in self._unclear
+
+    def is_missing(self, image_id: str) -> bool:
+        """Tell whether there was nothing of that image."""
+        return image_id not in self._found and image_id not in self._unclear
 
     def record(self, image_id: str) -> Record | None:
         """Return the record of what there is, None where that is nothing or not clear."""

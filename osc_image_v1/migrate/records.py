@@ -32,11 +32,22 @@ class Taken(Exception):
         self.error = error
 
 
+class Appeared(Exception):
+    """There is an image where there was none when that was looked for: it is to be looked at."""
+
+
 def make_record(
-    service: TargetService, draft: Draft, found: TargetImage | None, patience: Patience
+    service: TargetService,
+    draft: Draft,
+    found: TargetImage | None,
+    patience: Patience,
+    *,
+    looked: bool = True,
 ) -> Draft:
     """Make the record, or make of an empty one what it is to be; return what it came to.
 
+    :param looked: whether what is there has been looked for just now
+    :raises Appeared: if it was not, and there is something
     :raises Taken: if another run is at it
     :raises TargetOccupied: if it was there and has been deleted, or is someone else's
     """
@@ -52,7 +63,9 @@ def make_record(
         try:
             made = patience.persist(functools.partial(_create_once, service, draft, patience))
         except Conflict as error:
-            there = service.look(image_id)
+            there = None if draft.new_id and not looked else service.look(image_id)
+            if not looked and (draft.new_id or there is not None):
+                raise Appeared from error
             if there is None:
                 continue
             if not draft.new_id or best_of(draft, [there]) is not None:

@@ -56,6 +56,11 @@ class TargetService(abc.ABC):
         return self.client.http.project_id
 
     @property
+    def takes_ids(self) -> bool:
+        """Whether whoever makes an image there may choose its ID, so that none is made twice."""
+        return True
+
+    @property
     @abc.abstractmethod
     def visibilities(self) -> frozenset[str]:
         """What images can be there: ``public``, ``private``, ``shared``, ``community``."""

@@ -48,6 +48,11 @@ class V2Target(Target):
     _renamed = staticmethod(renames.for_v2)
 
     @property
+    def takes_ids(self) -> bool:
+        """Whether whoever makes an image there may choose its ID, from Juno on."""
+        return self.client.abilities.takes_ids
+
+    @property
     def visibilities(self) -> frozenset[str]:
         """What images can be there; where "shared" is no word, private ones may have members."""
         return self.client.abilities.visibilities | {"shared"}
@@ -176,7 +181,7 @@ class V2Target(Target):
 
     def create(self, draft: Draft) -> TargetImage:
         """Make an empty record, seen by its owner alone, with the mark."""
-        chosen = {"id": draft.image_id} if self.client.abilities.takes_ids else {}
+        chosen = {"id": draft.image_id} if self.takes_ids else {}
         # What is null is left out: before Kilo no field takes that. Nobody is an owner.
         fields = {
             name: value
@@ -187,7 +192,7 @@ class V2Target(Target):
 
     def made(self, draft: Draft) -> TargetImage | None:
         """Return the record that :meth:`create` may have made, whose answer is lost."""
-        if self.client.abilities.takes_ids:
+        if self.takes_ids:
             return super().made(draft)
         return best_of(draft, self.copies(draft.image.id, draft.owner, draft.source_tag))
 

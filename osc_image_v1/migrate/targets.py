@@ -13,6 +13,7 @@ checksum is compared; then come members, visibility and protection, and the mark
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import threading
@@ -52,7 +53,14 @@ from osc_image_v1.migrate.ours import (
     refusal,
     removal,
 )
-from osc_image_v1.migrate.records import MOST_TAKEN, Taken, is_traced, leave, make_record
+from osc_image_v1.migrate.records import (
+    MOST_TAKEN,
+    Appeared,
+    Taken,
+    is_traced,
+    leave,
+    make_record,
+)
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
@@ -231,6 +239,7 @@ class Target(TargetService):
         *,
         advance: Advance = lambda _count: None,
         stop: threading.Event | None = None,
+        missing: bool = False,
     ) -> Written:
         """Bring an image to the target, or what is missing of it.
 
@@ -245,6 +254,8 @@ class Target(TargetService):
         :param plan: how images are written
         :param advance: is told how many more bytes have gone out
         :param stop: ends the transfer when it is set
+        :param missing: whether a list of the target has told that nothing is there of it; then
+            that is looked for only where its record cannot be made
         :raises InvalidInput: if the target cannot have such an image
         :raises ContentMismatch: if the data is damaged, here or on the way or there
         :raises TargetOccupied: if the ID is taken there
@@ -252,30 +263,49 @@ class Target(TargetService):
         """
         patience = Patience(self.attempts, self.patience, stop)
         draft = self.draft(image, members, plan, strict=False)
-        draft, found = self._find_settled(draft, plan, patience)
+        sending = None if data is None else Sending(data, advance, stop, self.algorithm)
+        written = None
+        if missing and self.takes_ids:
+            with contextlib.suppress(Appeared):
+                written = self._write(draft, None, sending, plan, patience, looked=False)
+        if written is None:
+            draft, found = self._find_settled(draft, plan, patience)
+            written = self._write(draft, found, sending, plan, patience)
+        action, draft = written
+        if draft.image_id != image.id:
+            plan.image_ids[image.id] = draft.image_id
+        return Written(draft.image_id, action, draft.notes, data is None or data.vouched)
+
+    def _write(
+        self,
+        draft: Draft,
+        found: TargetImage | None,
+        sending: Sending | None,
+        plan: Plan,
+        patience: Patience,
+        looked: bool = True,
+    ) -> tuple[Action, Draft]:
+        """Bring what is missing of an image.
+
+        :raises Appeared: if nothing was looked for, and there is something
+        """
         judgement = judged(draft, found)
-        if has_data(image) and data is None:
-            raise ImageHasNoData(f"There is no data of image {printable(image.id)} here")
+        if has_data(draft.image) and sending is None:
+            raise ImageHasNoData(f"There is no data of image {printable(draft.image.id)} here")
         if judgement.state in TO_BE_WRITTEN:
             draft = self.check(draft, plan)
-        action: Action = "present"
         if judgement.state in ("missing", "empty"):
-            sending = None if data is None else Sending(data, advance, stop, self.algorithm)
             if sending is not None:
                 # What cannot be read here, or is refused there, gets no record: to delete one
                 # costs the image its ID.
                 sending.begin()
                 draft = self.looked_at(draft, sending, plan)
-            action, draft = self._make(draft, found, sending, patience, plan.clean_up)
-        elif found is not None and judgement.state == "unfinished":
+            return self._make(draft, found, sending, patience, plan.clean_up, looked)
+        if found is not None and judgement.state == "unfinished":
             draft = formats.as_stored(draft, found)
             patience.persist(functools.partial(self.mend, draft, found))
-            action = "finished"
-        else:
-            draft = replace(draft, notes=draft.notes + judgement.notes)
-        if draft.image_id != image.id:
-            plan.image_ids[image.id] = draft.image_id
-        return Written(draft.image_id, action, draft.notes, data is None or data.vouched)
+            return "finished", draft
+        return "present", replace(draft, notes=draft.notes + judgement.notes)
 
     def _find_settled(
         self, draft: Draft, plan: Plan, patience: Patience
@@ -314,11 +344,12 @@ class Target(TargetService):
         sending: Sending | None,
         patience: Patience,
         clean_up: bool,
+        looked: bool,
     ) -> tuple[Action, Draft]:
         """Make or fill the record, bring the data, finish."""
         room = self.quota.take(draft, self.rights, new=found is None)
         try:
-            return self._bring(draft, found, sending, patience, clean_up)
+            return self._bring(draft, found, sending, patience, clean_up, looked)
         except BaseException:
             self.quota.give_back(room)
             raise
@@ -330,9 +361,10 @@ class Target(TargetService):
         sending: Sending | None,
         patience: Patience,
         clean_up: bool,
+        looked: bool,
     ) -> tuple[Action, Draft]:
         try:
-            draft = make_record(self, draft, found, patience)
+            draft = make_record(self, draft, found, patience, looked=looked)
         except Taken as taken:
             return leave(self, taken.draft, taken.error, patience)
         if sending is None:
