@@ -7,21 +7,22 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from bench import far, lists, real, start, transfers
+from bench import measure as measures
+from bench.contenders import HERE
 from bench.measure import Section
 from bench.transfers import MIB
 
 # Takes as long as all others.
 _BY_REQUEST = ("parallel",)
-_PACKAGES = ("python-openstackclient", "python-glanceclient", "cliff", "requests")
 
 
 _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = {
@@ -46,22 +47,23 @@ _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = 
 }
 
 
-def machine() -> dict[str, str]:
-    """Return what the figures were taken on, and when."""
+def machine(before: str | None) -> dict[str, str]:
+    """Return what the figures were taken on, and when.
+
+    :param before: the interpreter that has the build before
+    """
+    builds = [_build(python)["versions"] for python in (sys.executable, before) if python]
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "system": platform.platform(),
         "processors": str(os.cpu_count()),
-        "Python": platform.python_version(),
-        **{package: _version(package) for package in _PACKAGES},
+        **builds[0],
+        **{
+            f"{name} of the build before": number
+            for build in builds[1:]
+            for name, number in build.items()
+        },
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -71,6 +73,27 @@ def _at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _other_build(text: str) -> str:
+    """Return the interpreter of an environment with another build of this project."""
+    python = str(Path(text).expanduser().absolute())
+    try:
+        other = _build(python)
+    except (OSError, subprocess.CalledProcessError):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no Python with this project and the shell"
+        ) from None
+    if other["place"] == _build(sys.executable)["place"]:
+        raise argparse.ArgumentTypeError(f"{text} has this build, not another")
+    return python
+
+
+def _build(python: str) -> Any:
+    """Return which build of this project an interpreter has, and what else."""
+    return json.loads(
+        subprocess.check_output([python, "-I", HERE / "build.py"], stderr=subprocess.DEVNULL)
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -91,6 +114,13 @@ def parse() -> argparse.Namespace:
     add("--small", type=_at_least(16), default=500, help="small images (default: 500)")
     add("--far", type=_at_least(20), default=200, help="small images far away (default: 200)")
     add("--real", type=_at_least(1), default=3000, help="on the real cloud (default: 3000)")
+    add(
+        "--before",
+        type=_other_build,
+        metavar="PYTHON",
+        help="the interpreter of an environment with another build of this project, beside which "
+        "this one is measured",
+    )
     add("--json", type=Path, metavar="FILE", help="write all runs there, too")
     given = parser.parse_args()
     for part in given.parts:
@@ -102,7 +132,7 @@ def parse() -> argparse.Namespace:
 def measure(given: argparse.Namespace) -> None:
     """Measure what is named, or all, and print each part when it is there."""
     document: dict[str, Any] = {
-        "machine": machine(),
+        "machine": machine(given.before),
         "options": {name: str(value) for name, value in vars(given).items()},
         "sections": [],
     }
@@ -110,6 +140,7 @@ def measure(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("TMPDIR", ".")) as name:
         for part in given.parts or [one for one in _PARTS if one not in _BY_REQUEST]:
             for section in _PARTS[part](given, Path(name).resolve()):
+                section.compare_builds()
                 print(section, flush=True)
                 document["sections"].append({"part": part, **section.as_data()})
                 if given.json:
@@ -119,6 +150,7 @@ def measure(given: argparse.Namespace) -> None:
 def main() -> None:
     """Measure; what was started ends with this."""
     given = parse()
+    measures.before = given.before
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if given.json:

@@ -13,6 +13,15 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
+def shell_of(python: str) -> list[str]:
+    """Return the shell of an interpreter's environment; what the current folder has is not it."""
+    return [python, "-I", "-m", "openstackclient.shell"]
+
+
+#: The shell that runs the commands of this project.
+SHELL = shell_of(sys.executable)
+
+
 @contextlib.contextmanager
 def stand_in(images: int, file: Path | None = None, *, strict: bool = False) -> Iterator[str]:
     """Run the stand-in, and yield its URL.
@@ -80,14 +89,27 @@ def _served(module: str, *arguments: str) -> Iterator[tuple[str, subprocess.Pope
 
 
 def openstack(*command: str) -> list[str]:
-    """Return a command of the shell."""
-    return [sys.executable, "-m", "openstackclient.shell", *command]
+    """Return a command of this project, in the shell."""
+    return [*SHELL, *command]
+
+
+def own(*command: str) -> list[str]:
+    """Return a command that the shell has by itself."""
+    return [str(Path(sys.executable).with_name("openstack")), *command]
 
 
 def shell(url: str, *command: str) -> list[str]:
-    """Return a command of the shell in front of the stand-in."""
-    auth = ("--os-auth-type", "admin_token", "--os-token", "t", "--os-endpoint", url)
-    return openstack(*auth, *command)
+    """Return a command of this project in front of the stand-in."""
+    return openstack(*_at(url), *command)
+
+
+def own_at(url: str, *command: str) -> list[str]:
+    """Return a command that the shell has by itself, in front of the stand-in."""
+    return own(*_at(url), *command)
+
+
+def _at(url: str) -> tuple[str, ...]:
+    return ("--os-auth-type", "admin_token", "--os-token", "t", "--os-endpoint", url)
 
 
 def floor(url: str, *options: str) -> list[str]:

@@ -72,18 +72,18 @@ def growth(counts: tuple[int, ...], rounds: int) -> Iterator[Section]:
         with stand_in(count) as url, tempfile.TemporaryDirectory() as folder:
             contenders = [
                 Contender(
-                    f"{output} of {count:,}",
-                    shell(url, *_LIST, "-f", output),
-                    Path(folder, output),
-                    check=partial(apart, _count, Path(folder, output), count),
-                )
-                for output in ("csv", "value", "json")
-            ]
-            contenders.append(
-                Contender(
                     f"start beside {count:,}", shell(url, *_LIST, "--limit", "1", "-f", "csv")
-                )
-            )
+                ),
+                *(
+                    Contender(
+                        f"{output} of {count:,}",
+                        shell(url, *_LIST, "-f", output),
+                        Path(folder, output),
+                        check=partial(apart, _count, Path(folder, output), count),
+                    )
+                    for output in ("csv", "value", "json")
+                ),
+            ]
             samples.update(compare(contenders, rounds))
     section = Section("Growth", samples)
     few, many, most = (f"{count:,}" for count in counts)

@@ -11,9 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from bench.contenders import SHELL, shell_of
+
+#: The interpreter of an environment with another build of this project, or None.
+before: str | None = None
+_BEFORE = ", before"
+_START = "start"
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Contender:
     prepare: Callable[[], None] | None = None
     #: Is called after the unmeasured run; exits where that did not do its job.
     check: Callable[[], None] | None = None
+    #: What the unmeasured run is instead, where something else tells whether it does its job.
+    trial: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,16 +54,20 @@ class Run:
 
 @dataclass
 class Sample:
-    """All runs of a contender."""
+    """All runs of a contender.
+
+    :ivar left_out: why there are none
+    """
 
     runs: list[Run] = field(default_factory=list)
+    left_out: str | None = None
 
     def median(self, figure: str) -> float:
         return float(statistics.median(getattr(run, figure) for run in self.runs))
 
-    def fastest(self) -> float:
+    def fastest(self, figure: str = "wall") -> float:
         """Return the least wall clock: what else the machine does only ever adds to it."""
-        return min(run.wall for run in self.runs)
+        return float(min(getattr(run, figure) for run in self.runs))
 
 
 @dataclass(frozen=True)
@@ -91,17 +104,48 @@ class Section:
         """Add a figure."""
         self.figures.append(Figure(name, value, target, unit))
 
+    def compare_builds(self) -> None:
+        """Add the ratios of this build to the one before, beyond the start where that was measured.
+
+        A contender whose name begins with "start" is the start of those that come after it.
+        """
+        start = None
+        for name in self.samples:
+            if name + _BEFORE not in self.samples or self.samples[name + _BEFORE].left_out:
+                continue
+            if name.startswith(_START):
+                self._ratios(name, name, None)
+                start = name
+            else:
+                self._ratios(name, f"{name} beyond the start" if start else name, start)
+
+    def _ratios(self, name: str, title: str, start: str | None) -> None:
+        for figure, word in (("wall", ""), ("cpu", ", CPU")):
+            new, old = (
+                self.samples[name + build].fastest(figure)
+                - (self.samples[start + build].fastest(figure) if start else 0)
+                for build in ("", _BEFORE)
+            )
+            # Where nothing is left beyond the start, there is nothing to compare.
+            if old > 0:
+                self.figure(f"{title} / build before{word}", max(0, new) / old)
+
     def as_data(self) -> dict[str, Any]:
         """Return all of it as what JSON has."""
         return {
             "title": self.title,
             "runs": {name: [asdict(run) for run in s.runs] for name, s in self.samples.items()},
+            "left out": {name: s.left_out for name, s in self.samples.items() if s.left_out},
             "figures": [asdict(figure) for figure in self.figures],
         }
 
     def __str__(self) -> str:
         rows = [("contender", "wall s", "fastest", "CPU s", "peak MiB")]
+        left_out = []
         for name, sample in self.samples.items():
+            if sample.left_out:
+                left_out.append(f"{name}: left out: {sample.left_out}")
+                continue
             rows.append(
                 (
                     name,
@@ -114,6 +158,8 @@ class Section:
         parts = [self.title, "-" * len(self.title)]
         if self.samples:
             parts += ["", *_table(rows)]
+        if left_out:
+            parts += ["", *left_out]
         if self.figures:
             parts += ["", *_table([("figure", "measured", "at most"), *map(_row, self.figures)])]
         return "\n".join([*parts, ""])
@@ -199,13 +245,48 @@ def run_once(contender: Contender) -> Run:
 
 
 def compare(contenders: Sequence[Contender], rounds: int) -> dict[str, Sample]:
-    """Run all contenders in turn, once unmeasured and then ``rounds`` times."""
+    """Run all contenders in turn, once unmeasured and then ``rounds`` times.
+
+    Each command of this project is run by the build before, too, where there is one: just before
+    this build's, so that what is left in files is what this build has written.
+    """
+    contenders = [build for one in contenders for build in builds_of(one)]
     samples = {contender.name: Sample() for contender in contenders}
-    for number in range(rounds + 1):
+    for contender in contenders:
+        try:
+            _try(contender)
+        except (SystemExit, AssertionError) as error:
+            reason = error.code if isinstance(error, SystemExit) else error
+            if not contender.name.endswith(_BEFORE) or isinstance(reason, int):
+                raise
+            samples[contender.name].left_out = str(reason).strip().rpartition("\n")[2]
+    for _ in range(rounds):
         for contender in contenders:
-            run = run_once(contender)
-            if number:
-                samples[contender.name].runs.append(run)
-            elif contender.check:
-                contender.check()
+            if samples[contender.name].left_out is None:
+                samples[contender.name].runs.append(run_once(contender))
     return samples
+
+
+def builds_of(contender: Contender) -> list[Contender]:
+    """Return a contender, after the same of the build before where it is a command of ours."""
+    if before is None or (begun := _shell_in(contender.argv)) is None:
+        return [contender]
+    ended = begun + len(SHELL)
+
+    def swapped(argv: Sequence[str]) -> list[str]:
+        return [*argv[:begun], *shell_of(str(before)), *argv[ended:]]
+
+    name, trial = contender.name + _BEFORE, contender.trial and swapped(contender.trial)
+    return [replace(contender, name=name, argv=swapped(contender.argv), trial=trial), contender]
+
+
+def _shell_in(argv: Sequence[str]) -> int | None:
+    starts = (begun for begun, word in enumerate(argv) if word == SHELL[0])
+    return next((begun for begun in starts if list(argv[begun:])[: len(SHELL)] == SHELL), None)
+
+
+def _try(contender: Contender) -> None:
+    """Run a contender unmeasured; exit where it does not do its job."""
+    run_once(replace(contender, argv=contender.trial or contender.argv))
+    if contender.check:
+        contender.check()

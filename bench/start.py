@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
+from bench import measure as measures
 from bench.measure import Section, environment
 
 # What the shell has loaded by itself before it comes to a plugin's commands.
@@ -25,15 +26,26 @@ print(found, time.perf_counter() - began)
 
 def measure(rounds: int) -> Iterator[Section]:
     """Time the scanning and loading of all commands, in a fresh process each time."""
-    times, found = [], "0"
+    pythons = [sys.executable, *([measures.before] if measures.before else [])]
+    times: list[list[float]] = [[] for _ in pythons]
+    found = ["0"] * len(pythons)
     for number in range(rounds + 1):
-        argv = [sys.executable, "-c", _LOAD]
-        said = subprocess.run(argv, capture_output=True, check=True, text=True, env=environment())
-        found, seconds = said.stdout.split()
-        assert int(found) == len(entry_points(group="openstack.image_v1.v1")) > 0
-        if number:
-            times.append(float(seconds))
+        for which, python in enumerate(pythons):
+            found[which], seconds = _load(python)
+            if number:
+                times[which].append(seconds)
+    assert int(found[0]) == len(entry_points(group="openstack.image_v1.v1")) > 0
     section = Section("Start", {})
-    name = f"Loading all {found} commands of the plugin"
-    section.figure(name, statistics.median(times) * 1000, 6, "ms")
+    medians = [statistics.median(each) * 1000 for each in times]
+    section.figure(f"Loading all {found[0]} commands of the plugin", medians[0], 6, "ms")
+    for commands, median in zip(found[1:], medians[1:], strict=True):
+        section.figure(f"all {commands} of the build before", median, unit="ms")
+        section.figure("loading / build before", medians[0] / median)
     yield section
+
+
+def _load(python: str) -> tuple[str, float]:
+    argv = [python, "-I", "-c", _LOAD]
+    said = subprocess.run(argv, capture_output=True, check=True, text=True, env=environment())
+    found, seconds = said.stdout.split()
+    return found, float(seconds)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bench.contenders import glance_at, sh, shell, stand_in
-from bench.measure import Contender, Section, compare, run_once
+from bench.contenders import glance_at, own_at, sh, shell, stand_in
+from bench.measure import Contender, Section, compare
 from bench.stand_in import IMAGE_ID, image_id
 
 MIB = 2**20
@@ -71,7 +71,7 @@ def save(folder: Path, size: int, rounds: int) -> Iterator[Section]:
         ]
         if size <= _MOST_OWN:
             # It does not find the version by itself.
-            contenders.append(saver("openstackclient's own", shell(f"{url}/v1", *own)))
+            contenders.append(saver("openstackclient's own", own_at(f"{url}/v1", *own)))
         section = Section(f"Save of {size // MIB:,} MiB", compare(contenders, rounds))
     out.unlink()
     _one_image(section, "save", start, "curl -o, sync", glanceclient=1)
@@ -103,10 +103,7 @@ def create(folder: Path, size: int, rounds: int) -> Iterator[Section]:
     start = "start (create of 1 byte)"
 
     def creator(name: str, argv_at: Callable[[str], list[str]]) -> Contender:
-        def check() -> None:
-            run_once(Contender(name, argv_at(strict)))
-
-        return Contender(name, argv_at(url), check=check)
+        return Contender(name, argv_at(url), trial=argv_at(strict))
 
     def ours(at: str, data: Path = large) -> list[str]:
         return shell(at, "image", "v1", "create", *_FORMATS, "--file", str(data), "bench")
