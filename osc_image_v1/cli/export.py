@@ -64,7 +64,7 @@ class ExportImage(base.ShowOne):
         parser.add_argument(
             "--replace-format",
             metavar="<disk-format>",
-            type=options.not_empty,
+            type=options.disk_format,
             help=_("With --replace-data: disk format of the file (default: what is found in it)"),
         )
         options.add_human_readable(parser)

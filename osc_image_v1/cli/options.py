@@ -134,6 +134,15 @@ def not_empty(text: str) -> str:
     return text
 
 
+def disk_format(text: str) -> str:
+    """Refuse what cannot be the name of a disk format; which there are is the service's to say."""
+    import re
+
+    if not re.fullmatch("[a-z0-9][a-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(_("'%s' is no disk format") % printable(text))
+    return text
+
+
 def md5(text: str) -> str:
     """Parse an MD5, 32 hexadecimal digits."""
     if len(text) != 32 or set(text.lower()) - set("0123456789abcdef"):

@@ -186,7 +186,7 @@ class Reports:
     What cannot be written does not keep the images: it is told, and known at the end.
 
     :param paths: files; one whose name ends in ``.html`` becomes a page
-    :raises InvalidInput: if a page cannot be made here
+    :raises InvalidInput: if a page cannot be made here, or a name is that of no file
     :raises FileFailed: if a file cannot be written
     :ivar failed: whether one of them could not be written
     """
@@ -195,6 +195,8 @@ class Reports:
         self.failed = False
         self._reports: list[Report] = []
         for path in map(Path, dict.fromkeys(paths)):
+            if str(path) == "-":
+                raise InvalidInput("A report is written to a file: '-' is the name of none here")
             _check(path)
             self._reports.append(_report(path))
 
@@ -293,10 +295,13 @@ def read_runs(path: Path) -> PastRuns:
     """
     head: Record | None = None
     images: dict[str, Record] = {}
+    unreadable = 0
     for line in _lines(path):
-        if line.get("kind") == "plan":
+        if line is None:
+            unreadable += 1
+        elif line.get("kind") == "plan":
             head = _checked_head(line, path)
-        elif head is None:
+        elif head is None and line:
             break
         elif line.get("kind") == "image" and isinstance(line.get("id"), str):
             images[line["id"]] = line
@@ -304,6 +309,13 @@ def read_runs(path: Path) -> PastRuns:
         raise InvalidInput(
             f"{shown(path)} is no report of JSON lines: name one that 'image v1 copy' or 'image v1 "
             "import' has written with --report"
+        )
+    if unreadable:
+        LOG.warning(
+            "Lines of %s that cannot be read, of images of which it does not tell then: %d (a run "
+            "that was killed leaves the half of one)",
+            shown(path),
+            unreadable,
         )
     return PastRuns(head, images)
 
@@ -320,13 +332,12 @@ def _checked_head(line: Record, path: Path) -> Record:
     return line
 
 
-def _lines(path: Path) -> Iterator[Record]:
-    """Yield the lines that are whole; a run that was killed may have left the half of one."""
+def _lines(path: Path) -> Iterator[Record | None]:
+    """Yield the lines, None for each that is no object; empty ones are left out."""
     with file_errors("read", path), path.open("rb") as file:
         while line := file.readline(_LONGEST_LINE):
             try:
-                document = json.loads(line)
+                document = json.loads(line) if line.strip() else {}
             except (ValueError, RecursionError):
-                continue
-            if isinstance(document, dict):
-                yield document
+                document = None
+            yield document if isinstance(document, dict) else None

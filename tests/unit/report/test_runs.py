@@ -85,7 +85,9 @@ def test_what_was_stopped_is_left_and_has_not_failed(tmp_path: Path) -> None:
     assert (summary["failed"], summary["left"]) == (0, 6)
 
 
-def test_a_run_that_is_killed_has_written_what_is_done(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_has_written_what_is_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "report.jsonl"
     report = Lines(path)
     report.begin(head_of(PLAN, command="copy"))
@@ -96,6 +98,9 @@ def test_a_run_that_is_killed_has_written_what_is_done(tmp_path: Path) -> None:
         file.write(b'{"kind": "image", "id"')
     written(path)
     past = read_runs(path)
+    (warning,) = caplog.messages
+    assert warning.startswith(f"Lines of '{path}' that cannot be read, of images of which it does")
+    assert ": 1 (a run" in warning
     assert past.images.keys() == {"a", "c", "d", "e"}
     assert past.images["a"]["action"] == "copied"
     assert past.target_id("a") == "b"
@@ -202,6 +207,8 @@ def test_what_cannot_be_a_report_is_refused_at_once(tmp_path: Path) -> None:
         Reports([str(tmp_path)])
     with pytest.raises(FileFailed, match="its directory is not there"):
         Reports([str(tmp_path / "none" / "report")])
+    with pytest.raises(InvalidInput, match="the name of none here"):
+        Reports(["-"])
     assert not list(tmp_path.iterdir())
 
 
