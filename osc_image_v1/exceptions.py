@@ -6,6 +6,8 @@
       ImageV1Error              everything below; its text is one line for a person
         InvalidInput            refused here, before anything was sent (also a ValueError)
           WrongUsage            a command line that is wrong: the shell ends with 2
+        OwnFailures             many images, all of them tried, and some failed for reasons of their
+                                own: the shell ends with 3
         ApiNotAvailable         the service has no such API, or the catalog no such service
         ConnectionFailed        no answer, or half an answer: refused, reset, timed out
           TlsFailed             the service's certificate, or TLS itself
@@ -53,7 +55,21 @@ class InvalidInput(ImageV1Error, ValueError):
 
 
 class WrongUsage(InvalidInput):
-    """Options of a command that do not go together, or a value that it cannot have."""
+    """Options of a command that do not go together, or a value that it cannot have.
+
+    :cvar exit_status: of the command
+    """
+
+    exit_status = 2
+
+
+class OwnFailures(ImageV1Error):
+    """All images were tried to their end, and some failed for reasons that no other run mends.
+
+    :cvar exit_status: of the command
+    """
+
+    exit_status = 3
 
 
 class ApiNotAvailable(ImageV1Error):

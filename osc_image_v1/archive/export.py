@@ -42,6 +42,8 @@ class Summary:
     :ivar kept: images whose data was there already
     :ivar without_data: images that are recorded without data
     :ivar failed: images that could not be exported
+    :ivar retryable: those of them that another run may bring: they failed for no reason of their
+        own
     :ivar not_tried: images that were not tried, since it was of no use to go on
     :ivar why: why it was of no use, None where all were tried
     """
@@ -52,17 +54,20 @@ class Summary:
     kept: int = 0
     without_data: int = 0
     failed: int = 0
+    retryable: int = 0
     not_tried: int = 0
     why: Why | None = None
 
-    def add(self, kind: str, size: int) -> None:
+    def add(self, kind: str, size: int, retryable: bool = False) -> None:
         """Count an image.
 
         :param kind: which number counts it
         :param size: bytes of its data that were fetched
+        :param retryable: whether it failed for no reason of its own
         """
         self.images += 1
         self.size += size
+        self.retryable += retryable
         setattr(self, kind, getattr(self, kind) + 1)
 
     def leave(self, images: int, why: Why | None) -> None:
@@ -189,7 +194,7 @@ class Export:
                         flush_directory(self._directory)
                     manifest.add(outcome.exported for outcome in outcomes if outcome.exported)
                     for outcome in outcomes:
-                        summary.add(outcome.kind, outcome.size)
+                        summary.add(outcome.kind, outcome.size, outcome.retryable)
                     overall.done(len(outcomes))
             # Whoever interrupts it does not wait for long.
             if not self._interrupted:

@@ -24,7 +24,7 @@ from osc_image_v1.transfer.download import Download
 from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import regular_size
 from osc_image_v1.transfer.listed import is_being_deleted, settled
-from osc_image_v1.transfer.outage import Outage
+from osc_image_v1.transfer.outage import Outage, may_pass
 from osc_image_v1.transfer.part import part_of
 from osc_image_v1.transfer.progress import Advance, tell_finished
 from osc_image_v1.transfer.rate import Rate
@@ -54,11 +54,13 @@ class Outcome:
     :ivar kind: which number of the summary counts it
     :ivar exported: what is to be recorded, None where that is in the manifest already
     :ivar size: bytes that were fetched
+    :ivar retryable: whether it failed for no reason of its own, so that another run may bring it
     """
 
     kind: str
     exported: ExportedImage | None = None
     size: int = 0
+    retryable: bool = False
 
 
 class Images:
@@ -136,7 +138,8 @@ class Images:
         except ImageV1Error as error:
             LOG.error("Cannot export image %s: %s", _shown(image), error)
             self.outage.failed(error, time.monotonic() - begun)
-            return Outcome("failed", _if_new(self._failed(record, known, data, str(error)), known))
+            failed = _if_new(self._failed(record, known, data, str(error)), known)
+            return Outcome("failed", failed, retryable=may_pass(error))
         if kind == "fetched" or not image.is_public:
             self.outage.worked()
         exported = replace(

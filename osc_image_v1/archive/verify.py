@@ -29,7 +29,7 @@ from osc_image_v1.transfer.expected import expected_of
 from osc_image_v1.transfer.files import file_errors
 from osc_image_v1.transfer.formats import inspect_file, is_looked_at
 from osc_image_v1.transfer.many import Workers
-from osc_image_v1.transfer.outage import Outage, asks
+from osc_image_v1.transfer.outage import Outage, asks, may_pass
 from osc_image_v1.transfer.part import PART
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 
@@ -79,6 +79,7 @@ class Verification:
     :ivar without_data: images that were exported without data, since there was none
     :ivar active_without_data: images that have data which was not exported
     :ivar refused: whole files that today's Glance refuses
+    :ivar retryable: whether a file was not repaired for a reason that may be over in another run
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Verification:
     ) -> None:
         self.whole = self.size = self.without_data = self.active_without_data = 0
         self.doubtful = 0
+        self.retryable = False
         self._directory = directory
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
@@ -219,6 +221,7 @@ class Verification:
     ) -> str | None:
         """Repair a file, unless the service is gone; return why that failed."""
         if self._outage.certain:
+            self.retryable = True
             gone = self._outage.why in ("gone", "unknown")
             return "the service does not answer any more" if gone else "as were those before it"
         if exported.replaces is not None:
@@ -230,6 +233,7 @@ class Verification:
             raise
         except ImageV1Error as error:
             self._outage.failed(error, time.monotonic() - begun)
+            self.retryable = self.retryable or may_pass(error)
             return str(error)
         self._outage.worked()
         return None

@@ -108,16 +108,16 @@ class Command(command.Command, metaclass=_CommandMeta):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command, and return its exit status."""
-        from osc_image_v1.exceptions import WrongUsage
+        from osc_image_v1.exceptions import OwnFailures, WrongUsage
 
         quiet = getattr(getattr(self.app, "options", None), "verbose_level", 1) == 0
         with _quiet_headers(), _bars(False if quiet else getattr(parsed_args, "progress", None)):
             try:
                 status: int = super().run(parsed_args)
-            except WrongUsage as error:
+            except (OwnFailures, WrongUsage) as error:
                 # Of an exception the shell makes 1, whatever it is.
                 LOG.error(error)
-                return 2
+                return error.exit_status
             return status
 
 
@@ -326,14 +326,26 @@ def _delete(client: Any, name_or_id: str) -> None:
     client.delete(client.find(name_or_id).id)
 
 
-def left_over(images: int, why: str | None) -> str:
-    """Return what is added to a failure's sentence where images were not tried.
+def failure_of(sentence: str, *, own: bool, left: int, why: str | None) -> Exception:
+    """Return the error of a command that images have failed in.
 
-    :param images: how many
-    :param why: what :class:`~osc_image_v1.transfer.outage.Outage` says
+    :param sentence: how many failed
+    :param own: whether all of them did for reasons of their own, which another run meets again
+    :param left: how many images were not tried
+    :param why: what :class:`~osc_image_v1.transfer.outage.Outage` says of that
     """
-    if not images:
-        return ""
+    from osc_image_v1.exceptions import ImageV1Error, OwnFailures
+
+    if left:
+        return ImageV1Error(sentence + _left_over(left, why))
+    if own:
+        return OwnFailures(
+            sentence + _(", for reasons of their own, which another run meets again")
+        )
+    return ImageV1Error(sentence + _(": run the same command again to try them again"))
+
+
+def _left_over(images: int, why: str | None) -> str:
     since = {
         "unknown": _("the token is not accepted any more: when you have a new one"),
         "failing": _("one after the other fails, and each takes long: when that is mended"),

@@ -273,8 +273,9 @@ class OutcomeLister(base.Lister):
             LOG.warning(unclear, summary["ids_unclear"])
         left = counts.get("not tried", 0)
         if summary["failed"] or left:
-            reason = self.failure % {"failed": summary["failed"], "total": total}
-            raise ImageV1Error(reason + base.left_over(left, self._job.why_not_all))
+            sentence = self.failure % {"failed": summary["failed"], "total": total}
+            own = not summary["retryable"] and not self._reports.failed
+            raise base.failure_of(sentence, own=own, left=left, why=self._job.why_not_all)
         if self._reports.failed:
             raise ImageV1Error(_("The report is not complete"))
 
@@ -301,8 +302,9 @@ class CopyImage(OutcomeLister):
         "Copy images with all their metadata into another cloud of clouds.yaml: those that the "
         "options choose, as for 'image v1 list', or those that are named. The data flows through "
         "memory and is verified on both ends. Run again, the command copies only what is missing. "
-        "The exit status is 1 if an image could not be copied. Without --all an admin copies "
-        "public images and those of the own project."
+        "The exit status is 3 if all images were tried and some failed for reasons of their own, "
+        "such as damaged data or what the target refuses; it is 1 if running it again may help. "
+        "Without --all an admin copies public images and those of the own project."
     )
     word = "copy"
     failure = _("%(failed)d of %(total)d images could not be copied")
@@ -349,7 +351,9 @@ class ImportImage(OutcomeLister):
         "Bring images that were exported to a directory into this cloud, by the Image API v2 or "
         "v1: all of them, or those that are named. The data is verified against the manifest on "
         "its way, and against the service's checksum after that. Run again, the command imports "
-        "only what is missing. The exit status is 1 if an image could not be imported."
+        "only what is missing. The exit status is 3 if all images were tried and some failed for "
+        "reasons of their own, such as damaged data or what the service refuses; it is 1 if "
+        "running it again may help."
     )
     word = "import"
     failure = _("%(failed)d of %(total)d images could not be imported")

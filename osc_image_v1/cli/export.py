@@ -18,8 +18,9 @@ class ExportImage(base.ShowOne):
         "Save images with all their metadata to a directory: those that the options choose, as "
         "for 'image v1 list', or those that are named. Size and MD5 of each are checked. Run "
         "again, the command goes on where it was interrupted, and fetches only what is missing "
-        "or has changed. Without --all an admin exports public images and those of the own "
-        "project."
+        "or has changed. The exit status is 3 if all images were tried and some failed for "
+        "reasons of their own, such as damaged data; it is 1 if running it again may help. Without "
+        "--all an admin exports public images and those of the own project."
     )
     _epilog = base.examples(
         "openstack image v1 export --all --dry-run --human-readable archive",
@@ -107,14 +108,13 @@ class ExportImage(base.ShowOne):
         if summary is None:
             return
         if summary.failed or summary.not_tried:
-            from osc_image_v1.exceptions import ImageV1Error
-
-            reason = _("%(failed)d of %(total)d images could not be exported") % {
+            sentence = _("%(failed)d of %(total)d images could not be exported") % {
                 "failed": summary.failed,
                 "total": summary.images,
             }
-            again = _(": run the same command again to try them again")
-            raise ImageV1Error(reason + (base.left_over(summary.not_tried, summary.why) or again))
+            raise base.failure_of(
+                sentence, own=not summary.retryable, left=summary.not_tried, why=summary.why
+            )
 
 
 def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
@@ -162,7 +162,7 @@ class VerifyExport(base.Lister):
     _description = _(
         "Check a directory that images were exported to, without asking any service: hash all "
         "files, and list what is missing, short, altered or unknown, and images whose export is "
-        "incomplete. The exit status is 1 if there is any. What today's Glance would refuse, "
+        "incomplete. The exit status is 3 if there is any. What today's Glance would refuse, "
         "since its data is not of the disk format that it is said to have, is listed too."
     )
     # Only --repair asks a service.
@@ -213,6 +213,7 @@ class VerifyExport(base.Lister):
                 if finding.problem is not None or parsed_args.all
             ]
         self._broken = sum(finding.is_broken for finding in found)
+        self._retryable = verification.retryable
         found.sort(key=lambda finding: finding.file)
         self._tell(verification)
         return columns.tabled(map(vars, found), _FINDING, parsed_args)
@@ -221,9 +222,10 @@ class VerifyExport(base.Lister):
         """Write what was found, and fail after that if something is broken."""
         super().produce_output(parsed_args, column_names, data)
         if self._broken:
-            from osc_image_v1.exceptions import ImageV1Error
+            from osc_image_v1.exceptions import ImageV1Error, OwnFailures
 
-            raise ImageV1Error(_("Not as it was exported, problems: %d") % self._broken)
+            kind = ImageV1Error if self._retryable else OwnFailures
+            raise kind(_("Not as it was exported, problems: %d") % self._broken)
 
     def _client(self) -> Any:
         """Return the client, after the shell has authenticated as it does for other commands."""

@@ -36,7 +36,7 @@ from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.listed import is_being_deleted
 from osc_image_v1.transfer.many import Spool, Workers
-from osc_image_v1.transfer.outage import Outage, Why
+from osc_image_v1.transfer.outage import Outage, Why, may_pass
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
@@ -51,6 +51,9 @@ _WITHOUT_DATA = frozenset(("present", "finished", "skipped"))
 
 #: What is said of images that were left when it was no use to go on.
 NOT_TRIED = "not tried"
+
+# Reasons that others can take away: a run that is at the image, images that take up a quota.
+_PASSING = frozenset(("busy", "quota"))
 
 _SINCE: dict[Why, str] = {
     "gone": "a service was gone before it",
@@ -87,6 +90,7 @@ class Outcome:
         (another run is at it), ``skip``, ``fail`` or ``not tried``
     :ivar notes: what is not as it was, and what failed
     :ivar target_id: the ID that it has in the target, or is to have, where it is known
+    :ivar retryable: whether it failed for no reason of its own, so that another run may bring it
     """
 
     image_id: str
@@ -95,6 +99,7 @@ class Outcome:
     action: str
     notes: tuple[str, ...] = ()
     target_id: str | None = None
+    retryable: bool = False
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -122,7 +127,14 @@ class _Entry:
 
 
 class _ReferenceFailed(ImageV1Error):
-    """The kernel or ramdisk of an image could not be copied; nothing was asked of a service."""
+    """The kernel or ramdisk of an image could not be copied; nothing was asked of a service.
+
+    :ivar retryable: whether another run may bring that
+    """
+
+    def __init__(self, text: str, retryable: bool) -> None:
+        super().__init__(text)
+        self.retryable = retryable
 
 
 _Work = Callable[[Original, Advance], Outcome]
@@ -173,7 +185,7 @@ class Job:
         self._seen: set[str] = set()
         self._not_copied: set[str] = set()
         self._there_before: set[str] = set()
-        self._failed: set[str] = set()
+        self._failed: dict[str, bool] = {}
 
     @property
     def why_not_all(self) -> Why | None:
@@ -297,10 +309,14 @@ class Job:
         except TransferStopped:
             raise
         except ImageV1Error as error:
-            if not isinstance(error, _ReferenceFailed):
+            notes = notes_of(error)
+            if isinstance(error, _ReferenceFailed):
+                retryable = error.retryable
+            else:
                 self._outage.failed(error, time.monotonic() - begun)
-            self._failed.add(entry.image_id)
-            return Outcome(entry.image_id, name, size, failed, notes_of(error))
+                retryable = may_pass(error) or not _PASSING.isdisjoint(reasons_of(notes))
+            self._failed[entry.image_id] = retryable
+            return Outcome(entry.image_id, name, size, failed, notes, retryable=retryable)
         if outcome.action != "present":
             self._outage.worked()
         if failed == "failed":
@@ -438,7 +454,8 @@ class Job:
                 continue
             shown = f"{name} {printable(other)}"
             if other in self._failed:
-                raise _ReferenceFailed(f"its {shown} could not be copied")
+                text = f"its {shown} could not be copied"
+                raise _ReferenceFailed(text, self._failed[other])
             if not self._is_settled(other) and (tell or self._plan.new_ids):
                 self._find_reference(image, other, reserve)
             if other in self._not_copied:

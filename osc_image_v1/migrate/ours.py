@@ -143,6 +143,12 @@ class NotOurs(TargetOccupied):
         self.reason = word_of(judgement)
 
 
+class IsBusy(TargetOccupied):
+    """Another run is at the image, there."""
+
+    reason = "busy"
+
+
 def word_of(judgement: Judgement) -> str:
     """Return the reason, as one word, why what is there cannot become the image."""
     return {"busy": "busy", "dead": "unusable"}.get(judgement.state, "id-taken")

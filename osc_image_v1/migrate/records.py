@@ -11,7 +11,7 @@ from osc_image_v1.api.outcomes import Done, NotDone, Verdict, is_lost, settle
 from osc_image_v1.exceptions import Conflict, ImageV1Error, ServerError, TargetOccupied
 from osc_image_v1.migrate.drafts import Action, Draft, TargetImage
 from osc_image_v1.migrate.notes import Note
-from osc_image_v1.migrate.ours import IdUsedUp, best_of, judged, new_id_of, refusal
+from osc_image_v1.migrate.ours import IdUsedUp, IsBusy, best_of, judged, new_id_of, refusal
 from osc_image_v1.migrate.renames import SOURCE_ID
 from osc_image_v1.migrate.services import TargetService
 from osc_image_v1.text import printable
@@ -126,7 +126,7 @@ def leave(
         return "finished", draft
     if found is not None and judgement.state in ("foreign", "other", "dead"):
         raise TargetOccupied(refusal(draft, found, judgement)) from error
-    raise TargetOccupied(
+    raise IsBusy(
         f"Image {printable(draft.image_id)} is being written by someone else ({error.where}); "
         "run the command again later"
     ) from error

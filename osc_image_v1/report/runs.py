@@ -73,6 +73,7 @@ def line_of(outcome: Outcome) -> Record:
         "size": outcome.size,
         "action": outcome.action,
         "failed": _has_failed(outcome),
+        "retryable": outcome.retryable,
         "target_id": outcome.target_id,
         "reasons": list(outcome.reasons),
         "notes": list(map(str, outcome.notes)),
@@ -91,12 +92,14 @@ class Tally:
     :ivar images: how many, by action
     :ivar sizes: their bytes, by action
     :ivar failed: how many failed
+    :ivar retryable: how many of those another run may bring
     :ivar left: how many the next run goes on with, of those that were counted
     """
 
     images: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     failed: int = 0
+    retryable: int = 0
     left: int = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -105,6 +108,7 @@ class Tally:
         self.sizes[outcome.action] += outcome.size or 0
         failed = _has_failed(outcome)
         self.failed += failed
+        self.retryable += failed and outcome.retryable
         self.left += outcome.action == NOT_TRIED or (outcome.failed and not failed)
 
     def summary(self, total: int, *, interrupted: bool, why: str | None, unclear: int) -> Record:
@@ -122,6 +126,7 @@ class Tally:
             "images": dict(sorted(self.images.items())),
             "bytes": dict(sorted(self.sizes.items())),
             "failed": self.failed,
+            "retryable": self.retryable,
             "left": max(0, total - done),
             "why_left": why,
             "interrupted": interrupted,

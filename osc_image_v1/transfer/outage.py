@@ -10,13 +10,23 @@ from typing import Literal, TypeVar
 
 from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.exceptions import (
+    BadAnswer,
     ConnectionFailed,
+    ContentMismatch,
+    FileFailed,
+    ForeignAnswer,
+    FormatRefused,
     HttpError,
+    ImageHasNoData,
+    ImageNotFound,
     ImageV1Error,
+    InvalidInput,
     NotLoggedIn,
     ServerError,
+    TargetOccupied,
     TooLarge,
     Unauthorized,
+    causes,
 )
 from osc_image_v1.transfer.download import AnswerBrokeOff
 
@@ -32,6 +42,21 @@ _FEW = 3
 _SLOW = 5.0
 _NO_ROOM = frozenset((errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)))
 _GATEWAY_ERRORS = frozenset((502, 503, 504))
+
+# What is wrong with an image, its data or its place. Errors of no such kind may pass.
+_OWN = (
+    BadAnswer,
+    ContentMismatch,
+    FormatRefused,
+    ImageHasNoData,
+    ImageNotFound,
+    InvalidInput,
+    TargetOccupied,
+)
+# A file that should be there is not, or a link is in its place.
+_NO_FILE = frozenset((errno.ENOENT, errno.ELOOP, errno.EMLINK))
+# It took too long, or there were too many requests.
+_LATER = frozenset((408, 425, 429))
 
 #: Why the others are not tried: a service does not answer; it takes the token no more; it answers,
 #: and fails slowly at one image after the other; the target has no room or quota left.
@@ -146,6 +171,27 @@ class Outage:
             return likely
         self._gone = self._unknown = 0
         return None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether what an image met may be over when it is tried again.
+
+    It is not, where the image itself is to blame, its data, or what the target has in its place:
+    the next run would meet the same. Where that is not certain, it may.
+
+    :param error: what failed
+    """
+    for cause in causes(error):
+        if isinstance(cause, (ConnectionFailed, ForeignAnswer, Unauthorized)):
+            return True
+        if isinstance(cause, HttpError):
+            return cause.status in _LATER or _kind_of_answer(cause) != "own"
+        if isinstance(cause, FileFailed):
+            before = cause.__cause__
+            return not (isinstance(before, OSError) and before.errno in _NO_FILE)
+        if isinstance(cause, _OWN):
+            return False
+    return True
 
 
 def _kind_of(error: BaseException | None) -> _Kind:

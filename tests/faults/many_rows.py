@@ -25,7 +25,9 @@ ALL = "all images"
 OTHERS = "the other images"
 NO_IMAGE = "no image"
 
-_EXPORT = "1 of 3 images could not be exported: run the same command again to try them again"
+_TRY_AGAIN = ": run the same command again to try them again"
+_OWN = ", for reasons of their own, which another run meets again"
+_EXPORT = "1 of 3 images could not be exported"
 _REMOVED = (
     "; what was made of it in the target is removed, and its ID is used up: --new-ids makes another"
 )
@@ -69,9 +71,12 @@ def _mended(name: str, **more: object) -> ManyRow:
     return replace(ManyRow(name, (), 0, ALL), **more)  # type: ignore[arg-type]
 
 
-def _one_fails(name: str, reason: str, *faults: Fault, kind: str = "data") -> ManyRow:
-    said = (f"Cannot export image <image> (image 1): {reason}", _EXPORT)
-    return ManyRow(name, said, faults={kind: [None, *faults]})
+def _one_fails(
+    name: str, reason: str, *faults: Fault, kind: str = "data", status: int = 1
+) -> ManyRow:
+    last = _EXPORT + (_OWN if status == 3 else _TRY_AGAIN)
+    said = (f"Cannot export image <image> (image 1): {reason}", last)
+    return ManyRow(name, said, status, faults={kind: [None, *faults]})
 
 
 def _damage_manifest(directory: Path) -> None:
@@ -110,11 +115,13 @@ EXPORTS = (
         "Image <image> is damaged, in the service or on the way: the data's MD5 is <md5>, but its "
         "checksum is <md5>",
         server.altered,
+        status=3,
     ),
     _one_fails(
         "An image's stored file is missing",
         "Cannot download image <image>: Image file not found (HTTP 404, request req-1)",
         instead(404, "Image file not found"),
+        status=3,
     ),
     _one_fails(
         "An image's data breaks off, each time",
@@ -165,8 +172,9 @@ EXPORTS = (
         (
             f"Cannot export image <image> (image 1): '<directory>/{_PART}' is a symbolic link: "
             "remove it, or save under another name",
-            _EXPORT,
+            _EXPORT + _OWN,
         ),
+        3,
         before=_link(_PART),
         mend=_remove(_PART),
     ),
@@ -184,11 +192,13 @@ _COPIES_OF_SOURCE = (
     ManyRow(
         "An image is damaged (wrong MD5)",
         (f"The data is damaged here: its MD5 is <md5>, not <md5>{_LEFT}",),
+        3,
         faults={"data": [None, server.altered]},
     ),
     ManyRow(
         "An image's stored file is missing",
         ("Cannot download image <image>: Image file not found (HTTP 404, request req-1)",),
+        3,
         faults={"data": [None, instead(404, "Image file not found")]},
     ),
     ManyRow(
@@ -242,11 +252,13 @@ TARGETS = (
             "The target has stored <n> bytes with the checksum <md5> as image <image>, not the <n> "
             f"bytes with the MD5 <md5> that were sent{_REMOVED}",
         ),
+        3,
         target_faults={"upload2": [None, server.stores(checksum="0" * 32)]},
     ),
     ManyRow(
         "Target: a record is refused (403)",
         ("Cannot create image <image>: You may not (HTTP 403, request req-1)",),
+        3,
         target_faults={"create2": [None, Undone(instead(403, "You may not"))]},
     ),
     ManyRow(
@@ -257,6 +269,7 @@ TARGETS = (
             "image_endpoint_override in clouds.yaml; the target's record <image>, queued, is left "
             "for another run",
         ),
+        3,
         target_faults={
             "upload2": [None, Undone(instead(307, "", ("Location", "http://192.0.2.1/")))]
         },
@@ -287,24 +300,28 @@ IMPORTS = (
     ManyRow(
         "A file is missing",
         (f"Cannot open '<directory>/{file_of(1)}': No such file or directory",),
+        3,
         before=_changed_file(Path.unlink),
         mend=_restore,
     ),
     ManyRow(
         "A file is cut short",
         (f"The data is damaged here: <n> bytes came, not <n>{_LEFT}",),
+        3,
         before=_changed_file(lambda path: path.write_bytes(IMAGES[1].data[:200_000])),
         mend=_restore,
     ),
     ManyRow(
         "One byte of a file is another",
         (f"The data is damaged here: its MD5 is <md5>, not <md5>{_LEFT}",),
+        3,
         before=_changed_file(_flip),
         mend=_restore,
     ),
     ManyRow(
         "A file is a symbolic link",
         (f"'<directory>/{file_of(1)}' is a symbolic link, which is not followed",),
+        3,
         before=_link(file_of(1)),
         mend=_restore,
     ),
@@ -344,7 +361,7 @@ CROWDS = (
         "export",
         "The data of 24 images ends at the same byte each time (a lost segment)",
         f"Cannot export image <image> (image 0): {_DAMAGED}",
-        1,
+        3,
         "the 11 other images",
     ),
     OtherRow(
@@ -357,7 +374,7 @@ CROWDS = (
     OtherRow(
         "export",
         "A front end answers 502 for the headers of 24 images, and there is no Image API v2",
-        "24 of 35 images could not be exported: run the same command again to try them again",
+        f"24 of 35 images could not be exported{_TRY_AGAIN}",
         1,
         "the 11 other images",
     ),
@@ -388,8 +405,8 @@ CROWDS = (
     OtherRow(
         "copy",
         "The data of 24 images ends at the same byte each time (a lost segment)",
-        "24 of 35 images could not be copied",
-        1,
+        f"24 of 35 images could not be copied{_OWN}",
+        3,
         "the 11 other images",
     ),
     OtherRow(

@@ -25,7 +25,7 @@ from osc_image_v1 import plugin
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.cli import base
-from osc_image_v1.exceptions import WrongUsage
+from osc_image_v1.exceptions import OwnFailures, WrongUsage
 
 IMAGE_URL = "http://image.example:9292"
 COMPUTE_URL = "http://compute.example:8774/v2.1"
@@ -182,6 +182,7 @@ class Shell:
         """Run a command and return what it wrote.
 
         :raises WrongUsage: if the command says that, and ends with 2
+        :raises OwnFailures: if images have failed for reasons of their own, and it ends with 3
         """
         self.stdout.seek(0)
         self.stdout.truncate()
@@ -196,8 +197,9 @@ class Shell:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(base.LOG, "error", note)
             status = runner.run(runner.get_parser("openstack").parse_args(argv))
-        if status == 2:
-            raise WrongUsage(*said)
+        for error in (WrongUsage, OwnFailures):
+            if status == error.exit_status:
+                raise error(said[-1])
         assert not status
         return self.stdout.getvalue()
 

@@ -107,7 +107,7 @@ def test_killed_ten_times_and_run_again(
     last_run: Run, session: Callable[..., Any], cloud: Cloud
 ) -> None:
     whole = last_run.directory
-    assert last_run.status == 1, last_run.err
+    assert last_run.status == 3, last_run.err
     for key in _DAMAGED:
         assert f"Cannot export image {id_of(key)} ({key}): " in last_run.err
     summary = json.loads(last_run.out)
@@ -187,7 +187,7 @@ def test_verify_asks_nobody(
 ) -> None:
     monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
     result, found = _verified(openstack, whole)
-    assert (result.status, found) == (1, {})
+    assert (result.status, found) == (3, {})
     assert f"Whole files: {len([i for i in Archive(whole) if i.data])} (" in result.err
 
 
@@ -400,7 +400,7 @@ def test_all_into_a_cloud_with_v2(
     argv = (*argv, "--disk-format-from-data")
     result = openstack(*argv, cloud="target")
     actions = {row["ID"]: row["Action"] for row in json.loads(result.out)}
-    assert (result.status, len(actions)) == (1, len(_LISTED)), result.err
+    assert (result.status, len(actions)) == (3, len(_LISTED)), result.err
     assert {one for one, action in actions.items() if action == "failed"} == STAY
     assert [one for one, action in actions.items() if action == "skipped"] == [id_of("saving")]
     order = list(actions)
@@ -459,7 +459,7 @@ def test_all_into_another_cloud_with_v1(whole: Path, fresh: Cloud, openstack: Op
         }
         for shard, result in ways.items():
             rows = {row["ID"]: row["Action"] for row in json.loads(result.out)}
-            assert result.status == 1, result.err
+            assert result.status == 3, result.err
             part = parse_shard(shard)
             assert set(rows) == {seed.id for seed in _LISTED.values() if seed.id in part}
             failed = {one for one, action in rows.items() if action == "failed"}

@@ -51,7 +51,7 @@ def copied(
     with kept_clean(cloud):
         copy = ("image", "v1", "copy", "--all", "--to-cloud", "target", *FOUR, *ACCEPTED)
         done = shell(*copy, "--disk-format-from-data")
-        assert done.returncode == 1, done.stderr
+        assert done.returncode == 3, done.stderr
         yield {row["ID"]: row for row in json.loads(done.stdout)}
 
 

@@ -243,7 +243,7 @@ def test_nothing_is_sent_of_a_mislabelled_image(
     for more in (("--dry-run",), ()):
         result = openstack(*copy, *more)
         (row,) = json.loads(result.out)
-        assert (result.status, row["Action"]) == (1, "fail" if more else "failed")
+        assert (result.status, row["Action"]) == (3, "fail" if more else "failed")
         assert said in row["Notes"]
     problems = openstack("image", "v1", "usage", "--problems", "--name", "nothing", "-f", "json")
     assert problems.json == []
@@ -294,7 +294,7 @@ def test_a_record_that_holds_refused_data_is_not_sent_to_again(
     told = "holds the checksum of data that was refused"
     for more in (("--no-format-check",), ("--no-format-check",), ("--disk-format-from-data",)):
         result = openstack(*copy, *more)
-        assert result.status == 1
+        assert result.status == 3
         assert told in json.loads(result.out)[0]["Notes"]
     assert relay.written.count("PUT") == 1
     target = Target(cloud, session("target"))

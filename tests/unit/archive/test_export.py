@@ -31,6 +31,7 @@ from osc_image_v1.exceptions import (
     FileFailed,
     ImageV1Error,
     InvalidInput,
+    OwnFailures,
     TransferStopped,
 )
 from osc_image_v1.transfer.outage import Outage
@@ -447,7 +448,7 @@ def test_a_service_that_answers_is_asked_for_each_image(
         one = store.add(number, is_public=True)
         if number < 24:
             store.refused[f"/images/{one}"] = 502
-    assert run(parallel=1) == Summary(images=40, size=16 * 7, fetched=16, failed=24)
+    assert run(parallel=1) == Summary(images=40, size=16 * 7, fetched=16, failed=24, retryable=24)
     assert store.asked["GET /images"] == 2
 
 
@@ -457,9 +458,9 @@ def test_what_has_failed_before_comes_last(store: Store, directory: Path, run: A
     for number in range(10):
         store.refused[f"/images/{image_id(number)}"] = 503
     store.refused["/images"] = 503
-    assert run(parallel=1) == Summary(images=12, failed=10, not_tried=2, why="gone")
+    assert run(parallel=1) == Summary(images=12, failed=10, retryable=10, not_tried=2, why="gone")
     # Those that had no turn come first now.
-    expected = Summary(images=12, size=23, fetched=2, failed=10)
+    expected = Summary(images=12, size=23, fetched=2, failed=10, retryable=10)
     assert run(parallel=1) == expected
 
 
@@ -469,7 +470,8 @@ def test_a_token_that_is_not_taken_any_more_ends_the_run(
     for number in range(142):
         store.refused[f"/images/{store.add(number, is_public=True)}"] = 401
     store.refused["/images"] = 401
-    assert run(parallel=1) == Summary(images=142, failed=3, not_tried=139, why="unknown")
+    expected = Summary(images=142, failed=3, retryable=3, not_tried=139, why="unknown")
+    assert run(parallel=1) == expected
 
 
 @pytest.fixture
@@ -757,9 +759,19 @@ def test_the_command_fails_after_its_summary(
     export_shell: Shell, store: Store, directory: Path
 ) -> None:
     store.add(1, checksum="0" * 32)
-    with pytest.raises(ImageV1Error, match="1 of 1 images could not be exported"):
+    with pytest.raises(OwnFailures, match="1 of 1 images could not be exported, for reasons of"):
         export_shell.run(ExportImage, "-f", "json", str(directory))
     assert json.loads(export_shell.stdout.getvalue())["failed"] == 1
+
+
+def test_what_another_run_may_bring_decides(
+    export_shell: Shell, store: Store, directory: Path
+) -> None:
+    store.add(1, checksum="0" * 32)
+    store.refused[f"/images/{store.add(2)}"] = 503
+    with pytest.raises(ImageV1Error, match=r"2 of 2 images .* again to try them again") as raised:
+        export_shell.run(ExportImage, str(directory))
+    assert not isinstance(raised.value, OwnFailures)
 
 
 def test_the_command_tells_what_it_has_not_tried(

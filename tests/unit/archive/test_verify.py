@@ -16,7 +16,12 @@ from osc_image_v1.archive.manifest import StoredData
 from osc_image_v1.archive.verify import Finding, Verification
 from osc_image_v1.cli.export import VerifyExport
 from osc_image_v1.cli.values import parse_shard
-from osc_image_v1.exceptions import BadManifest, FileFailed, ImageV1Error, TransferStopped
+from osc_image_v1.exceptions import (
+    BadManifest,
+    FileFailed,
+    OwnFailures,
+    TransferStopped,
+)
 from osc_image_v1.transfer.shards import Shard
 from tests.unit import disks
 from tests.unit.conftest import Shell, image_id
@@ -383,7 +388,7 @@ def test_the_command(shell: Shell, directory: Path, caplog: pytest.LogCaptureFix
 
 def test_the_command_fails_after_its_list(shell: Shell, directory: Path) -> None:
     file(directory, 1).unlink()
-    with pytest.raises(ImageV1Error, match="Not as it was exported, problems: 1"):
+    with pytest.raises(OwnFailures, match="Not as it was exported, problems: 1"):
         shell.run(VerifyExport, "-f", "json", str(directory))
     rows = json.loads(shell.stdout.getvalue())
     assert rows == [

@@ -20,6 +20,7 @@ from osc_image_v1.cli.copy import CopyImage
 from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
+    OwnFailures,
 )
 from osc_image_v1.migrate.target_v1 import V1Target
 from tests.unit import disks
@@ -63,9 +64,8 @@ def clouds_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(shell: Shell, *argv: str) -> list[dict[str, str]]:
-    command = CopyImage(shell, None)
     try:
-        command.run(command.get_parser("openstack").parse_args([*argv, "-f", "csv"]))
+        shell.run(CopyImage, *argv, "-f", "csv")
     finally:
         rows = list(csv.DictReader(io.StringIO(shell.stdout.getvalue())))
         shell.stdout.seek(0)
@@ -115,13 +115,14 @@ def test_reports(shell: Shell, store: Store, glance: GlanceV2, tmp_path: Path) -
     store.add(0, properties={f"p{index}": "x" for index in range(129)})
     store.add(1)
     lines, page = tmp_path / "report.jsonl", tmp_path / "report.html"
-    with pytest.raises(ImageV1Error, match="1 of 2 images could not be copied"):
+    with pytest.raises(OwnFailures, match="1 of 2 images could not be copied, for reasons of"):
         run(shell, "--to-cloud", "other", "--report", str(lines), "--report", str(page))
     found = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [line["kind"] for line in found] == ["plan", "image", "image", "summary"]
     assert (found[0]["command"], found[0]["cloud"]) == ("copy", "other")
     assert {tuple(line["reasons"]) for line in found[1:3]} == {("properties",), ("owner",)}
     assert found[-1]["images"] == {"copied": 1, "failed": 1}
+    assert found[-1]["retryable"] == 0
     assert "1 of 2 images failed" in page.read_text()
     allowed = ("--to-cloud", "other", "--dry-run", "--allow", "properties", image_id(0))
     assert run(shell, *allowed)[0]["Action"] == "copy"
@@ -159,7 +160,7 @@ def test_formats(
 ) -> None:
     store.add(0, disks.qcow2(), disk_format="vmdk")
     copy = ("--to-cloud", "other")
-    with pytest.raises(ImageV1Error):
+    with pytest.raises(OwnFailures):
         run(shell, *copy)
     assert run(shell, *copy, "--dry-run", "--no-look")[0]["Action"] == "copy"
     assert run(shell, *copy, "--dry-run", "--no-format-check")[0]["Action"] == "copy"
@@ -190,7 +191,7 @@ PLAN_NOTE = "project p1 here, your own there"
 def test_the_command_fails_after_its_output(shell: Shell, store: Store, glance: GlanceV2) -> None:
     store.add(0)
     store.data[image_id(0)] = b"data !"
-    with pytest.raises(ImageV1Error, match="1 of 1 images could not be copied"):
+    with pytest.raises(OwnFailures, match="1 of 1 images could not be copied, for reasons of"):
         run(shell, "--to-cloud", "other")
     glance.before["PATCH "] = [failing(403)]
 

@@ -21,8 +21,8 @@ from osc_image_v1.exceptions import (
     AmbiguousName,
     BadManifest,
     ImageNotFound,
-    ImageV1Error,
     InvalidInput,
+    OwnFailures,
 )
 from osc_image_v1.migrate.drafts import Draft, Plan, TargetImage
 from osc_image_v1.migrate.job import Job, Outcome
@@ -342,7 +342,7 @@ def test_a_dry_run_looks_at_the_files(
 ) -> None:
     (directory / f"{image_id(0)}.img").write_bytes(b"short")
     (directory / f"{image_id(1)}.img").unlink()
-    with pytest.raises(ImageV1Error):
+    with pytest.raises(OwnFailures):
         shell.run(ImportImage, "-f", "json", "--dry-run", "--keep-project-ids", str(directory))
     rows = {row["ID"]: row for row in json.loads(shell.stdout.getvalue())}
     assert rows[image_id(0)]["Action"] == rows[image_id(1)]["Action"] == "fail"
@@ -360,7 +360,7 @@ def test_a_dry_run(shell: Shell, directory: Path, memory: Memory, known: Any) ->
 def test_a_project_that_nobody_knows(
     shell: Shell, directory: Path, memory: Memory, known: Any
 ) -> None:
-    with pytest.raises(ImageV1Error, match="1 of 4 images could not be imported"):
+    with pytest.raises(OwnFailures, match="1 of 4 images could not be imported, for reasons of"):
         shell.run(ImportImage, "-f", "json", str(directory))
     assert "the project map has nothing for project p3" in shell.stdout.getvalue()
     shell.run(ImportImage, "--keep-project-ids", str(directory))

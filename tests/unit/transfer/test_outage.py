@@ -10,14 +10,19 @@ from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
     FileFailed,
+    ForeignAnswer,
     ImageHasNoData,
     ImageV1Error,
+    InvalidInput,
+    NotStored,
+    TargetOccupied,
     TlsFailed,
+    UnknownOutcome,
     http_error,
 )
 from osc_image_v1.transfer.download import AnswerBrokeOff, EndsEarly
 from osc_image_v1.transfer.files import file_errors
-from osc_image_v1.transfer.outage import Outage
+from osc_image_v1.transfer.outage import Outage, may_pass
 
 GONE = [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 502, "", "r")]
 
@@ -157,3 +162,51 @@ def test_a_disk_that_is_full(number: int, count: int, tmp_path: Path) -> None:
     with pytest.raises(FileFailed) as raised, file_errors("write", tmp_path):
         raise OSError(number, os.strerror(number))
     assert tried(Outage(1, [Probe()]), raised.value) == count
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ContentMismatch("x"), False),
+        (EndsEarly("x"), False),
+        (ImageHasNoData("x"), False),
+        (InvalidInput("x"), False),
+        (TargetOccupied("x"), False),
+        (NotStored("x"), False),
+        (http_error("x", 400), False),
+        (http_error("x", 403), False),
+        (http_error("x", 404), False),
+        (http_error("x", 413, "too many properties", "r"), False),
+        (http_error("x", 408), True),
+        (http_error("x", 429), True),
+        (http_error("x", 401), True),
+        (http_error("x", 403, "Read-only access"), True),
+        (http_error("x", 413, "", "r"), True),
+        (http_error("x", 500, "", "r"), True),
+        (http_error("x", 504), True),
+        (ForeignAnswer("x"), True),
+        (AnswerBrokeOff("x"), True),
+        (UnknownOutcome("x"), True),
+        (FileFailed("in use"), True),
+        (ImageV1Error("nobody knows why"), True),
+    ],
+    ids=repr,
+)
+def test_what_may_be_over_in_another_run(error: ImageV1Error, passes: bool) -> None:
+    assert may_pass(error) == may_pass(wrapped(error)) == passes
+
+
+@pytest.mark.parametrize(
+    ("number", "passes"),
+    [(errno.ENOENT, False), (errno.ELOOP, False), (errno.ENOSPC, True), (errno.EIO, True)],
+)
+def test_files_that_may_be_right_in_another_run(number: int, passes: bool) -> None:
+    with pytest.raises(FileFailed) as raised, file_errors("open", Path("x")):
+        raise OSError(number, os.strerror(number))
+    assert may_pass(raised.value) == passes
+
+
+def test_what_came_of_waiting_does_not_hide_what_is_wrong() -> None:
+    damaged = EndsEarly("x")
+    damaged.__context__ = ConnectionFailed("it broke off")
+    assert not may_pass(damaged)
