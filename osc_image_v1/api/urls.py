@@ -21,6 +21,9 @@ import urllib3
 _PORTS = {"http": 80, "https": 443}
 # What parsers split at, drop or repair, each in its own way.
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\\s]")
+# Segments that no parser changes, and what they can be added to.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
+_WITHOUT_QUERY = re.compile(r"[^?#]+")
 _OUTSIDE_ASCII = re.compile(r"[^\x21-\x7e]")
 
 
@@ -67,8 +70,11 @@ class Address(NamedTuple):
         :param path: begins with a slash, its segments quoted
         :param params: query parameters
         """
-        whole = parse(self.url.rstrip("/") + path, params)
-        return whole._replace(credentials=self.credentials)
+        url = self.url.rstrip("/") + path
+        if params or not (_PLAIN.fullmatch(path) and _WITHOUT_QUERY.fullmatch(self.url)):
+            return parse(url, params)._replace(credentials=self.credentials)
+        # No parser changes any of it, nor where it leads.
+        return self._replace(url=url)
 
     def redirected(self, location: str) -> Address:
         """Return what a redirect of this address points to, wherever that is.

@@ -123,3 +123,42 @@ def test_a_client_leaves_a_callers_session_alone(requests_mock):
     requests_mock.get(f"{IMAGE_URL}/v1/images", json=[])
     ServiceClient(adapter, "v1").get_json("/images", "X")
     assert adapter.session.session.adapters["http://"].poolmanager is pools
+
+
+def test_the_environment_is_read_once_for_each_origin(monkeypatch, tmp_path, requests_mock):
+    (tmp_path / "netrc").write_text("machine image.example login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "other.example")
+    asked = []
+    for name in ("get_environ_proxies", "get_netrc_auth"):
+        for module in (requests.sessions, requests.utils):
+            real = getattr(requests.utils, name)
+
+            def count(url, *arguments, _real=real, **named):
+                asked.append(url)
+                return _real(url, *arguments, **named)
+
+            monkeypatch.setattr(module, name, count)
+    session = session_at(IMAGE_URL)
+    keep_connections(session, 100)
+    keep_connections(session, 100)
+    sent = []
+    for _ in range(3):
+        for url in ("http://image.example/a", "http://other.example/b", "http://x:y@third.example"):
+            sent.append(requests_mock.get(url, text=""))
+            session.get(url)
+    assert len([url for url in asked if "@" not in url]) == 4
+    proxies = [one.last_request.proxies.get("http") for one in sent[-3:]]
+    assert proxies == ["http://proxy.example:3128", None, "http://proxy.example:3128"]
+    logins = [one.last_request.headers.get("Authorization") for one in sent[-3:]]
+    assert logins == ["Basic bWU6c2VjcmV0", None, "Basic eDp5"]
+
+
+def test_a_session_of_another_kind_stays_what_it_is():
+    class Own(requests.Session):
+        pass
+
+    session = ksa_session.Session(token_endpoint.Token(IMAGE_URL, "t"), session=Own())
+    keep_connections(session, 100)
+    assert type(session.session) is Own

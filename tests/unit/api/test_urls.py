@@ -1,5 +1,6 @@
 """URLs are decided on as they are sent."""
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -157,6 +158,22 @@ def test_both_parsers_agree_on_all_that_is_followed(location):
     if target.origin == BASE.origin:
         # Nor does the text as it came lead elsewhere, for who reads it plainly.
         assert (urlsplit(urljoin(BASE.url, location)).hostname or "").lower() == "image.example"
+
+
+_PATHS = st.lists(st.text("aZ09_-.%/?#~ é", max_size=5)).map(lambda parts: "/" + "/".join(parts))
+
+
+@thorough
+@given(st.sampled_from(["", "/v1", "/a/../b%20/", "/v1?a=b", "/v1#x"]), _PATHS)
+def test_what_is_below_an_address_is_what_its_whole_text_is(begin, path):
+    base = parse(f"http://me:secret@Image.example:9292{begin}")
+    try:
+        whole = parse(base.url.rstrip("/") + path)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            base.below(path)
+    else:
+        assert base.below(path) == whole._replace(credentials=base.credentials)
 
 
 @thorough
