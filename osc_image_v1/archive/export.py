@@ -22,7 +22,7 @@ from osc_image_v1.transfer.files import (
     shown,
 )
 from osc_image_v1.transfer.holes import may_have_holes
-from osc_image_v1.transfer.many import Spool, Workers
+from osc_image_v1.transfer.many import Line, Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Overall
 from osc_image_v1.transfer.rate import Rate
@@ -83,7 +83,7 @@ class Summary:
 
 @dataclass(frozen=True, order=True)
 class _Entry:
-    """An image that is to be exported, smallest first; its record waits in a file.
+    """An image that is to be exported, in the order of size; its record waits in a file.
 
     :ivar turn: 0, or more where others come first: it has failed in an earlier run, or the service
         is deleting it just now
@@ -188,7 +188,10 @@ class Export:
                     self._parallel,
                     images.stop,
                 )
-                for outcomes in self._workers.results(images.outage.until(entries)):
+                outage, line = images.outage, Line(entries, lambda entry: entry.turn)
+                small = outage.until(line.taken())
+                large = outage.until(line.taken(lambda: not outage.tight))
+                for outcomes in self._workers.results(small, large):
                     # What is recorded is on the disk, under its name.
                     if any(outcome.exported and outcome.exported.data for outcome in outcomes):
                         flush_directory(self._directory)

@@ -122,7 +122,19 @@ class Quota:
     def __init__(self, usage: object = None) -> None:
         self._size, self._used_size = _limit(usage, "image_size_total", _MIB)
         self._count, self._used_count = _limit(usage, "image_count_total", 1)
+        self._before = self._used_size, self._used_count
         self._lock = threading.Lock()
+
+    def holds(self, size: int, images: int) -> bool:
+        """Tell whether there was room for so much before the first image of the job.
+
+        :param size: bytes
+        :param images: how many they are in
+        """
+        used_size, used_count = self._before
+        return (self._size is None or used_size + size <= self._size) and (
+            self._count is None or used_count + images <= self._count
+        )
 
     def take(self, draft: Draft, rights: Rights, *, new: bool) -> int:
         """Count an image, if there is room for it; return its bytes, for :meth:`give_back`.

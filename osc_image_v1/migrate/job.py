@@ -35,7 +35,7 @@ from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.listed import is_being_deleted
-from osc_image_v1.transfer.many import Spool, Workers
+from osc_image_v1.transfer.many import Line, Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, may_pass
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 from osc_image_v1.transfer.rate import Rate
@@ -114,7 +114,7 @@ class Outcome:
 
 @dataclass(frozen=True, order=True)
 class _Entry:
-    """An image that waits in the spool, smallest first.
+    """An image that waits in the spool, in the order of size.
 
     :ivar turn: 0, or more where others come first: an earlier run has begun it and not brought it,
         or the service is deleting it just now
@@ -145,8 +145,8 @@ _Words = tuple[str, str]
 class Job:
     """Many images on their way into a service, wherever they come from.
 
-    Kernels and ramdisks come before the images that name them, small images before large ones. Run
-    again, a job brings only what is missing.
+    Kernels and ramdisks come before the images that name them. A quarter of the workers begins with
+    the largest images, the others with the smallest. Run again, a job brings only what is missing.
 
     :param source: where they come from
     :param target: the service that they go to
@@ -229,6 +229,13 @@ class Job:
                 self._there = self._what_is_there(files.enter_context(Spool()))
                 first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
             size = sum(entry.size for entry in entries) if data else 0
+
+            def roomy() -> bool:
+                # Else the images are brought that a preview, smallest first, has found room for.
+                quota = self._target.known_quota
+                holds = quota is not None and quota.holds(size, len(entries))
+                return data and holds and not self._outage.tight
+
             with Overall(len(entries), size, stays=data) as overall:
 
                 def one(entry: _Entry) -> Outcome:
@@ -239,14 +246,17 @@ class Job:
 
                 for wave in (first, then):
                     self._workers = Workers(one, self._parallel, self._stop)
-                    left = iter(wave)
-                    for outcomes in self._workers.results(self._outage.until(left)):
+                    line = Line(wave, lambda entry: entry.turn)
+                    small, large = (
+                        self._outage.until(line.taken(end)) for end in (lambda: False, roomy)
+                    )
+                    for outcomes in self._workers.results(small, large):
                         overall.done(len(outcomes))
                         yield from outcomes
                     if self.interrupted:
                         return
                     self._stop.clear()
-                    for entry in left:
+                    for entry in line.taken():
                         yield self._not_tried(self._original(entry, spool).listed)
 
     def _collect(

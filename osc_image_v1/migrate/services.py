@@ -85,6 +85,11 @@ class TargetService(abc.ABC):
         """What the quota leaves there, as far as the service tells; asked for once."""
         return Quota()
 
+    @property
+    def known_quota(self) -> Quota | None:
+        """What the quota leaves there, None as long as it was not asked for."""
+        return vars(self).get("quota")
+
     def is_taken(self, image_id: str) -> bool | None:
         """Tell whether an ID is used up, of which the service shows no image.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import queue
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -27,6 +29,36 @@ _MOST_WAITING = 256
 _PATIENCE = 10.0
 # Seconds between looks whether all is to stop.
 _BETWEEN_LOOKS = 0.25
+
+
+def at_large_end(workers: int) -> int:
+    """Return how many of several workers begin with what is largest.
+
+    Else all but one of them would have nothing to do at last, while one is at the largest.
+
+    :param workers: how many there are
+    """
+    return max(1, workers // 4) if workers > 1 else 0
+
+
+class Line(Generic[_T]):
+    """Things that wait in the order of their size, and are taken from both ends.
+
+    :param items: the things, sorted by turn and then by size
+    :param turn: returns the turn of a thing; one begins when nothing of the one before is left
+    """
+
+    def __init__(self, items: Iterable[_T], turn: Callable[[_T], int]) -> None:
+        self._turns = [deque(group) for _turn, group in itertools.groupby(items, turn)]
+
+    def taken(self, largest: Callable[[], bool] = lambda: False) -> Iterator[_T]:
+        """Yield what is left, also while others take of it; one thread at a time may ask.
+
+        :param largest: tells, whenever one is taken, whether it is the largest or the smallest
+        """
+        for left in self._turns:
+            while left:
+                yield left.pop() if largest() else left.popleft()
 
 
 class _Raised:
@@ -59,17 +91,20 @@ class Workers(Generic[_T, _R]):
         first, self._interrupted = self._running and not self._interrupted, True
         return first
 
-    def results(self, items: Iterable[_T]) -> Iterator[list[_R]]:
+    def results(self, items: Iterable[_T], large: Iterable[_T] | None = None) -> Iterator[list[_R]]:
         """Yield what comes of the items, in any order, as many as are ready at a time.
 
         Nothing that is done gets lost, also where it ends early.
 
         :param items: the things; they are taken one by one, when a worker is free
+        :param large: what the workers of :func:`at_large_end` take instead, by default the same
         """
-        source = iter(items)
+        small = iter(items)
+        others = small if large is None else iter(large)
+        at_large = at_large_end(self._count)
         threads = [
             threading.Thread(target=self._run, args=(source,), daemon=True)
-            for _ in range(self._count)
+            for source in [others] * at_large + [small] * (self._count - at_large)
         ]
         self._running = True
         for thread in threads:

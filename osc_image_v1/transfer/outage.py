@@ -29,6 +29,7 @@ from osc_image_v1.exceptions import (
     causes,
 )
 from osc_image_v1.transfer.download import AnswerBrokeOff
+from osc_image_v1.transfer.many import at_large_end
 
 LOG = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ _T = TypeVar("_T")
 
 # So many images in a row fail for the service's sake before the others are not tried.
 _LEAST_IN_A_ROW = 10
-# The same where a token is refused, and where there is no room: no image is to blame for that.
+# The same where a token is refused, and where there is no room for images that are not among the
+# largest: no image is to blame for that.
 _FEW = 3
 # Seconds that each of many failures takes on average where it is not worth while to go on.
 _SLOW = 5.0
@@ -85,12 +87,16 @@ class Outage:
     :param probes: small requests, one for each service; a service that is there answers without
         a :class:`~osc_image_v1.exceptions.ConnectionFailed` or a 5xx
     :ivar why: why the others are not to be tried, None as long as they are
+    :ivar tight: whether there was no room for an image: there may be for smaller ones
     """
 
     def __init__(self, parallel: int, probes: Iterable[Callable[[], object]] = ()) -> None:
         self.why: Why | None = None
+        self.tight = False
         self._probes = tuple(probes)
         self._most = max(_LEAST_IN_A_ROW, 2 * parallel)
+        # The largest may be refused all at once.
+        self._most_full = _FEW + at_large_end(parallel)
         self._lock = threading.Lock()
         self._forget()
 
@@ -136,6 +142,7 @@ class Outage:
                 self._unknown += 1
             elif kind == "full":
                 self._full += 1
+                self.tight = True
             elif kind not in ("own", "nobody"):
                 self._gone += kind == "gone"
                 self._failing += 1
@@ -143,7 +150,7 @@ class Outage:
             self.why = self._judged()
 
     def _judged(self) -> Why | None:
-        if self._full >= _FEW:
+        if self._full >= self._most_full:
             return "full"
         # Nothing small is asked then: such a service lets everybody read.
         if self._nobody >= _FEW:

@@ -30,7 +30,7 @@ _OF_BYTES = "{percentage:3.0f}%|{bar}| {sizes}{postfix}"
 # Seconds.
 _BETWEEN_LINES = 10.0
 _BETWEEN_BARS = 0.1
-# The first images are the smallest: before so large a part has come, bytes tell nothing.
+# Most of the first images are small: before so large a part has come, bytes tell nothing.
 _TELLING_PART = 100
 
 # What the person wants: bars, none, or what fits standard error (None).
@@ -243,8 +243,8 @@ class Overall:
     def _left(self) -> float | None:
         """Return how many seconds the rest takes, None where nothing tells that.
 
-        Small images, which come first, take their time whatever their size: what counts is how
-        quickly the last bytes have come, half of them or more.
+        Small images, of which most come first, take their time whatever their size: what counts is
+        how quickly the last bytes have come, half of them or more.
         """
         now = time.monotonic()
         if not self._of_bytes:

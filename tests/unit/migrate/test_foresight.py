@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -317,6 +318,62 @@ def test_what_did_not_come_uses_no_quota(
     job = Job(ServiceSource(client), glance.target(), Plan(), parallel=1)
     outcomes = [one.action for one in job.run(list(store.records.values()))]
     assert outcomes == ["failed", "copied"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "tight", "begun"),
+    [
+        (None, False, "54321"),
+        (limits(1, 0), False, "54321"),
+        (limits(-1, 0, count=6), False, "54321"),
+        # A preview has found room for the smallest.
+        (limits(1, 1), False, "12345"),
+        (limits(1, 0, count=7, there=2), False, "12345"),
+        # Something has been refused already for want of room.
+        (None, True, "12345"),
+    ],
+)
+def test_the_largest_are_begun_where_there_is_room_for_all(
+    client: ImageClient,
+    store: Store,
+    glance: GlanceV2,
+    monkeypatch: pytest.MonkeyPatch,
+    usage: Any,
+    tight: bool,
+    begun: str,
+) -> None:
+    """One of two workers is at the smallest image until the other one has done the rest."""
+    glance.usage = usage
+    for number in range(6):
+        store.add(number, b"x" * (number + 1), owner="me")
+    done, order = threading.Event(), ""
+
+    def bring(self: Job, entry: Any, *_more: Any) -> Outcome:
+        nonlocal order
+        if entry.image_id == image_id(0):
+            assert done.wait(60)
+        else:
+            order += str(entry.size - 1)
+            if len(order) == 5:
+                done.set()
+        return Outcome(entry.image_id, None, entry.size, "copied")
+
+    monkeypatch.setattr(Job, "_try", bring)
+    target = glance.target()
+    assert target.known_quota is None
+    for asked in (False, True):
+        done, order = threading.Event(), ""
+        if asked:
+            assert target.quota is target.known_quota
+        job = Job(ServiceSource(client), target, Plan(), parallel=2)
+        if tight:
+            job._outage.failed(http_error("x", 413))
+        outcomes = list(job.run(list(store.records.values())))
+        assert sorted(one.image_id for one in outcomes) == sorted(store.records)
+        assert order == (begun if asked else "12345")
+    done, order = threading.Event(), ""
+    list(Job(ServiceSource(client), target, Plan(), parallel=2).preview(store.records.values()))
+    assert order == "12345"
 
 
 # Into v1

@@ -5,15 +5,57 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from osc_image_v1.transfer import many
-from osc_image_v1.transfer.many import Workers
+from osc_image_v1.transfer.many import Line, Workers, at_large_end
 
 
 def test_all_is_done_once() -> None:
     workers: Workers[int, int] = Workers(lambda n: n * n, 4, threading.Event())
     results = [result for some in workers.results(range(1000)) for result in some]
     assert sorted(results) == [n * n for n in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("workers", "at_large"), [(1, 0), (2, 1), (3, 1), (4, 1), (7, 1), (8, 2), (16, 4), (64, 16)]
+)
+def test_a_quarter_of_the_workers_begins_with_the_largest(workers: int, at_large: int) -> None:
+    assert at_large_end(workers) == at_large
+    everybody = threading.Barrier(workers)
+
+    def work(item: str) -> str:
+        # Each worker takes one, and waits for the others.
+        everybody.wait(60)
+        return item
+
+    running: Workers[str, str] = Workers(work, workers, threading.Event())
+    small, large = ["small"] * (workers - at_large), ["large"] * at_large
+    results = [one for some in running.results(small, large) for one in some]
+    assert sorted(results) == sorted(small + large)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=30).map(sorted),
+    st.lists(st.booleans(), min_size=30, max_size=30),
+)
+def test_a_line_is_taken_from_both_ends(items: list[tuple[int, int]], at_large: list[bool]) -> None:
+    line = Line(items, lambda item: item[0])
+    small, large = line.taken(), line.taken(lambda: True)
+    left = list(items)
+    for is_large in at_large[: len(items)]:
+        turn = [item for item in left if item[0] == left[0][0]]
+        expected = turn[-1] if is_large else turn[0]
+        assert next(large if is_large else small) == expected
+        left.remove(expected)
+    assert (list(small), list(large), left) == ([], [], [])
+
+
+def test_the_larger_end_is_left_when_it_says_so() -> None:
+    at_large = iter([True, True, False, False, True, False])
+    line = Line(range(6), lambda _item: 0)
+    assert list(line.taken(lambda: next(at_large))) == [5, 4, 0, 1, 3, 2]
 
 
 def test_nothing_to_do() -> None:

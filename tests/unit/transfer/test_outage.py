@@ -133,9 +133,15 @@ def test_a_success_shows_that_the_store_is_there() -> None:
 
 @pytest.mark.parametrize("said", ["Over your quota", "There is not enough disk space", ""])
 def test_a_target_without_room(said: str) -> None:
-    outage = Outage(3, [Probe()])
+    outage = Outage(1, [Probe()])
+    assert not outage.tight
     assert tried(outage, wrapped(http_error("x", 413, said))) == 3
-    assert outage.why == "full"
+    assert (outage.why, outage.tight) == ("full", True)
+
+
+@pytest.mark.parametrize(("parallel", "count"), [(2, 4), (4, 4), (8, 5), (64, 19)])
+def test_the_largest_images_may_all_be_refused_at_once(parallel: int, count: int) -> None:
+    assert tried(Outage(parallel, [Probe()]), http_error("x", 413)) == count
 
 
 def test_a_success_shows_that_there_is_room() -> None:
