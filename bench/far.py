@@ -114,6 +114,7 @@ class Clouds:
     def __init__(self, cloud: Cloud, folder: Path, milliseconds: float) -> None:
         self._cloud, self._folder, self._milliseconds = cloud, folder, milliseconds
         self._session: Any = cloud.session()
+        self._sown = 0
         self.images = f"{cloud.urls['image']}/v1/images"
 
     def __enter__(self) -> Clouds:
@@ -137,7 +138,12 @@ class Clouds:
         for image in self._session.get(f"{self.images}/detail?limit=1000").json()["images"]:
             if (image["name"] or "").startswith("bench"):
                 self._session.delete(f"{self.images}/{image['id']}")
-        headers = {"x-image-meta-disk_format": "raw", "x-image-meta-container_format": "bare"}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "x-image-meta-disk_format": "raw",
+            "x-image-meta-container_format": "bare",
+        }
+        self._sown = count
         for number in range(count):
             headers["x-image-meta-name"] = f"bench {number}"
             self._session.post(self.images, headers=headers, data=b"x" * SMALL)
@@ -155,20 +161,31 @@ class Clouds:
 
     def copy(self, name: str, count: int, *more: str) -> Contender:
         """Return a copy of that many images, new ones each time."""
-        command = ("copy", "--to-cloud", "target", "--name-pattern", "bench*", "--all", *more)
+        command = ("copy", "--to-cloud", "target", "--name-pattern", "bench*", *more)
         return self.contender(name, *command, prepare=lambda: self.sow(count))
 
-    def bring(self, name: str, count: int, *more: str) -> Contender:
-        """Return an import of that many images, new ones each time."""
+    def export(self, name: str, count: int, *more: str) -> Contender:
+        """Return an export of that many images."""
         archive = self._folder / "archive"
 
         def prepare() -> None:
-            self.sow(count)
             shutil.rmtree(archive, ignore_errors=True)
-            command = ("export", "--name-pattern", "bench*", "--all", str(archive))
-            run_once(self.contender("export", *command))
+            if not self._sown:
+                self.sow(count)
 
-        return self.contender(name, "import", str(archive), *more, cloud="target", prepare=prepare)
+        command = ("export", "--name-pattern", "bench*", str(archive), *more)
+        return self.contender(name, *command, prepare=prepare)
+
+    def bring(self, name: str, count: int, *more: str) -> Contender:
+        """Return an import of that many images, new ones each time."""
+        export = self.export("export", count)
+
+        def prepare() -> None:
+            self.sow(count)
+            run_once(export)
+
+        command = ("import", str(self._folder / "archive"), *more)
+        return self.contender(name, *command, cloud="target", prepare=prepare)
 
     def asked(self, contender: Contender) -> tuple[dict[str, int], dict[str, int]]:
         """Return the requests to each service, and the connections, of a contender."""
@@ -193,7 +210,9 @@ def copy(clouds: Clouds, count: int, rounds: int) -> Section:
     requests, connections = clouds.asked(contenders[1])
     for service, number in requests.items():
         section.figure(f"{service}: requests an image", number / count)
-        section.figure(f"{service}: connections", connections[service], PARALLEL)
+        # The target's server closes a connection after each upload, by itself.
+        target = PARALLEL + (count if service == "target-image" else 0)
+        section.figure(f"{service}: connections", connections[service], target)
     return section
 
 
@@ -223,7 +242,11 @@ def parallel(
     with a_cloud() as cloud:
         for milliseconds in round_trips:
             with Clouds(cloud, folder, milliseconds) as clouds:
-                for title, command in (("Copy", clouds.copy), ("Import", clouds.bring)):
+                for title, command in (
+                    ("Export", clouds.export),
+                    ("Copy", clouds.copy),
+                    ("Import", clouds.bring),
+                ):
                     contenders = [
                         command(f"{n} at a time", count // 2, "--parallel", str(n)) for n in tried
                     ]

@@ -22,7 +22,7 @@ from osc_image_v1.transfer.files import (
     shown,
 )
 from osc_image_v1.transfer.holes import may_have_holes
-from osc_image_v1.transfer.many import Line, Spool, Workers
+from osc_image_v1.transfer.many import PARALLEL, Line, Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Overall
 from osc_image_v1.transfer.rate import Rate
@@ -120,7 +120,7 @@ class Export:
         directory: Path,
         *,
         shard: Shard | None = None,
-        parallel: int = 4,
+        parallel: int = PARALLEL,
         metadata_only: bool = False,
         project_name: ProjectName = lambda _id: None,
         sparse: bool = True,

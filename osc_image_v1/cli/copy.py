@@ -329,7 +329,7 @@ class CopyImage(OutcomeLister):
         )
         _add_plan(parser)
         image.add_filters(parser)
-        _add_how(parser, _("Copy this many images at a time (default: 4)"))
+        _add_how(parser, _("Copy this many images at a time"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
@@ -368,7 +368,7 @@ class ImportImage(OutcomeLister):
         options.add_image(parser, _("Image to import (name or ID; default: all)"), "*")
         options.add_patterns(parser)
         _add_plan(parser)
-        _add_how(parser, _("Import this many images at a time (default: 4)"))
+        _add_how(parser, _("Import this many images at a time"))
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""

@@ -37,7 +37,7 @@ class ExportImage(base.ShowOne):
             parser, _("Image to export (name or ID; default: all that the options choose)"), "*"
         )
         image.add_filters(parser)
-        options.add_parallel(parser, _("Fetch this many images at a time (default: 4)"))
+        options.add_parallel(parser, _("Fetch this many images at a time"))
         options.add_rate(parser)
         options.add_no_sparse(parser)
         options.add_shard(parser)
@@ -188,9 +188,7 @@ class VerifyExport(base.Lister):
         )
         options.add_no_look(parser)
         options.add_parallel(
-            parser,
-            _("Hash this many files at a time (default: one for each processor)"),
-            default=None,
+            parser, _("Hash this many files at a time"), _("default: one for each processor")
         )
         options.add_progress(parser)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+#: That of :mod:`~osc_image_v1.transfer.many`, which is not imported for it.
+PARALLEL = 8
 _MOST_PARALLEL = 64
 _MOST_SHARDS = 100_000
 _LEAST_RATE = 64 * 2**10
@@ -386,14 +388,26 @@ def add_refused(parser: argparse.ArgumentParser, reasons: Mapping[str, str]) -> 
             )
 
 
-def add_parallel(parser: argparse.ArgumentParser, help_text: str, default: int | None = 4) -> None:
+def add_parallel(
+    parser: argparse.ArgumentParser, help_text: str, otherwise: str | None = None
+) -> None:
     """Add ``--parallel``.
 
     :param parser: the command's parser
     :param help_text: what is done at a time
-    :param default: how many, None where the command decides
+    :param otherwise: how many where it is not given and the command decides
     """
-    parser.add_argument("--parallel", metavar="<n>", type=parallel, default=default, help=help_text)
+    more = otherwise or _(
+        "default: %(number)d; more helps where the service is far away and images are small, "
+        "fewer where the disk is slow or the service busy"
+    ) % {"number": PARALLEL}
+    parser.add_argument(
+        "--parallel",
+        metavar="<n>",
+        type=parallel,
+        default=None if otherwise else PARALLEL,
+        help=_("%(what)s (%(more)s)") % {"what": help_text, "more": more},
+    )
 
 
 def add_patterns(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,7 @@ from osc_image_v1.migrate.targets import Target, Written
 from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.expected import has_data
 from osc_image_v1.transfer.listed import is_being_deleted
-from osc_image_v1.transfer.many import Line, Spool, Workers
+from osc_image_v1.transfer.many import PARALLEL, Line, Spool, Workers
 from osc_image_v1.transfer.outage import Outage, Why, may_pass
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 from osc_image_v1.transfer.rate import Rate
@@ -167,7 +167,7 @@ class Job:
         plan: Plan,
         *,
         shard: Shard | None = None,
-        parallel: int = 4,
+        parallel: int = PARALLEL,
         rate: Rate | None = None,
     ) -> None:
         self._rate = rate

@@ -25,6 +25,7 @@ from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
+from osc_image_v1.transfer.many import PARALLEL
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.shards import Shard, index_of
 
@@ -204,7 +205,7 @@ class Looks:
     :param parallel: how many images are looked at at a time
     """
 
-    def __init__(self, client: ImageClient, parallel: int = 4) -> None:
+    def __init__(self, client: ImageClient, parallel: int = PARALLEL) -> None:
         self._client = client
         self._parallel = parallel
         self._outage = Outage(parallel, [asks(client.http)])

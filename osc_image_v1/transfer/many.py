@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 #: How many images are worked on at a time, where nothing else is asked for.
-PARALLEL = 4
+PARALLEL = 8
 
 # Results that wait for whoever takes them.
 _MOST_WAITING = 256

@@ -10,6 +10,7 @@ from keystoneauth1 import token_endpoint
 
 from osc_image_v1.api.http import ServiceClient, keep_connections
 from osc_image_v1.cli import clients, options
+from osc_image_v1.transfer import many
 from tests.unit.conftest import IMAGE_URL, adapter_at, session_at
 
 MANY = 24
@@ -79,6 +80,10 @@ def test_no_connection_is_lost_or_warned_of(slow, caplog, kept):
     full = [record for record in caplog.records if "pool is full" in record.getMessage()]
     assert bool(full) != kept
     assert (len(connections) == MANY) == kept
+
+
+def test_the_default_is_one_for_the_commands_and_in_programs():
+    assert options.PARALLEL == many.PARALLEL
 
 
 def test_the_commands_sessions_have_enough(shell):
