@@ -1,9 +1,10 @@
-"""A front end on loopback that passes requests on, and loses the answers to those that write."""
+"""A front end on loopback that passes requests on, holds them, or loses answers to those that write."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _HOP = frozenset(("connection", "transfer-encoding", "content-length", "host", "expect"))
+_DATA = re.compile(r"/v1/images/([0-9a-f-]{36})")
 _PAGE = b"<html><head><title>504</title></head><body>Gateway Time-out</body></html>"
 
 
@@ -27,6 +29,8 @@ class Relay:
     :ivar written: the methods of requests that write, in order
     :ivar sent: bytes of their bodies
     :ivar busy: threads that still write in the background
+    :ivar gate: while it is cleared, reads of an image's data are held
+    :ivar asked: of which images data was asked for, in order
     """
 
     def __init__(self, url: str) -> None:
@@ -37,6 +41,9 @@ class Relay:
         self.written: list[str] = []
         self.sent = 0
         self.busy: list[threading.Thread] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked: list[str] = []
 
     def __enter__(self) -> Relay:
         handler = type("Handler", (_Handler,), {"relay": self})
@@ -82,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
         request = (self.command, self.path, headers, body)
         how = "done"
+        if self.command == "GET" and (data := _DATA.fullmatch(self.path)):
+            self.relay.asked.append(data[1])
+            self.relay.gate.wait(120)
         if self.command not in ("GET", "HEAD"):
             how = self.relay.how
             self.relay.written.append(self.command)
@@ -95,7 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif how not in ("never", "page", "large"):
             answer = self.relay.ask(*request)
         if how == "done":
-            self._send(*answer)
+            # Who asked may have been killed while it was held.
+            with contextlib.suppress(ConnectionError):
+                self._send(*answer)
         elif how == "reset":
             self.close_connection = True
         else:
