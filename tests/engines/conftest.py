@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,11 +98,15 @@ def slurm() -> Iterator[Slurm]:
         yield slurm
 
 
-def exported(directory: Path, parts: int) -> list[set[str]]:
-    """Which images each part says that it has exported whole."""
-    found = []
-    for number in range(1, parts + 1):
-        lines = (directory / f"manifest-{number}-of-{parts}.jsonl").read_text().splitlines()[1:]
-        last = {line["image"]["id"]: line for line in map(json.loads, lines)}
-        found.append({image for image, line in last.items() if line["data"]})
-    return found
+def exported(folder: Path, part: Shard) -> set[str]:
+    """Which images a part says that it has exported whole."""
+    manifest = folder / "images" / f"manifest-{part.index}-of-{part.count}.jsonl"
+    lines = map(json.loads, manifest.read_text().splitlines()[1:])
+    last = {line["image"]["id"]: line for line in lines}
+    return {image for image, line in last.items() if line["data"]}
+
+
+def are_all_once(folder: Path, parts: Iterable[Shard]) -> bool:
+    """Whether each of the images is in one part."""
+    found = [image for part in parts for image in exported(folder, part)]
+    return sorted(found) == sorted(IMAGES)

@@ -6,6 +6,8 @@ import re
 import textwrap
 from pathlib import Path
 
+from osc_image_v1.transfer.shards import Shard
+
 PAGE = Path(__file__).resolve().parents[2] / "doc" / "source" / "many-machines.rst"
 
 #: No image is larger, so that all is soon done.
@@ -29,19 +31,29 @@ def literal(pattern: str) -> str:
     return found.pop()
 
 
-def here(script: str, directory: Path, *parts: tuple[str, int], chosen: str = CHOSEN) -> str:
+def here(script: str, folder: Path, shards: int, chosen: str = CHOSEN) -> str:
     """Return an example for a folder of the test, few images, and few parts.
 
     :param script: the example
-    :param directory: what is instead of the page's folder of images
-    :param parts: where numbers of parts are, as patterns, and what is instead
+    :param folder: where ``images`` and the file ``parts`` are, in place of the page's folders
+    :param shards: how many parts there are
     :param chosen: which images
     """
-    changes = [(r"(?<!\S)(?:/scratch|/srv)?/images\b", str(directory))]
-    changes += [(pattern, str(number)) for pattern, number in parts]
-    if "--all" in script:
-        changes.append((r"--all\b", f"--all --status active {chosen}"))
+    changes = [
+        (r"(?<!\S)(?:/scratch|/srv)?/images\b", str(folder / "images")),
+        (r"(?<!\S)(?:/scratch/|/job/)parts\b", str(folder / "parts")),
+        (r"--all\b", f"--all --status active {chosen}"),
+        (r"(?<=--shards )\d+", str(shards)),
+        (r"(?<=--array=1-)\d+%\d+", str(shards)),
+        (r"(?<=completions: )\d+", str(shards)),
+    ]
     for pattern, instead in changes:
-        script, count = re.subn(pattern, instead, script)
-        assert count, f"the example has nothing like {pattern}"
+        script = re.sub(pattern, instead, script)
+    assert not re.search(r"(?<!\S)/(scratch|srv|images)\b", script)
     return script
+
+
+def parts_of(folder: Path) -> list[Shard]:
+    """The parts in the order of the file that the examples begin them by."""
+    lines = (folder / "parts").read_text().split()
+    return [Shard(*map(int, line.split("/"))) for line in lines]

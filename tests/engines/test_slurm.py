@@ -8,45 +8,40 @@ from pathlib import Path
 
 import pytest
 
-from osc_image_v1.transfer.shards import Shard
-from tests.engines.conftest import DAMAGED, IMAGES, WITH_A_DAMAGED, Door, exported
-from tests.engines.page import CHOSEN, example, here, literal
+from tests.engines.conftest import DAMAGED, IMAGES, WITH_A_DAMAGED, Door, are_all_once, exported
+from tests.engines.page import CHOSEN, example, here, literal, parts_of
 from tests.engines.processes import until
 from tests.engines.slurm import Ended, Slurm
 
-PARTS = 4
 KILLED, QUEUED_AGAIN, ON_A_DEAD_NODE, CUT_OFF = 1, 2, 3, 4
 
 
 class Spread:
     """An export that the page's script spreads.
 
-    :ivar job: the array that was submitted first
+    :ivar job: the array
     :ivar verified: the job that verifies after it
+    :ivar parts: the part of each task
     """
 
     def __init__(
-        self, slurm: Slurm, env: dict[str, str], folder: Path, parts: int, chosen: str = CHOSEN
+        self, slurm: Slurm, env: dict[str, str], folder: Path, shards: int, chosen: str = CHOSEN
     ) -> None:
         self.slurm, self._env, self.folder = slurm, env, folder
-        self.images = folder / "images"
-        script = example("bash", "SBATCH")
-        numbers = (r"(?<=--array=1-)\d+", parts)
-        (folder / "export.sbatch").write_text(here(script, self.images, numbers, chosen=chosen))
-        # As the page has it, and the IDs of both.
-        said = self.run(here(example("shell", "--parsable"), self.images) + 'echo "$job"')
+        batch, submit = example("bash", "SBATCH"), example("shell", "--parsable")
+        (folder / "export.sbatch").write_text(here(batch, folder, shards, chosen))
+        said = self.run(here(submit, folder, shards, chosen) + 'echo "$job"')
         self.verified, self.job = said.split()[-2:]
+        self.parts = dict(enumerate(parts_of(folder), 1))
 
     def run(self, script: str) -> str:
         return self.slurm.run(script, self._env, self.folder)
 
-    def again(self, tasks: str, parts: int) -> str:
-        """Run parts again as the page says; return the job."""
-        line = literal(r"sbatch --array=\S+ --export=ALL,PARTS=\d+ export\.sbatch")
-        for old, new in (("3,7", tasks), ("PARTS=16", f"PARTS={parts}")):
-            assert old in line
-            line = line.replace(old, new)
-        return self.run(line).split()[-1]
+    def again(self, tasks: str) -> str:
+        """Run tasks again as the page says; return the job."""
+        line = literal(r"sbatch --array=\S+ export\.sbatch")
+        assert "=3,7 " in line
+        return self.run(line.replace("=3,7 ", f"={tasks} ")).split()[-1]
 
     def end(self, job: str) -> list[Ended]:
         """Wait until a job has ended; what Slurm wrote down of its tasks."""
@@ -66,12 +61,10 @@ def test_all_parts_are_exported_once(
     slurm: Slurm, environment: dict[str, str], door: Door, tmp_path: Path
 ) -> None:
     door.asked.clear()
-    spread = Spread(slurm, environment, tmp_path, parts=2)
+    spread = Spread(slurm, environment, tmp_path, 2)
     said = spread.verify()
     assert spread.end(spread.job) == [Ended(task, "COMPLETED", "0:0") for task in (1, 2)]
-    one, two = exported(spread.images, 2)
-    assert not one & two
-    assert one | two == IMAGES
+    assert are_all_once(tmp_path, spread.parts.values())
     assert len(door.asked) == len(set(door.asked))
     assert said.startswith(f"Whole files: {len(IMAGES)} ")
 
@@ -84,10 +77,9 @@ def troubles(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Spread, list[Ended]]:
     """Four parts, of which each meets another trouble, and what had ended of them."""
-    parts = {task: Shard(task, PARTS) for task in range(1, PARTS + 1)}
     door.shut()
-    spread = Spread(slurm, environment, tmp_path_factory.mktemp("troubles"), PARTS)
-    job = spread.job
+    spread = Spread(slurm, environment, tmp_path_factory.mktemp("troubles"), 4)
+    job, parts = spread.job, spread.parts
     door.waits(*parts.values())
     cut_off = slurm.process(job, CUT_OFF)
 
@@ -108,9 +100,8 @@ def troubles(
 
 
 def test_a_task_that_is_killed_is_not_begun_again(troubles: tuple[Spread, list[Ended]]) -> None:
-    spread, ended = troubles
+    _spread, ended = troubles
     assert [each for each in ended if each.task == KILLED] == [Ended(KILLED, "FAILED", "0:9")]
-    assert exported(spread.images, PARTS)[KILLED - 1] == set()
 
 
 def test_a_task_that_is_queued_again_keeps_its_log(troubles: tuple[Spread, list[Ended]]) -> None:
@@ -138,20 +129,18 @@ def test_a_node_that_is_cut_off_goes_on(troubles: tuple[Spread, list[Ended]]) ->
 def test_what_failed_is_run_again_by_hand(troubles: tuple[Spread, list[Ended]], door: Door) -> None:
     spread, _ended = troubles
     assert "incomplete" in spread.verify()
-    kept = set().union(*exported(spread.images, PARTS))
+    kept = set.union(*(exported(spread.folder, part) for part in spread.parts.values()))
     door.asked.clear()
-    again = spread.end(spread.again(f"{KILLED},{CUT_OFF}", PARTS))
-    assert again == [Ended(task, "COMPLETED", "0:0") for task in (KILLED, CUT_OFF)]
-    parts = exported(spread.images, PARTS)
-    assert set().union(*parts) == IMAGES
-    assert sum(map(len, parts)) == len(IMAGES)
-    assert not kept & set(door.asked)
-    assert spread.run(f"openstack image v1 verify {spread.images}").startswith("Whole files: ")
+    ended = spread.end(spread.again(f"{KILLED},{CUT_OFF}"))
+    assert ended == [Ended(task, "COMPLETED", "0:0") for task in (KILLED, CUT_OFF)]
+    assert are_all_once(spread.folder, spread.parts.values())
+    assert set(door.asked) == IMAGES - kept
+    assert spread.run("openstack image v1 verify images").startswith("Whole files: ")
 
 
 def test_a_damaged_image_has_a_status_of_its_own(
     slurm: Slurm, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    spread = Spread(slurm, environment, tmp_path, parts=1, chosen=WITH_A_DAMAGED)
+    spread = Spread(slurm, environment, tmp_path, 1, WITH_A_DAMAGED)
     assert DAMAGED in spread.verify()
     assert spread.end(spread.job) == [Ended(1, "FAILED", "3:0")]
