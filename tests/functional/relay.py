@@ -1,4 +1,4 @@
-"""A front end on loopback that passes requests on, holds them, or loses answers to those that write."""
+"""A front end on loopback that passes requests on, holds them, or loses answers to writes."""
 
 from __future__ import annotations
 
