@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench import far, lists, real, start, transfers
+from bench import balance, far, lists, real, start, transfers
 from bench import measure as measures
 from bench.contenders import HERE
 from bench.measure import Section
@@ -43,6 +43,7 @@ _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = 
     "large": lambda given, folder: transfers.export(folder, 8, given.size * MIB // 8, given.rounds),
     "far": lambda given, folder: far.measure(folder, given.far, given.rounds),
     "parallel": lambda given, folder: far.parallel(folder, given.far, max(1, given.rounds // 2)),
+    "balance": lambda _given, _folder: balance.measure(),
     "real": lambda given, _folder: real.measure(given.real, given.size * MIB // 4, given.rounds),
 }
 

@@ -87,6 +87,8 @@ class Section:
     title: str
     samples: Mapping[str, Sample]
     figures: list[Figure] = field(default_factory=list)
+    #: Of what was counted, with its header.
+    table: Sequence[Sequence[str]] = ()
 
     def fastest(self, name: str, start: str | None = None) -> float:
         """Return the wall clock of a contender's fastest run, less that of its start's."""
@@ -137,6 +139,7 @@ class Section:
             "runs": {name: [asdict(run) for run in s.runs] for name, s in self.samples.items()},
             "left out": {name: s.left_out for name, s in self.samples.items() if s.left_out},
             "figures": [asdict(figure) for figure in self.figures],
+            "table": self.table,
         }
 
     def __str__(self) -> str:
@@ -158,6 +161,8 @@ class Section:
         parts = [self.title, "-" * len(self.title)]
         if self.samples:
             parts += ["", *_table(rows)]
+        if self.table:
+            parts += ["", *_table(self.table)]
         if left_out:
             parts += ["", *left_out]
         if self.figures:

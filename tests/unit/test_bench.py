@@ -1,4 +1,4 @@
-"""How ``bench/`` runs another build of this project beside this one."""
+"""How ``bench/`` runs another build of this project beside this one, and what it simulates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import measure
+from bench import balance, measure
 from bench.contenders import SHELL
 from bench.measure import Contender, Run, Sample, Section, compare
 
@@ -95,3 +95,27 @@ def test_ratios_are_beyond_the_start() -> None:
 def test_without_another_build_all_run_once_a_round() -> None:
     assert measure.before is None
     assert list(compare([Contender("list", [*SHELL[:1], "-c", ""])], 1)) == ["list"]
+
+
+def test_how_even_the_spread_is() -> None:
+    """The tables of the page are what comes of the first cases now."""
+    page = (Path(measure.__file__).parent / "README.rst").read_text()
+    told = [line.split("  ") for line in page.splitlines()]
+    rows = [[cell.strip() for cell in line if cell] for line in told]
+    for section in balance.measure(balance.MACHINES[:1], balance.WORKERS[:2]):
+        for row in section.table:
+            assert row in rows
+        (figure,) = section.figures
+        assert figure.target is not None
+        assert 1 <= figure.value <= figure.target
+
+
+def test_what_is_spread_is_done_once() -> None:
+    case = balance.Case(3, 50, 2.0, 1)
+    images = case.records(7)
+    assert images == case.records(7) != case.records(8)
+    assert len({image["id"] for image in images}) == 50
+    # One alone does all of it, in whatever order and parts.
+    alone = balance.Case(1, 50, 2.0, 1)
+    assert set(balance._over_machines(alone, images).values()) == {1.0}
+    assert set(balance._over_workers(alone, images).values()) == {1.0}
