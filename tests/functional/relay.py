@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         how = "done"
         if self.command == "GET" and (data := _DATA.fullmatch(self.path)):
             self.relay.asked.append(data[1])
-            self.relay.gate.wait(120)
+            self.relay.gate.wait(300)
         if self.command not in ("GET", "HEAD"):
             how = self.relay.how
             self.relay.written.append(self.command)
