@@ -23,7 +23,9 @@ SHELL = shell_of(sys.executable)
 
 
 @contextlib.contextmanager
-def stand_in(images: int, file: Path | None = None, *, strict: bool = False) -> Iterator[str]:
+def stand_in(
+    images: int, file: Path | None = None, *, strict: bool = False, public: bool = False
+) -> Iterator[str]:
     """Run the stand-in, and yield its URL.
 
     :param images: how many images it has
@@ -33,6 +35,7 @@ def stand_in(images: int, file: Path | None = None, *, strict: bool = False) -> 
     command = ["bench.stand_in", str(images)]
     command += [str(file)] if file else []
     command += ["--strict"] if strict else []
+    command += ["--public"] if public else []
     with _served(*command) as (url, _server):
         yield url
 

@@ -1,8 +1,9 @@
 """A stand-in for an image service, fast enough not to be what is measured.
 
 It lists any number of images of the Image API v1, page by page, as Glance does, and serves and
-takes one image's data. Each page is made once and kept. ``python -m bench.stand_in IMAGES [FILE]
-[--strict]`` prints its URL, and ends when its standard input does.
+takes one image's data. Each page is made once and kept. The Image API v2 lists the same images, as
+a copy of all of them would be. ``python -m bench.stand_in IMAGES [FILE] [--strict] [--public]``
+prints its URL, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def detailed(number: int) -> dict[str, Any]:
     return {
         **brief(number),
         "status": "active",
-        "is_public": number % 2 == 0,
+        "is_public": Handler.public or number % 2 == 0,
         "protected": False,
         "owner": f"{number % 50:032x}",
         "min_disk": 0,
@@ -54,6 +55,35 @@ def detailed(number: int) -> dict[str, Any]:
         "virtual_size": None,
         "properties": {"os_distro": "ubuntu", "architecture": "x86_64"},
     }
+
+
+def of_v2(number: int) -> dict[str, Any]:
+    """Return the record of an image as the Image API v2 has it."""
+    old = detailed(number)
+    left_out = ("is_public", "deleted", "deleted_at", "properties")
+    hashed = hashlib.sha512(b"%d" % number).hexdigest()
+    return {
+        **{name: value for name, value in old.items() if name not in left_out},
+        **{name: f"{old[name][:19]}Z" for name in ("created_at", "updated_at")},
+        **old["properties"],
+        "visibility": "public" if old["is_public"] else "shared",
+        "os_hash_algo": "sha512",
+        "os_hash_value": hashed,
+        "os_hidden": False,
+        "tags": [],
+        "self": f"/v2/images/{image_id(number)}",
+        "file": f"/v2/images/{image_id(number)}/file",
+        "schema": "/v2/schemas/image",
+    }
+
+
+@functools.cache
+def page_of_v2(first: int, limit: int, total: int) -> bytes:
+    images = [of_v2(number) for number in range(first, min(first + limit, total))]
+    document = {"images": images, "first": "/v2/images", "schema": "/v2/schemas/images"}
+    if images and len(images) == limit:
+        document["next"] = f"/v2/images?marker={images[-1]['id']}&limit={limit}"
+    return json.dumps(document).encode()
 
 
 @functools.cache
@@ -74,19 +104,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     file: Path | None = None
     md5 = ""
     strict = False
+    public = False
     requests = 0
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/requests":
             self._answer(b"%d" % Handler.requests)
-        elif parts.path.rstrip("/") in ("/v1/images", "/v1/images/detail"):
-            Handler.requests += 1
-            asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            first = int(asked["marker"][:8], 16) + 1 if "marker" in asked else 0
-            limit = min(int(asked.get("limit", 25)), 1000)
-            detail = parts.path.endswith("detail")
-            self._answer(page(first, limit, self.images, detail, self._data()))
+        elif parts.path.rstrip("/") in ("/v1/images", "/v1/images/detail", "/v2/images"):
+            self._list(parts.path, parts.query)
         elif parts.path.endswith("/members"):
             self._answer(b'{"members": []}')
         elif parts.path.startswith("/v1/images/"):
@@ -95,6 +121,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(json.dumps({"versions": [self._version()]}).encode(), 300)
         else:
             self._answer(b"{}", 404)
+
+    def _list(self, path: str, query: str) -> None:
+        Handler.requests += 1
+        asked = {key: values[-1] for key, values in parse_qs(query).items()}
+        first = int(asked["marker"][:8], 16) + 1 if "marker" in asked else 0
+        limit = min(int(asked.get("limit", 25)), 1000)
+        if not path.startswith("/v2"):
+            body = page(first, limit, self.images, path.endswith("detail"), self._data())
+        else:
+            total = 0 if asked.get("visibility") == "community" else self.images
+            body = page_of_v2(first, limit, total)
+        # No list of v2 goes on after an image that has never been.
+        is_there = first <= self.images or not path.startswith("/v2")
+        self._answer(body if is_there else b"{}", 200 if is_there else 404)
 
     def _version(self) -> dict[str, Any]:
         links = [{"rel": "self", "href": f"http://{self.headers['Host']}/v1/"}]
@@ -190,7 +230,8 @@ def end_with_input(server: http.server.ThreadingHTTPServer) -> None:
 
 def main() -> None:
     Handler.images, Handler.strict = int(sys.argv[1]), "--strict" in sys.argv
-    files = [Path(name) for name in sys.argv[2:] if name != "--strict"]
+    Handler.public = "--public" in sys.argv
+    files = [Path(name) for name in sys.argv[2:] if not name.startswith("--")]
     if files:
         Handler.file = files[0]
         with Handler.file.open("rb") as data:

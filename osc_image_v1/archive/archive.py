@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -34,6 +34,7 @@ from osc_image_v1.transfer.files import (
     write_all,
 )
 from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.shelf import Shelf
 
 LOG = logging.getLogger(__name__)
 
@@ -41,14 +42,15 @@ _NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
 _READ_AT_ONCE = 2**20
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _HEADER_BEGINS = b'{"format":'
 
 _CUT = BadManifest(
     "only its beginning is there: a run was killed, or the file was cut off; it does not count"
 )
 
-# Which of several records of an image counts: the greatest.
-_Rank = tuple[bool, datetime]
+# Which of several records of an image counts: the greatest. The time is in microseconds.
+_Rank = tuple[bool, int]
 
 #: Is told the manifest, the number of the line and what is wrong with it.
 _OnDamage = Callable[[Path, int, BadManifest], object]
@@ -77,12 +79,11 @@ def is_manifest(name: str) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where an image is recorded, and the record where there was room to keep it."""
+    """Where an image is recorded: in which manifest, and where there."""
 
     rank: _Rank
-    manifest: Path
+    manifest: int
     offset: int
-    kept: ExportedImage | None
 
 
 class Archive:
@@ -91,7 +92,7 @@ class Archive:
     A manifest that only says that an image is still to be exported gives way to another one that
     has it.
 
-    In memory are IDs, where the records are, and a limited number of records.
+    In memory is a limited number of records; where the others are is put aside.
 
     :param directory: the directory
     :param on_damage: is told of each line that is damaged, which then counts as absent; without
@@ -110,9 +111,13 @@ class Archive:
                 directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
             )
         self._room = _KEPT
-        self._places: dict[str, _Place] = {}
-        for manifest in self.manifests:
-            for image_id, place in self._read(manifest).items():
+        self._kept: dict[tuple[int, int], ExportedImage] = {}
+        self._places = _shelf()
+        for number in range(len(self.manifests)):
+            # What a manifest says last of an image counts, and then among manifests the best.
+            found = _shelf() if number else self._places
+            self._read(number, found)
+            for image_id, place in found.items() if number else ():
                 other = self._places.get(image_id)
                 if other is None or other.rank <= place.rank:
                     self._places[image_id] = place
@@ -162,11 +167,12 @@ class Archive:
 
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
-        in_order = sorted(self._places)
-        for manifest, ids in itertools.groupby(in_order, lambda one: self._places[one].manifest):
-            with opened(manifest) as file:
-                for image_id in ids:
-                    yield self._places[image_id].kept or self._at(image_id, file)
+        in_order = self._places.in_order()
+        for which, places in itertools.groupby(in_order, lambda item: item[1].manifest):
+            with opened(self.manifests[which]) as file:
+                for image_id, place in places:
+                    kept = self._kept.get((which, place.offset))
+                    yield kept or self._at(image_id, place, file)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -179,10 +185,13 @@ class Archive:
         :raises BadManifest: if its manifest has been changed in between
         """
         place = self._places.get(image_id)
-        if place is None or place.kept is not None:
-            return None if place is None else place.kept
-        with opened(place.manifest) as file:
-            return self._at(image_id, file)
+        if place is None:
+            return None
+        kept = self._kept.get((place.manifest, place.offset))
+        if kept is not None:
+            return kept
+        with opened(self.manifests[place.manifest]) as file:
+            return self._at(image_id, place, file)
 
     def part_of(self, image_id: str) -> Shard:
         """Return the part whose manifest has an image.
@@ -190,22 +199,21 @@ class Archive:
         :param image_id: the image's ID
         :raises KeyError: if there is no record of it
         """
-        return _part_of(self._places[image_id].manifest.name) or Shard()
+        return _part_of(self.manifests[self._places[image_id].manifest].name) or Shard()
 
-    def _at(self, image_id: str, file: BinaryIO) -> ExportedImage:
-        place = self._places[image_id]
-        with file_errors("read", place.manifest):
+    def _at(self, image_id: str, place: _Place, file: BinaryIO) -> ExportedImage:
+        manifest = self.manifests[place.manifest]
+        with file_errors("read", manifest):
             file.seek(place.offset)
             line = file.readline(LONGEST_LINE + 2)
         exported = read_line(line)
         if exported is None or exported.id != image_id:
-            raise BadManifest(f"{shown(place.manifest)} has been changed while it was read")
+            raise BadManifest(f"{shown(manifest)} has been changed while it was read")
         return exported
 
-    def _read(self, manifest: Path) -> dict[str, _Place]:
-        """Return where each image of a manifest is recorded last."""
-        found: dict[str, _Place] = {}
-        offset = 0
+    def _read(self, which: int, found: Shelf[_Place]) -> None:
+        """Put aside where each image of a manifest is recorded last."""
+        manifest, offset = self.manifests[which], 0
         with opened(manifest) as file, file_errors("read", manifest):
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
                 try:
@@ -221,10 +229,10 @@ class Archive:
                 else:
                     if exported is not None:
                         self._room -= len(line)
-                        kept = exported if self._room >= 0 else None
-                        found[exported.id] = _Place(_rank(exported), manifest, offset, kept)
+                        if self._room >= 0:
+                            self._kept[which, offset] = exported
+                        found[exported.id] = _Place(_rank(exported), which, offset)
                 offset += len(line)
-        return found
 
     def _damaged(self, manifest: Path, number: int, error: BadManifest) -> None:
         if self._on_damage is None:
@@ -236,7 +244,12 @@ class Archive:
 
 
 def _rank(exported: ExportedImage) -> _Rank:
-    return exported.data is not None or exported.incomplete is None, exported.exported_at
+    moment = (exported.exported_at - _EPOCH) // timedelta(microseconds=1)
+    return exported.data is not None or exported.incomplete is None, moment
+
+
+def _shelf() -> Shelf[_Place]:
+    return Shelf(load=lambda stored: _Place((stored[0][0], stored[0][1]), *stored[1:]))
 
 
 class ManifestWriter:

@@ -27,6 +27,7 @@ from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Overall
 from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.shelf import Shelf
 
 # Records that reach the disk together.
 _ANNOUNCED_AT_ONCE = 256
@@ -239,10 +240,9 @@ class Export:
 
     def _chosen(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield the records of this part, each image once."""
-        seen: set[str] = set()
+        seen = Shelf[None]()
         for record in records:
-            if record["id"] in self._shard and record["id"] not in seen:
-                seen.add(record["id"])
+            if record["id"] in self._shard and seen.add(record["id"], None):
                 yield record
 
     def _collect(self, records: Iterable[Record], images: Images, spool: Spool) -> list[_Entry]:

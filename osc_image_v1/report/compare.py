@@ -14,6 +14,7 @@ from osc_image_v1.report.fields import PROPERTY, Fields
 from osc_image_v1.report.peers import Peer, PeerImage
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import expected_of, has_data
+from osc_image_v1.transfer.shelf import Shelf
 
 _NULLS = (None, "")
 
@@ -72,13 +73,12 @@ class Comparison:
         :param extra: whether images that only the other side has are differences
         :raises ImageV1Error: if a side cannot be asked
         """
-        there = {other.image_id: other for other in self._peer.all()} if listed else None
-        seen: set[str] = set()
+        there = self._peer.listed() if listed else None
+        seen = Shelf[None]()
         for record in records:
             image = ImageDetail.from_record(record)
-            if image.id in seen:
+            if not seen.add(image.id, None):
                 continue
-            seen.add(image.id)
             others = () if there is None else self._peer.take(image, there)
             if self._peer.expected(image) is None:
                 if image.status not in HIDDEN:
@@ -94,7 +94,7 @@ class Comparison:
                 yield Difference(image.id, image.name, "missing", image.status, why=why)
             for other in others:
                 yield from self._told(image, other, several=len(others) > 1)
-        for other in (there or {}).values() if extra else ():
+        for other in there.values() if there is not None and extra else ():
             yield Difference(other.image_id, other.name, "extra", None, other.fields.get("status"))
 
     def _left_out(self, image: ImageDetail) -> Difference:

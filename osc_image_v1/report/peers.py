@@ -49,6 +49,7 @@ from osc_image_v1.report.fields import (
 from osc_image_v1.report.runs import PastRuns
 from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.expected import expected_of, has_data
+from osc_image_v1.transfer.shelf import Scratch, Shelf, packed, unpacked
 
 _COPIED = WITH_DATA | {QUEUED}
 _FORMATS = (("disk_format", DISK_FORMAT), ("container_format", CONTAINER_FORMAT))
@@ -86,11 +87,21 @@ class Peer(abc.ABC):
     def all(self) -> Iterator[PeerImage]:
         """Yield all images of the other side."""
 
+    def listed(self) -> Shelf[PeerImage]:
+        """Return all images of the other side by the IDs there; they are not in memory."""
+        there = Shelf[PeerImage](
+            lambda one: [one.image_id, one.name, one.fields, one.unfinished],
+            lambda stored: PeerImage(*stored),
+        )
+        for other in self.all():
+            there[other.image_id] = other
+        return there
+
     @abc.abstractmethod
     def find(self, image: ImageDetail) -> Sequence[PeerImage]:
         """Return what the other side has of an image here: nothing, an image, or several copies."""
 
-    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> Sequence[PeerImage]:
+    def take(self, image: ImageDetail, there: Shelf[PeerImage]) -> Sequence[PeerImage]:
         """Return what the other side has of an image here, and remove it from what is listed.
 
         :param image: the image here
@@ -253,8 +264,11 @@ class CloudPeer(Peer):
         self._with_new_ids = replace(plan, new_ids=True, image_ids={})
         self._here = here
         self._runs = runs
-        self._sources: dict[str, list[str]] = {}
-        self._listed: set[str] | None = None
+        # The IDs there: all of them, and those of each image that was copied with a new one.
+        self._listed: Shelf[None] | None = None
+        self._copies_of = Scratch(
+            "CREATE TABLE copies (source BLOB, id BLOB)", "CREATE INDEX sources ON copies (source)"
+        )
         self._known: dict[str, bool] = {}
 
     def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
@@ -303,17 +317,20 @@ class CloudPeer(Peer):
 
     def all(self) -> Iterator[PeerImage]:
         """Yield all images of the other service."""
-        self._listed = set()
+        self._listed = Shelf()
         for found in self._target.everything():
-            self._listed.add(found.image_id)
+            self._listed.add(found.image_id, None)
             if found.source_id is not None:
-                self._sources.setdefault(found.source_id, []).append(found.image_id)
+                names = packed(found.source_id), packed(found.image_id)
+                self._copies_of.change("INSERT INTO copies VALUES (?, ?)", *names)
             yield self._other(found)
 
-    def take(self, image: ImageDetail, there: dict[str, PeerImage]) -> Sequence[PeerImage]:
+    def take(self, image: ImageDetail, there: Shelf[PeerImage]) -> Sequence[PeerImage]:
         """Return the copies of an image, by its ID, the one that it had, or a report."""
-        ids = [self._told(image), image.id, *self._sources.get(image.id, ())]
-        known = [there[one] for one in dict.fromkeys(ids) if one in there]
+        copies_of = "SELECT id FROM copies WHERE source=? ORDER BY rowid"
+        named = (unpacked(one) for (one,) in self._copies_of.rows(copies_of, packed(image.id)))
+        ids = [self._told(image), image.id, *named]
+        known = [there[one] for one in dict.fromkeys(ids) if one is not None and one in there]
         copies = self._copies(image, known)
         for one in copies:
             del there[one.image_id]

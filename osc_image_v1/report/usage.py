@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from osc_image_v1.api.image_v1 import ImageClient
@@ -28,6 +29,7 @@ from osc_image_v1.transfer.formats import is_looked_at
 from osc_image_v1.transfer.many import PARALLEL
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.shards import Shard, index_of
+from osc_image_v1.transfer.shelf import Scratch, packed, unpacked
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
@@ -157,15 +159,72 @@ class _Brief:
     project: str | None
 
 
-@dataclass
-class _Seen:
-    """What was seen of all images; of each there is no more in memory than its names."""
+# All of those that have something in common, by the first one that has it.
+_SHARING = (
+    "SELECT images.id, images.name, images.project, shared.number, shared.{what}, first.id "
+    "FROM (SELECT {what}, count(*) AS number, min(rowid) AS first FROM images "
+    "WHERE {what} IS NOT NULL GROUP BY {what} HAVING count(*) >= ?) AS shared "
+    "JOIN images ON images.{what} = shared.{what} "
+    "JOIN images AS first ON first.rowid = shared.first "
+    "ORDER BY shared.first, images.rowid"
+)
 
-    ids: set[str] = field(default_factory=set)
-    by_name: dict[tuple[str | None, str], list[str]] = field(default_factory=dict)
-    by_data: dict[tuple[str, int], list[_Brief]] = field(default_factory=dict)
-    references: list[tuple[_Brief, str, str]] = field(default_factory=list)
-    owners: dict[str, list[_Brief]] = field(default_factory=dict)
+
+class _Seen:
+    """What was seen of all images, which is not in memory."""
+
+    def __init__(self) -> None:
+        self._rows = Scratch(
+            "CREATE TABLE images (id BLOB NOT NULL UNIQUE, name BLOB, project BLOB, title BLOB, "
+            "data BLOB, gone BLOB)",
+            "CREATE TABLE named (image INTEGER, property TEXT, other BLOB)",
+        )
+
+    def add(self, brief: _Brief, record: Record, projects: Collection[str] | None) -> bool:
+        """Remember an image; return whether it was not seen before."""
+        row: list[bytes | None] = [packed(brief.image_id), None, None, None, None, None]
+        is_there = text_or_none(record.get("status")) not in HIDDEN
+        if is_there:
+            checksum, size = as_checksum(text_or_none(record.get("checksum"))), _size(record)
+            title = json.dumps([brief.project, brief.name]) if brief.name else None
+            data = f"{checksum} {size}" if checksum is not None and size else None
+            is_gone = projects is not None and brief.project not in projects
+            texts = (brief.name, brief.project, title, data, brief.project if is_gone else None)
+            row[1:] = [None if text is None else packed(text) for text in texts]
+        if not self._rows.change("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", *row):
+            return False
+        for reference in IMAGE_REFERENCES if is_there else ():
+            other = mapping(record.get("properties")).get(reference)
+            if isinstance(other, str) and other:
+                self._rows.change(
+                    "INSERT INTO named VALUES ((SELECT max(rowid) FROM images), ?, ?)",
+                    reference,
+                    packed(other),
+                )
+        return True
+
+    def sharing(self, what: str, least: int = 2) -> Iterator[tuple[_Brief, int, str, str]]:
+        """Yield the images that have something in common, those of one kind together.
+
+        :param what: the column that has it
+        :param least: how many are to have it
+        :returns: the image, how many have the same, what that is, and the ID of the first one
+        """
+        for *image, number, same, first in self._rows.rows(_SHARING.format(what=what), least):
+            yield _brief(*image), number, unpacked(same), unpacked(first)
+
+    def named(self) -> Iterator[tuple[_Brief, str, str]]:
+        """Yield the images that name others which were not seen: how, and which."""
+        for *image, reference, other in self._rows.rows(
+            "SELECT images.id, images.name, images.project, property, other FROM named "
+            "JOIN images ON images.rowid = image WHERE other NOT IN (SELECT id FROM images)"
+        ):
+            yield _brief(*image), reference, unpacked(other)
+
+
+def _brief(image_id: bytes, name: bytes | None, project: bytes | None) -> _Brief:
+    texts = (None if stored is None else unpacked(stored) for stored in (name, project))
+    return _Brief(unpacked(image_id), *texts)
 
 
 def problems(
@@ -189,12 +248,9 @@ def problems(
         brief = _Brief(
             str(record["id"]), text_or_none(record.get("name")), text_or_none(record.get("owner"))
         )
-        if brief.image_id in seen.ids:
-            continue
-        seen.ids.add(brief.image_id)
-        for kind, detail in (*_own_problems(record, now), *found):
-            yield _problem(kind, brief, detail)
-        _remember(seen, brief, record, projects)
+        if seen.add(brief, record, projects):
+            for kind, detail in (*_own_problems(record, now), *found):
+                yield _problem(kind, brief, detail)
     yield from _shared_problems(seen, exists)
 
 
@@ -269,42 +325,18 @@ def _own_problems(record: Record, now: datetime) -> Iterator[tuple[str, str]]:
         yield "unknown checksum", "it is of no algorithm that can be checked here"
 
 
-def _remember(seen: _Seen, brief: _Brief, record: Record, projects: Collection[str] | None) -> None:
-    if text_or_none(record.get("status")) in HIDDEN:
-        return
-    if brief.name:
-        seen.by_name.setdefault((brief.project, brief.name), []).append(brief.image_id)
-    checksum, size = as_checksum(text_or_none(record.get("checksum"))), _size(record)
-    if checksum is not None and size:
-        seen.by_data.setdefault((checksum, size), []).append(brief)
-    properties = mapping(record.get("properties"))
-    for reference in IMAGE_REFERENCES:
-        other = properties.get(reference)
-        if isinstance(other, str) and other:
-            seen.references.append((brief, reference, other))
-    if projects is not None and brief.project is not None and brief.project not in projects:
-        seen.owners.setdefault(brief.project, []).append(brief)
-
-
 def _shared_problems(seen: _Seen, exists: Callable[[str], bool]) -> Iterator[Problem]:
     """Yield what only all the records together show."""
-    for (project, name), ids in seen.by_name.items():
-        detail = f"{len(ids)} images of the project have it"
-        if len(ids) > 1:
-            yield from (Problem("duplicate name", one, name, project, detail) for one in ids)
-    for (_checksum, size), briefs in seen.by_data.items():
-        detail = f"{size} bytes as in {briefs[0].image_id}"
-        yield from (_problem("duplicate data", brief, detail) for brief in briefs[1:])
-    yield from _missing_references(seen, exists)
-    for project, briefs in seen.owners.items():
-        detail = f"there is no project {project}"
-        yield from (_problem("owner is gone", brief, detail) for brief in briefs)
-
-
-def _missing_references(seen: _Seen, exists: Callable[[str], bool]) -> Iterator[Problem]:
-    known = dict.fromkeys(seen.ids, True)
-    for brief, reference, other in seen.references:
+    for brief, number, _title, _first in seen.sharing("title"):
+        yield _problem("duplicate name", brief, f"{number} images of the project have it")
+    for brief, _number, data, first in seen.sharing("data"):
+        if brief.image_id != first:
+            yield _problem("duplicate data", brief, f"{data.split()[-1]} bytes as in {first}")
+    known: dict[str, bool] = {}
+    for brief, reference, other in seen.named():
         if other not in known:
             known[other] = exists(other)
         if not known[other]:
             yield _problem(f"missing {reference.removesuffix('_id')}", brief, other)
+    for brief, _number, project, _first in seen.sharing("gone", least=1):
+        yield _problem("owner is gone", brief, f"there is no project {project}")
