@@ -255,6 +255,7 @@ class Export:
                 size = data_size(image)
                 room.add(image, images.missing(image))
             entries.append(_Entry(images.turn(image), size, image.id, spool.add(record)))
+        spool.flush()
         room.check()
         return sorted(entries)
 

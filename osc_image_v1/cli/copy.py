@@ -206,13 +206,15 @@ class OutcomeLister(base.Lister):
     #: What is said in the end if some failed.
     failure = ""
 
-    def check_reports(self, parsed_args: argparse.Namespace) -> None:
-        """Refuse what cannot become a report; nothing is asked of anyone.
+    def check_files(self, parsed_args: argparse.Namespace) -> None:
+        """Refuse what cannot become a report or hold records; nothing is asked of anyone.
 
         :param parsed_args: what :func:`add_how` took
         """
         from osc_image_v1.report.runs import Reports
+        from osc_image_v1.transfer.files import temporary_directory
 
+        temporary_directory()
         self._reports = Reports(parsed_args.reports)
 
     def rows(
@@ -337,7 +339,7 @@ class CopyImage(OutcomeLister):
         from osc_image_v1.cli.projects import mapped
         from osc_image_v1.migrate.sources import ServiceSource
 
-        self.check_reports(parsed_args)
+        self.check_files(parsed_args)
         manager = self.app.client_manager
         records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
@@ -381,7 +383,7 @@ class ImportImage(OutcomeLister):
         from osc_image_v1.exceptions import InvalidInput
         from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
-        self.check_reports(parsed_args)
+        self.check_files(parsed_args)
         options.read_images(parsed_args)
         if parsed_args.images and parsed_args.name_patterns:
             raise InvalidInput(_("Name images, or choose them by options, but not both"))

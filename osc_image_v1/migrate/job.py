@@ -276,6 +276,7 @@ class Job:
                 place = self._source.put_aside(record, spool)
                 entries.append(_Entry(turn, size, image.id, place))
         entries.sort()
+        spool.flush()
         return (
             [entry for entry in entries if entry.image_id in named],
             [entry for entry in entries if entry.image_id not in named],
@@ -293,6 +294,7 @@ class Job:
             key = found.source_id if self._plan.new_ids else found.image_id
             if key is not None and key in self._seen:
                 there.add(key, found)
+        spool.flush()
         return there
 
     def _original(self, entry: _Entry, spool: Spool) -> Original:

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -40,11 +41,13 @@ class file_errors:  # noqa: N801 (reads as a statement)
 
     :param doing: a verb
     :param path: what it is done to
+    :param remedy: what to do about it, as the end of a sentence
     """
 
-    def __init__(self, doing: str, path: Path) -> None:
+    def __init__(self, doing: str, path: Path, remedy: str = "") -> None:
         self._doing = doing
         self._path = path
+        self._remedy = f"; {remedy}" if remedy else ""
 
     def __enter__(self) -> None:
         return None
@@ -55,7 +58,7 @@ class file_errors:  # noqa: N801 (reads as a statement)
         ):
             reason = (isinstance(error, OSError) and error.strerror) or str(error)
             raise FileFailed(
-                f"Cannot {self._doing} {shown(self._path)}: {printable(reason)}"
+                f"Cannot {self._doing} {shown(self._path)}: {printable(reason)}{self._remedy}"
             ) from error
 
 
@@ -165,6 +168,21 @@ def opened(path: Path) -> BinaryIO:
     :raises FileFailed: if it is one, or cannot be opened
     """
     return open(open_regular(path), "rb")
+
+
+def temporary_directory() -> Path:
+    """Return the folder for temporary files, ``TMPDIR`` or what the system has for that.
+
+    :raises FileFailed: if there is none that can be written to
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise FileFailed(
+            "There is no folder for temporary files, which the records of images are put aside in: "
+            "neither /tmp nor the current folder can be written to, or they are full; set TMPDIR "
+            "to one that can, or mount one at /tmp"
+        ) from error
 
 
 def regular_size(path: Path) -> int | None:

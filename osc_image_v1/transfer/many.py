@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from osc_image_v1.api.records import Record
-from osc_image_v1.transfer.files import file_errors
+from osc_image_v1.transfer.files import file_errors, temporary_directory
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -186,14 +186,16 @@ class Spool:
     """Records that wait in a file without a name, so that they are not in memory.
 
     :param directory: where the file is, by default where temporary files are
+    :raises FileFailed: if there is no folder for those
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._directory = directory or Path(tempfile.gettempdir())
+        self._directory = directory or temporary_directory()
+        self._remedy = "" if directory else "set TMPDIR to a folder that has room"
         self._lock = threading.Lock()
 
     def __enter__(self) -> Spool:
-        with file_errors("write in", self._directory):
+        with file_errors("write in", self._directory, self._remedy):
             self._file = tempfile.TemporaryFile(dir=self._directory)
         return self
 
@@ -203,14 +205,19 @@ class Spool:
 
     def add(self, record: Record) -> int:
         """Put a record aside and return where it is; all are put aside before one is read."""
-        with file_errors("write in", self._directory):
+        with file_errors("write in", self._directory, self._remedy):
             offset = self._file.tell()
             self._file.write(json.dumps(record).encode() + b"\n")
         return offset
 
+    def flush(self) -> None:
+        """See to it that all has found room, before anything is done with it."""
+        with file_errors("write in", self._directory, self._remedy):
+            self._file.flush()
+
     def read(self, offset: int) -> Record:
         """Return a record again; several threads may ask."""
-        with self._lock, file_errors("read in", self._directory):
+        with self._lock, file_errors("read in", self._directory, self._remedy):
             self._file.seek(offset)
             record: Record = json.loads(self._file.readline())
         return record

@@ -355,6 +355,12 @@ _DAMAGED = (
     "Image <image> is damaged in the service: its data ends after 1000 of 3000 bytes, each time"
 )
 
+_NO_FOLDER = (
+    "There is no folder for temporary files, which the records of images are put aside in: neither "
+    "/tmp nor the current folder can be written to, or they are full; set TMPDIR to one that can, "
+    "or mount one at /tmp"
+)
+
 #: 35 images, of which 24 meet the fault, or all.
 CROWDS = (
     OtherRow(
@@ -470,6 +476,20 @@ ALONE = (
         "",
         0,
         "all images, each once",
+    ),
+    OtherRow(
+        "copy",
+        "There is no folder for temporary files (a read-only root)",
+        _NO_FOLDER,
+        1,
+        "what was there; no image is asked for",
+    ),
+    OtherRow(
+        "copy",
+        "The folder for temporary files is full",
+        "Cannot write in '<directory>': File too large; set TMPDIR to a folder that has room",
+        1,
+        "what was there",
     ),
     OtherRow("copy", "Control-C", _AGAIN, 130, _THERE),
     OtherRow(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import resource
 import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -320,6 +321,44 @@ def test_those_that_had_no_turn_come_first(shell: Shell, directory: Path) -> Non
         order = [asked.path for asked in service.asked if asked.kind == "data"]
     assert len(tried) == 10
     assert set(order[-10:]) == tried
+
+
+@pytest.fixture
+def no_room(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Iterator[Callable[[int], None]]:
+    """Let files have no more than so many bytes, for root too."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setenv("TMPDIR", str(directory))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("There is no folder for temporary files (a read-only root)", 0),
+        ("The folder for temporary files is full", 5000),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_temporary_files(
+    name: str,
+    most: int,
+    more: Sequence[str],
+    shell: Shell,
+    directory: Path,
+    to_cloud: Clouds,
+    no_room: Callable[[int], None],
+) -> None:
+    with Service(CROWD) as service, Service() as target:
+        to_cloud(target)
+        no_room(most)
+        result = shell(service, *command_of(COPY, directory), *more)
+        check(alone("copy", name), result, service, directory)
+        assert result.err.count("\n") == 1
+        assert target.v2_images == {}
+        assert most or not service.asked
+        assert not target.asked
 
 
 def test_copy_to_nobody(start: Start, shell: Shell, directory: Path, to_cloud: Clouds) -> None:
