@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from urllib.parse import urlsplit
 
@@ -33,11 +34,9 @@ class Relay:
         self.connections += 1
         begun = asyncio.get_running_loop().time() + 2 * self._delay
         far_reader, far_writer = await asyncio.open_connection(self._host, self._port, limit=_PIECE)
-        # The relay's end is theirs as well.
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(
-                self._pass(reader, far_writer, begun), self._pass(far_reader, writer, begun)
-            )
+        await asyncio.gather(
+            self._pass(reader, far_writer, begun), self._pass(far_reader, writer, begun)
+        )
         for one in (writer, far_writer):
             one.close()
 
@@ -83,6 +82,8 @@ async def serve(url: str, seconds: float) -> None:
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{parts.path}", flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         print(relay.connections, flush=True)
+    # What is still under way has nobody to come to.
+    os._exit(0)
 
 
 if __name__ == "__main__":

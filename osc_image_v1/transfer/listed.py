@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -9,12 +10,21 @@ from datetime import datetime
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import GONE, ImageDetail
 from osc_image_v1.api.records import Record, format_time
-from osc_image_v1.exceptions import ImageHasNoData, ImageNotFound, TransferStopped
+from osc_image_v1.exceptions import (
+    ImageHasNoData,
+    ImageNotFound,
+    ImageV1Error,
+    TransferStopped,
+)
 from osc_image_v1.text import printable
+from osc_image_v1.transfer.many import PARALLEL, Workers
 
 
 def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:
-    """Yield the records of images by their names or IDs, as a list has them.
+    """Yield the records of images by their names or IDs, as a list has them, in that order.
+
+    Each takes a request or two, so several are looked up at a time; the first one alone, which
+    learns what there is to learn of the service.
 
     :param client: the service
     :param names_or_ids: a UUID or number is looked up as an ID first
@@ -22,12 +32,32 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
     :raises AmbiguousName: if several images have the name
     :raises ImageV1Error: if the service cannot be asked
     """
-    for name_or_id in names_or_ids:
-        image = client.by_id(name_or_id)
-        if image is None:
-            yield client.record_by_name(name_or_id)
-        else:
-            yield _record_of(client, image)
+    names = list(dict.fromkeys(names_or_ids))
+    if names:
+        yield _named(client, names[0])
+
+    def look(number: int) -> tuple[int, Record | ImageV1Error]:
+        try:
+            return number, _named(client, names[number])
+        except ImageV1Error as error:
+            return number, error
+
+    turn, found = 1, dict[int, "Record | ImageV1Error"]()
+    workers = Workers(look, min(PARALLEL, len(names) - 1), threading.Event())
+    with contextlib.closing(workers.results(range(turn, len(names)))) as results:
+        for ready in results:
+            found.update(ready)
+            while turn in found:
+                record = found.pop(turn)
+                if isinstance(record, ImageV1Error):
+                    raise record
+                yield record
+                turn += 1
+
+
+def _named(client: ImageClient, name_or_id: str) -> Record:
+    image = client.by_id(name_or_id)
+    return client.record_by_name(name_or_id) if image is None else _record_of(client, image)
 
 
 def _record_of(client: ImageClient, image: ImageDetail) -> Record:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -91,7 +91,9 @@ class Workers(Generic[_T, _R]):
         first, self._interrupted = self._running and not self._interrupted, True
         return first
 
-    def results(self, items: Iterable[_T], large: Iterable[_T] | None = None) -> Iterator[list[_R]]:
+    def results(
+        self, items: Iterable[_T], large: Iterable[_T] | None = None
+    ) -> Generator[list[_R], None, None]:
         """Yield what comes of the items, in any order, as many as are ready at a time.
 
         Nothing that is done gets lost, also where it ends early.
