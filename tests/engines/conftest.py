@@ -93,7 +93,7 @@ def shell(environment: dict[str, str], tmp_path: Path) -> Callable[..., subproce
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[Slurm]:
     if why := missing():
-        pytest.skip(f"not run: {why} is not here")
+        pytest.skip(f"not run: Slurm is not here: {why}")
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, Slurm(Path(folder)) as slurm:
         yield slurm
 
