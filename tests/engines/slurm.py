@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.engines.processes import process_with, until
+from tests.engines.processes import parent_of, process_with, processes_with, until
 
 #: What has to be here: Debian's slurm-wlm and munge.
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "munged")
@@ -114,12 +114,10 @@ class Slurm:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.run("scancel --user=$(id -u)")
-        records = [f"slurmd-{name}.pid" for name in NODES] + ["slurmctld.pid", "munge/pid"]
-        for record in records:
-            with contextlib.suppress(ProcessLookupError, OSError, ValueError):
-                # What is in the folder is thrown away, and an orderly end takes it seconds.
-                self._kill(int((self.folder / record).read_text()))
+        # All that is in the folder is thrown away, and an orderly end takes the daemons seconds.
+        for path in processes_with({f"SLURM_CONF={self.settings}"}):
+            with contextlib.suppress(ProcessLookupError):
+                self._kill(int(path.name))
 
     def run(
         self, script: str, env: Mapping[str, str] | None = None, folder: Path | None = None
@@ -168,7 +166,7 @@ class Slurm:
     def die(self, job: str, task: int) -> None:
         """Let the node of a task die, and all that runs on it."""
         process = self.process(job, task)
-        step = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        step = parent_of(process)
         self.cut_off(job, task)
         self._kill(step)
         self._kill(process)
