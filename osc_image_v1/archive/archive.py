@@ -111,7 +111,7 @@ class Archive:
                 directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
             )
         self._room = _KEPT
-        self._kept: dict[tuple[int, int], ExportedImage] = {}
+        self._kept: dict[str, tuple[_Place, ExportedImage]] = {}
         self._places = _shelf()
         for number in range(len(self.manifests)):
             # What a manifest says last of an image counts, and then among manifests the best.
@@ -171,8 +171,7 @@ class Archive:
         for which, places in itertools.groupby(in_order, lambda item: item[1].manifest):
             with opened(self.manifests[which]) as file:
                 for image_id, place in places:
-                    kept = self._kept.get((which, place.offset))
-                    yield kept or self._at(image_id, place, file)
+                    yield self._kept_at(image_id, place) or self._at(image_id, place, file)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -187,7 +186,7 @@ class Archive:
         place = self._places.get(image_id)
         if place is None:
             return None
-        kept = self._kept.get((place.manifest, place.offset))
+        kept = self._kept_at(image_id, place)
         if kept is not None:
             return kept
         with opened(self.manifests[place.manifest]) as file:
@@ -200,6 +199,10 @@ class Archive:
         :raises KeyError: if there is no record of it
         """
         return _part_of(self.manifests[self._places[image_id].manifest].name) or Shard()
+
+    def _kept_at(self, image_id: str, place: _Place) -> ExportedImage | None:
+        kept = self._kept.get(image_id)
+        return kept[1] if kept is not None and kept[0] == place else None
 
     def _at(self, image_id: str, place: _Place, file: BinaryIO) -> ExportedImage:
         manifest = self.manifests[place.manifest]
@@ -229,9 +232,11 @@ class Archive:
                 else:
                     if exported is not None:
                         self._room -= len(line)
+                        place = _Place(_rank(exported), which, offset)
+                        found[exported.id] = place
+                        self._kept.pop(exported.id, None)
                         if self._room >= 0:
-                            self._kept[which, offset] = exported
-                        found[exported.id] = _Place(_rank(exported), which, offset)
+                            self._kept[exported.id] = place, exported
                 offset += len(line)
 
     def _damaged(self, manifest: Path, number: int, error: BadManifest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from osc_image_v1.transfer.outage import Outage, Why, asks
 from osc_image_v1.transfer.progress import Overall
 from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
-from osc_image_v1.transfer.shelf import Shelf
+from osc_image_v1.transfer.shelf import Entry, Shelf, Waiting
 
 # Records that reach the disk together.
 _ANNOUNCED_AT_ONCE = 256
@@ -82,27 +83,13 @@ class Summary:
         self.why = why if images else None
 
 
-@dataclass(frozen=True, order=True)
-class _Entry:
-    """An image that is to be exported, in the order of size; its record waits in a file.
-
-    :ivar turn: 0, or more where others come first: it has failed in an earlier run, or the service
-        is deleting it just now
-    """
-
-    turn: int
-    size: int
-    image_id: str
-    offset: int
-
-
 class Export:
     """An export of many images to one directory.
 
     First all images are recorded in the directory's manifest as incomplete, as far as nothing is
     known of them; then each again, when its data is in place and verified. So an export that was
     interrupted, in whatever way, goes on when it is run again, and does not look whole until then.
-    In memory are the IDs and sizes of the images, but not their metadata.
+    What is known of the images is not in memory, however many they are.
 
     :param client: the service
     :param directory: the directory; it is made if need be
@@ -135,7 +122,7 @@ class Export:
         self._project_name = project_name
         self._sparse = sparse
         self._rate = rate
-        self._workers: Workers[_Entry, Outcome] | None = None
+        self._workers: Workers[Entry, Outcome] | None = None
         self._interrupted = False
 
     def interrupt(self) -> bool:
@@ -180,12 +167,13 @@ class Export:
             Spool(self._directory) as spool,
         ):
             images = self._images(Archive(self._directory))
-            entries = self._collect(records, images, spool)
+            waiting = self._collect(records, images, spool)
+            _first, entries = waiting.lines()
             self._announce(entries, images, spool, manifest)
             summary = Summary()
-            with Overall(len(entries), sum(entry.size for entry in entries)) as overall:
+            with Overall(waiting.images, waiting.size) as overall:
                 self._workers = Workers(
-                    lambda entry: images.export(spool.read(entry.offset), overall.advance),
+                    lambda entry: images.export(spool.read(entry.place), overall.advance),
                     self._parallel,
                     images.stop,
                 )
@@ -220,7 +208,7 @@ class Export:
         )
 
     def _announce(
-        self, entries: Sequence[_Entry], images: Images, spool: Spool, manifest: ManifestWriter
+        self, entries: Sequence[Entry], images: Images, spool: Spool, manifest: ManifestWriter
     ) -> None:
         """Record what is to be fetched."""
         outdated: list[str] = []
@@ -232,7 +220,7 @@ class Export:
                 yield exported
 
         for batch in _batches(entries):
-            records = (spool.read(entry.offset) for entry in batch)
+            records = (spool.read(entry.place) for entry in batch)
             manifest.add(noticed(images.announced(records)))
         if outdated:
             # Files that another content takes the place of are not to be found damaged until then.
@@ -245,19 +233,19 @@ class Export:
             if record["id"] in self._shard and seen.add(record["id"], None):
                 yield record
 
-    def _collect(self, records: Iterable[Record], images: Images, spool: Spool) -> list[_Entry]:
-        """Put the records aside; return the images, smallest first, with the bytes to fetch."""
-        entries, room = [], _Room(self._directory, self._sparse)
+    def _collect(self, records: Iterable[Record], images: Images, spool: Spool) -> Waiting:
+        """Put the records aside; return the images, with the bytes to fetch."""
+        waiting, room = Waiting(), _Room(self._directory, self._sparse)
         for record in self._chosen(records):
             image = ImageDetail.from_record(record)
             size = 0
             if images.kind(image, record) == "fetched":
                 size = data_size(image)
                 room.add(image, images.missing(image))
-            entries.append(_Entry(images.turn(image), size, image.id, spool.add(record)))
+            waiting.add(Entry(images.turn(image), size, image.id, spool.add(record)))
         spool.flush()
         room.check()
-        return sorted(entries)
+        return waiting
 
 
 class _Room:
@@ -295,6 +283,7 @@ class _Room:
         check_room(f"export to {shown(self._directory)}", self._needed, self._certain, free)
 
 
-def _batches(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
-    for start in range(0, len(entries), _ANNOUNCED_AT_ONCE):
-        yield entries[start : start + _ANNOUNCED_AT_ONCE]
+def _batches(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:
+    source = iter(entries)
+    while batch := list(itertools.islice(source, _ANNOUNCED_AT_ONCE)):
+        yield batch

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from osc_image_v1.transfer.many import Workers
 from osc_image_v1.transfer.outage import Outage, asks, may_pass
 from osc_image_v1.transfer.part import PART
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
+from osc_image_v1.transfer.shelf import Shelf
 
 _REFUSED = "format"
 # Bytes and images that one worker takes at a time.
@@ -145,7 +146,9 @@ class Verification:
 
     def _look_around(self, archive: Archive) -> tuple[list[Finding], int]:
         """Return the files that no manifest tells of, and the bytes of the others."""
-        expected = {file_name(image_id) for image_id in archive.ids()}
+        expected = Shelf[None]()
+        for image_id in archive.ids():
+            expected.add(file_name(image_id), None)
         unknown, size = [], 0
         with file_errors("read", self._directory):
             for entry in os.scandir(self._directory):
@@ -267,7 +270,7 @@ def _incomplete(exported: ExportedImage) -> Finding:
     return Finding(exported.file, "incomplete", detail, exported.id, exported.name)
 
 
-def _stranger(name: str, expected: set[str]) -> Finding:
+def _stranger(name: str, expected: Container[str]) -> Finding:
     """Return what is found of a file that no manifest tells of."""
     if name.removesuffix(PART) in expected:
         detail = "what has come of an image so far: an export is at it, or goes on with it"

@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from osc_image_v1.api import models
 from osc_image_v1.api.models import ImageDetail
@@ -40,6 +41,7 @@ from osc_image_v1.transfer.outage import Outage, Why, may_pass
 from osc_image_v1.transfer.progress import Advance, Overall, tell_finished
 from osc_image_v1.transfer.rate import Rate
 from osc_image_v1.transfer.shards import Shard
+from osc_image_v1.transfer.shelf import Entry, Shelf, Waiting
 
 LOG = logging.getLogger(__name__)
 
@@ -112,20 +114,6 @@ class Outcome:
         return self.action in ("failed", "fail")
 
 
-@dataclass(frozen=True, order=True)
-class _Entry:
-    """An image that waits in the spool, in the order of size.
-
-    :ivar turn: 0, or more where others come first: an earlier run has begun it and not brought it,
-        or the service is deleting it just now
-    """
-
-    turn: int
-    size: int
-    image_id: str
-    place: int
-
-
 class _ReferenceFailed(ImageV1Error):
     """The kernel or ramdisk of an image could not be copied; nothing was asked of a service.
 
@@ -178,14 +166,14 @@ class Job:
         self._parallel = parallel
         self._stop = threading.Event()
         self._outage = Outage(parallel, [*source.probes(), *target.probes()])
-        self._workers: Workers[_Entry, Outcome] | None = None
+        self._workers: Workers[Entry, Outcome] | None = None
         self.interrupted = False
         self.images = self.unclear = 0
         self._there: _There | None = None
-        self._seen: set[str] = set()
-        self._not_copied: set[str] = set()
-        self._there_before: set[str] = set()
-        self._failed: dict[str, bool] = {}
+        self._seen = Shelf[None]()
+        self._not_copied = Shelf[None]()
+        self._there_before = Shelf[None]()
+        self._failed = Shelf[bool]()
 
     @property
     def why_not_all(self) -> Why | None:
@@ -222,29 +210,26 @@ class Job:
     ) -> Iterator[Outcome]:
         with ExitStack() as files:
             spool = files.enter_context(Spool())
-            first, then = self._collect(records, spool)
-            entries = first + then
-            self.images = len(entries)
-            if len(entries) >= _WORTH_A_LIST:
-                self._there = self._what_is_there(files.enter_context(Spool()))
-                first, then = (sorted(map(self._in_turn, wave)) for wave in (first, then))
-            size = sum(entry.size for entry in entries) if data else 0
+            waiting = self._collect(records, spool)
+            self.images, size = waiting.images, waiting.size if data else 0
+            if self.images >= _WORTH_A_LIST:
+                self._there = self._what_is_there(files.enter_context(Spool()), waiting)
 
             def roomy() -> bool:
                 # Else the images are brought that a preview, smallest first, has found room for.
                 quota = self._target.known_quota
-                holds = quota is not None and quota.holds(size, len(entries))
+                holds = quota is not None and quota.holds(size, self.images)
                 return data and holds and not self._outage.tight
 
-            with Overall(len(entries), size, stays=data) as overall:
+            with Overall(self.images, size, stays=data) as overall:
 
-                def one(entry: _Entry) -> Outcome:
+                def one(entry: Entry) -> Outcome:
                     outcome = self._try(entry, spool, work, words, overall.advance)
                     if outcome.action in _WITHOUT_DATA:
                         overall.spare(entry.size)
                     return outcome
 
-                for wave in (first, then):
+                for wave in waiting.lines():
                     self._workers = Workers(one, self._parallel, self._stop)
                     line = Line(wave, lambda entry: entry.turn)
                     small, large = (
@@ -259,49 +244,42 @@ class Job:
                     for entry in line.taken():
                         yield self._not_tried(self._original(entry, spool).listed)
 
-    def _collect(
-        self, records: Iterable[Record], spool: Spool
-    ) -> tuple[list[_Entry], list[_Entry]]:
-        """Put the records aside; return the images that others name, and the others."""
-        entries, named = [], set()
+    def _collect(self, records: Iterable[Record], spool: Spool) -> Waiting:
+        """Put the records aside; images that others name are among the first."""
+        waiting, named = Waiting(), Shelf[None]()
         for record in records:
             image = ImageDetail.from_record(record)
-            named |= {image.properties.get(name) for name in IMAGE_REFERENCES}
-            if image.id in self._seen:
-                continue
-            self._seen.add(image.id)
-            if image.id in self._shard:
+            for name in IMAGE_REFERENCES:
+                if other := image.properties.get(name):
+                    named.add(other, None)
+            if self._seen.add(image.id, None) and image.id in self._shard:
                 size = max(0, image.size or 0) if has_data(image) else 0
                 turn = 2 if is_being_deleted(image) else 0
                 place = self._source.put_aside(record, spool)
-                entries.append(_Entry(turn, size, image.id, place))
-        entries.sort()
+                waiting.add(Entry(turn, size, image.id, place))
         spool.flush()
-        return (
-            [entry for entry in entries if entry.image_id in named],
-            [entry for entry in entries if entry.image_id not in named],
-        )
+        for image_id in named:
+            waiting.prefer(image_id)
+        return waiting
 
-    def _in_turn(self, entry: _Entry) -> _Entry:
-        """Let an image come later that an earlier run has begun: it may be what failed then."""
-        begun = self._there is not None and entry.image_id in self._there.begun and entry.size > 0
-        return replace(entry, turn=max(entry.turn, int(begun)))
-
-    def _what_is_there(self, spool: Spool) -> _There:
+    def _what_is_there(self, spool: Spool, waiting: Waiting) -> _There:
         """Put aside what the target has of the images, as far as a list tells that."""
         there = _There(spool)
         for found in self._target.everything():
             key = found.source_id if self._plan.new_ids else found.image_id
             if key is not None and key in self._seen:
                 there.add(key, found)
+                if found.status in models.PASSING:
+                    # What an earlier run has begun may be what failed then.
+                    waiting.delay(key)
         spool.flush()
         return there
 
-    def _original(self, entry: _Entry, spool: Spool) -> Original:
+    def _original(self, entry: Entry, spool: Spool) -> Original:
         return self._source.take(entry.image_id, spool, entry.place)
 
     def _try(
-        self, entry: _Entry, spool: Spool, work: _Work, words: _Words, advance: Advance
+        self, entry: Entry, spool: Spool, work: _Work, words: _Words, advance: Advance
     ) -> Outcome:
         skipped, failed = words
         name: str | None = None
@@ -315,7 +293,7 @@ class Job:
                 name, size = original.listed.name, original.listed.size
             reason = reason_to_skip(original.listed)
             if reason is not None:
-                self._not_copied.add(entry.image_id)
+                self._not_copied.add(entry.image_id, None)
                 return Outcome(entry.image_id, name, size, skipped, (reason,))
             outcome = work(original, advance)
         except TransferStopped:
@@ -486,7 +464,7 @@ class Job:
         """Learn what the target has of an image that another one names, and its new ID."""
         if not self._plan.new_ids:
             found = self._target.look(other)
-            (self._not_copied if found is None else self._there_before).add(other)
+            (self._not_copied if found is None else self._there_before).add(other, None)
             return
         named = self._source.image(other)
         if named is None:
@@ -499,7 +477,7 @@ class Job:
         if found is not None:
             self._plan.image_ids[other] = found.image_id
         elif named is None or other not in self._seen or reason_to_skip(named) is not None:
-            self._not_copied.add(other)
+            self._not_copied.add(other, None)
         elif reserve:
             # Another shard brings it.
             draft = self._target.draft(named, (), self._plan)
@@ -510,14 +488,12 @@ class _There:
     """What a list of the target has of the images, put aside.
 
     :param spool: where it is
-    :ivar begun: IDs of images that a run has begun to bring
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._found: dict[str, tuple[str, int]] = {}
-        self._unclear: set[str] = set()
-        self.begun: set[str] = set()
+        # The ID there and where its record is; nothing where there are several.
+        self._found = Shelf[list[Any]]()
 
     def add(self, image_id: str, found: TargetImage) -> None:
         """Put aside what there is of an image.
@@ -525,29 +501,25 @@ class _There:
         :param image_id: the ID that the image has here
         :param found: what there is, perhaps not the only one
         """
-        if found.status in models.PASSING:
-            self.begun.add(image_id)
-        if image_id in self._unclear:
-            return
-        if image_id not in self._found:
-            self._found[image_id] = found.image_id, self._spool.add(found.record)
-        elif self._found[image_id][0] != found.image_id:
+        known = self._found.get(image_id)
+        if known is None:
+            self._found[image_id] = [found.image_id, self._spool.add(found.record)]
+        elif known and known[0] != found.image_id:
             # Of several only a closer look tells which is the copy.
-            del self._found[image_id]
-            self._unclear.add(image_id)
+            self._found[image_id] = []
 
     def is_unclear(self, image_id: str) -> bool:
         """Tell whether there are several images of that kind."""
-        return image_id in self._unclear
+        return self._found.get(image_id) == []
 
     def is_missing(self, image_id: str) -> bool:
         """Tell whether there was nothing of that image."""
-        return image_id not in self._found and image_id not in self._unclear
+        return image_id not in self._found
 
     def record(self, image_id: str) -> Record | None:
         """Return the record of what there is, None where that is nothing or not clear."""
         found = self._found.get(image_id)
-        return None if found is None else self._spool.read(found[1])
+        return self._spool.read(found[1]) if found else None
 
 
 def _outcome(

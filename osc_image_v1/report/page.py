@@ -6,6 +6,7 @@ import contextlib
 import importlib.resources
 import os
 import tempfile
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Page:
         self._template = _template()
         self._lines = contextlib.ExitStack()
         self._head: Record = {}
-        self._places: list[int] = []
+        self._places = array("Q")
 
     def begin(self, head: Record) -> None:
         """Remember what the run is to do."""

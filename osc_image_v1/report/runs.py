@@ -24,6 +24,7 @@ from osc_image_v1.migrate.job import NOT_TRIED, Outcome
 from osc_image_v1.migrate.notes import STOPPED
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.files import file_errors, open_regular, shown, write_all
+from osc_image_v1.transfer.shelf import Shelf
 
 LOG = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ class PastRuns:
     """
 
     head: Mapping[str, Any]
-    images: dict[str, Record]
+    images: Mapping[str, Record]
 
     @property
     def api(self) -> str:
@@ -299,7 +300,7 @@ def read_runs(path: Path) -> PastRuns:
     :raises FileFailed: if it cannot be read
     """
     head: Record | None = None
-    images: dict[str, Record] = {}
+    images = Shelf[Record]()
     unreadable = 0
     for line in _lines(path):
         if line is None:

@@ -9,8 +9,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -48,8 +47,12 @@ class Line(Generic[_T]):
     :param turn: returns the turn of a thing; one begins when nothing of the one before is left
     """
 
-    def __init__(self, items: Iterable[_T], turn: Callable[[_T], int]) -> None:
-        self._turns = [deque(group) for _turn, group in itertools.groupby(items, turn)]
+    def __init__(self, items: Sequence[_T], turn: Callable[[_T], int]) -> None:
+        self._items = items
+        ends = [0]
+        for _turn, group in itertools.groupby(items, turn):
+            ends.append(ends[-1] + sum(1 for _item in group))
+        self._turns = [list(ends) for ends in itertools.pairwise(ends)]
 
     def taken(self, largest: Callable[[], bool] = lambda: False) -> Iterator[_T]:
         """Yield what is left, also while others take of it; one thread at a time may ask.
@@ -57,8 +60,13 @@ class Line(Generic[_T]):
         :param largest: tells, whenever one is taken, whether it is the largest or the smallest
         """
         for left in self._turns:
-            while left:
-                yield left.pop() if largest() else left.popleft()
+            while left[0] < left[1]:
+                if largest():
+                    left[1] -= 1
+                    yield self._items[left[1]]
+                else:
+                    left[0] += 1
+                    yield self._items[left[0] - 1]
 
 
 class _Raised:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from osc_image_v1.exceptions import FileFailed
 
@@ -16,6 +17,7 @@ _T = TypeVar("_T")
 # KiB of the file that are in memory at most.
 _KEPT = 4096
 _ROWS_AT_ONCE = 1000
+_LARGEST = 2**63 - 1
 
 #: A row of a table.
 Row = tuple[Any, ...]
@@ -71,11 +73,6 @@ class Scratch:
         """Carry out a statement; return how many rows it has changed."""
         with self._lock, self._errors():
             return self._db.execute(statement, values).rowcount
-
-    def fill(self, statement: str, rows: Iterable[Row]) -> None:
-        """Carry out a statement for many rows."""
-        with self._lock, self._errors():
-            self._db.executemany(statement, rows)
 
     def one(self, statement: str, *values: object) -> Row | None:
         """Return the first row of a query, None where there is none."""
@@ -154,3 +151,88 @@ class Shelf(MutableMapping[str, _T], Generic[_T]):
         """Yield the items in the order of their keys."""
         for key, stored in self._scratch.rows("SELECT key, value FROM items ORDER BY key"):
             yield unpacked(key), self._load(json.loads(stored))
+
+
+class Entry(NamedTuple):
+    """An image that waits for its turn, in the order of size.
+
+    :ivar turn: 0, or more where others come first
+    :ivar size: bytes
+    :ivar place: where its record waits
+    """
+
+    turn: int
+    size: int
+    image_id: str
+    place: int
+
+
+class Waiting:
+    """Images that wait, in a temporary file.
+
+    :ivar images: how many there are
+    :ivar size: their bytes
+    """
+
+    def __init__(self) -> None:
+        self.images = self.size = 0
+        self._scratch = Scratch(
+            "CREATE TABLE waiting (id BLOB UNIQUE, turn INTEGER, size INTEGER, place INTEGER, "
+            "first INTEGER DEFAULT 0)"
+        )
+
+    def add(self, entry: Entry) -> None:
+        """Let an image wait."""
+        self.images += 1
+        self.size += entry.size
+        insert = "INSERT INTO waiting (id, turn, size, place) VALUES (?, ?, ?, ?)"
+        size = min(entry.size, _LARGEST)
+        self._scratch.change(insert, packed(entry.image_id), entry.turn, size, entry.place)
+
+    def prefer(self, image_id: str) -> None:
+        """Let an image be among the first, if it waits."""
+        self._scratch.change("UPDATE waiting SET first=1 WHERE id=?", packed(image_id))
+
+    def delay(self, image_id: str) -> None:
+        """Let an image that has data come after the others, if it waits."""
+        later = "UPDATE waiting SET turn=max(turn, 1) WHERE size>0 AND id=?"
+        self._scratch.change(later, packed(image_id))
+
+    def lines(self) -> tuple[Sequence[Entry], Sequence[Entry]]:
+        """Return those that are among the first, and the others, each in their order."""
+        return _Sorted(self._scratch, 1), _Sorted(self._scratch, 0)
+
+
+class _Sorted(Sequence[Entry]):
+    """Images in the order of turn, size and ID; a table's row numbers are the places in it.
+
+    :param scratch: the tables
+    :param first: which of the images
+    """
+
+    def __init__(self, scratch: Scratch, first: int) -> None:
+        self._scratch = scratch
+        self._table = ("others", "first")[first]
+        scratch.change(
+            f"CREATE TABLE {self._table} AS SELECT turn, size, id, place FROM waiting "  # noqa: S608
+            f"WHERE first={first} ORDER BY turn, size, id"
+        )
+        row = scratch.one(f"SELECT count(*) FROM {self._table}")  # noqa: S608
+        self._length: int = row[0] if row else 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        row = self._scratch.one(f"SELECT * FROM {self._table} WHERE rowid=?", index + 1)  # noqa: S608
+        if row is None:
+            raise IndexError(index)
+        return _entry(*row)
+
+    def __iter__(self) -> Iterator[Entry]:
+        rows = self._scratch.rows(f"SELECT * FROM {self._table} ORDER BY rowid")  # noqa: S608
+        return itertools.starmap(_entry, rows)
+
+
+def _entry(turn: int, size: int, image_id: bytes, place: int) -> Entry:
+    return Entry(turn, size, unpacked(image_id), place)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.exceptions import FileFailed
-from osc_image_v1.transfer.shelf import Scratch, Shelf
+from osc_image_v1.transfer.shelf import Entry, Scratch, Shelf, Waiting
 
 # Any text that JSON can have, no Unicode among it.
 TEXTS = st.text(st.characters())
@@ -62,7 +62,8 @@ def test_its_file_goes_with_it() -> None:
 
 def test_rows_are_read_while_others_ask() -> None:
     scratch = Scratch("CREATE TABLE one (number INTEGER)")
-    scratch.fill("INSERT INTO one VALUES (?)", ((number,) for number in range(3000)))
+    for number in range(3000):
+        scratch.change("INSERT INTO one VALUES (?)", number)
 
     def asking() -> Iterator[int]:
         for (number,) in scratch.rows("SELECT number FROM one ORDER BY number"):
@@ -80,3 +81,35 @@ def test_a_full_disk_is_one_line_that_says_what_to_do() -> None:
         "Cannot put aside what is known of the images, where temporary files are: database or disk "
         "is full; TMPDIR names another place"
     )
+
+
+_ENTRIES = st.builds(Entry, st.integers(0, 2), st.integers(0, 3), _KEYS, st.integers(0, 9))
+
+
+@given(st.lists(_ENTRIES, unique_by=lambda entry: entry.image_id), st.sets(_KEYS), st.sets(_KEYS))
+def test_what_waits_comes_in_its_order(
+    entries: list[Entry], preferred: set[str], delayed: set[str]
+) -> None:
+    waiting = Waiting()
+    for entry in entries:
+        waiting.add(entry)
+    for image_id in preferred:
+        waiting.prefer(image_id)
+    for image_id in delayed:
+        waiting.delay(image_id)
+    assert (waiting.images, waiting.size) == (len(entries), sum(one.size for one in entries))
+    late = [
+        one._replace(turn=max(one.turn, 1)) if one.image_id in delayed and one.size else one
+        for one in entries
+    ]
+    for first, line in zip((True, False), waiting.lines(), strict=True):
+        wanted = sorted(one for one in late if (one.image_id in preferred) is first)
+        assert list(line) == wanted
+        assert [line[number] for number in range(len(line))] == wanted
+
+
+def test_a_size_that_no_table_takes() -> None:
+    waiting = Waiting()
+    waiting.add(Entry(0, 10**30, "a", 0))
+    assert waiting.size == 10**30
+    assert waiting.lines()[1][0].size == 2**63 - 1
