@@ -177,7 +177,7 @@ OF_OTHERS = set(
     "--os-cloud --os-cacert --os-cert --os-key --os-token --os-region-name --os-interface "
     "--os-compute-api-version --os-image-api-version --os-auth-type --os-project-name "
     "--os-system-scope --debug --log-file --array --sshlogin --all-projects "
-    "--preserve-status --retries --open-mode --time".split()
+    "--preserve-status --retries --ssh --open-mode --time".split()
 )
 
 
