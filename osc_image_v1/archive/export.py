@@ -32,6 +32,9 @@ from osc_image_v1.transfer.shelf import Entry, Shelf, Waiting
 
 # Records that reach the disk together.
 _ANNOUNCED_AT_ONCE = 256
+# Seconds for which images are gathered whose records reach the disk together. What a run that is
+# killed has not recorded is hashed by the next one, and not fetched again.
+_GATHERED = 0.1
 
 
 @dataclass
@@ -176,6 +179,7 @@ class Export:
                     lambda entry: images.export(spool.read(entry.place), overall.advance),
                     self._parallel,
                     images.stop,
+                    _GATHERED,
                 )
                 outage, line = images.outage, Line(entries, lambda entry: entry.turn)
                 small = outage.until(line.taken())

@@ -23,17 +23,16 @@ _HASHED_AT_ONCE = 2**20
 class Digests:
     """Checksums of data that flows by.
 
-    A thread computes them: hashing is the slowest part of a transfer, and it leaves the
-    interpreter to others. Leaving the ``with`` block ends the thread. What comes in one piece is
-    not worth a thread.
+    A thread for each algorithm computes them: hashing is the slowest part of a transfer, and it
+    leaves the interpreter to others. Leaving the ``with`` block ends the threads. What comes in one
+    piece is not worth a thread.
 
     :param algorithms: the names that :mod:`hashlib` has for them; None counts for none
     """
 
     def __init__(self, *algorithms: str | None) -> None:
         self._digests = _new(algorithms)
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
-        self._thread: threading.Thread | None = None
+        self._threads: list[_Hashing] = []
         self._first: bytes | None = None
 
     def __enter__(self) -> Digests:
@@ -47,14 +46,13 @@ class Digests:
 
         :param chunk: bytes that nobody changes
         """
-        if self._thread is None and self._first is None:
+        if not self._threads and self._first is None:
             self._first = chunk
             return
-        if self._thread is None:
-            self._queue.put(self._first)
-            self._thread = threading.Thread(target=self._run, name="digests", daemon=True)
-            self._thread.start()
-        self._queue.put(chunk)
+        if not self._threads:
+            self._threads = [_Hashing(digest) for digest in self._digests.values()]
+            self._pass_on(self._first)
+        self._pass_on(chunk)
 
     def of(self, algorithm: str | None) -> str | None:
         """Return the checksum of all the data by an algorithm that is computed, else None."""
@@ -62,21 +60,34 @@ class Digests:
         digest = self._digests.get(algorithm or "")
         return None if digest is None else digest.hexdigest()
 
+    def _pass_on(self, chunk: bytes | None) -> None:
+        for thread in self._threads:
+            thread.waiting.put(chunk)
+
     def _finish(self) -> None:
-        if self._thread is None and self._first is not None:
-            self._hash(self._first)
-        elif self._thread is not None and self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+        if not self._threads and self._first is not None:
+            for digest in self._digests.values():
+                digest.update(self._first)
+        elif self._first is not None:
+            self._pass_on(None)
+            for thread in self._threads:
+                thread.join()
         self._first = None
 
-    def _run(self) -> None:
-        while (chunk := self._queue.get()) is not None:
-            self._hash(chunk)
 
-    def _hash(self, chunk: bytes) -> None:
-        for digest in self._digests.values():
-            digest.update(chunk)
+class _Hashing(threading.Thread):
+    """Computes a checksum of what is put into its queue, up to None."""
+
+    def __init__(self, digest: Any) -> None:
+        super().__init__(name="digests", daemon=True)
+        self.waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
+        self._digest = digest
+        self.start()
+
+    def run(self) -> None:
+        """Hash."""
+        while (chunk := self.waiting.get()) is not None:
+            self._digest.update(chunk)
 
 
 @dataclass(frozen=True)

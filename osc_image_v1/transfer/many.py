@@ -80,13 +80,20 @@ class Workers(Generic[_T, _R]):
     :param work: what is done; an error that it raises ends everything
     :param count: how many threads there are
     :param stop: is set when all is to stop; ``work`` should look at it
+    :param gather: seconds for which results are gathered, where to take one costs as much as to
+        take many
     """
 
-    def __init__(self, work: Callable[[_T], _R], count: int, stop: threading.Event) -> None:
+    def __init__(
+        self, work: Callable[[_T], _R], count: int, stop: threading.Event, gather: float = 0.0
+    ) -> None:
         self._work = work
         self._count = count
         self._stop = stop
+        self._gather = gather
         self._next = threading.Lock()
+        # A worker has found nothing more to do.
+        self._ending = threading.Event()
         self._running = False
         self._interrupted = False
         self._results: queue.Queue[Any] = queue.Queue(_MOST_WAITING)
@@ -152,6 +159,8 @@ class Workers(Generic[_T, _R]):
             if item is None:
                 ended += 1
             else:
+                if not ready:
+                    self._ending.wait(self._gather)
                 ready.append(item)
             if self._results.empty() or len(ready) == _MOST_WAITING:
                 break
@@ -170,6 +179,7 @@ class Workers(Generic[_T, _R]):
             self._results.put(_Raised(error))
         else:
             self._results.put(None)
+        self._ending.set()
 
     def _join(self, threads: list[threading.Thread]) -> list[_R]:
         """Wait for the workers, but not for ever: one may hang on a silent service.

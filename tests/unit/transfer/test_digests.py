@@ -32,7 +32,7 @@ def test_hashing_is_stopped(tmp_path: Path) -> None:
         hash_file(tmp_path / "file", ["md5"], stop=stop)
 
 
-@pytest.mark.parametrize(("pieces", "threads"), [(0, 0), (1, 0), (2, 1), (20, 1)])
+@pytest.mark.parametrize(("pieces", "threads"), [(0, 0), (1, 0), (2, 2), (20, 2)])
 def test_what_flows_by(pieces: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes in one piece, as small images do, needs no thread."""
     started: list[str] = []

@@ -58,6 +58,12 @@ def test_the_larger_end_is_left_when_it_says_so() -> None:
     assert list(line.taken(lambda: next(at_large))) == [5, 4, 0, 1, 3, 2]
 
 
+def test_results_are_gathered_until_the_end_at_most() -> None:
+    # All is done long before the time is over; whoever waited for that would time out.
+    workers: Workers[int, int] = Workers(lambda n: n, 1, threading.Event(), gather=3600)
+    assert list(workers.results(range(50))) == [list(range(50))]
+
+
 def test_nothing_to_do() -> None:
     workers: Workers[int, int] = Workers(lambda n: n, 4, threading.Event())
     assert list(workers.results([])) == []
