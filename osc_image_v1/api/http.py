@@ -292,6 +292,9 @@ class ServiceClient:
         response = self._follow(method, address, action, options)
         if response.status_code not in ok:
             self._fail(method, response, action)
+        if getattr(response.raw, "length_remaining", None) == 0:
+            # That nothing comes is to be read, too: else the connection is closed.
+            _nothing = response.content
         return response
 
     def read(self, response: requests.Response, action: str) -> bytes:

@@ -46,6 +46,20 @@ class _Slow(BaseHTTPRequestHandler):
     def log_message(self, *_text):
         pass
 
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+
+    def do_DELETE(self):
+        self.send_response(204)
+        self.end_headers()
+
+    def do_PUT(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
 
 @pytest.fixture
 def slow():
@@ -80,6 +94,14 @@ def test_no_connection_is_lost_or_warned_of(slow, caplog, kept):
     full = [record for record in caplog.records if "pool is full" in record.getMessage()]
     assert bool(full) != kept
     assert (len(connections) == MANY) == kept
+
+
+def test_an_answer_without_a_body_leaves_its_connection_to_the_next_request(slow):
+    url, connections = slow
+    client = ServiceClient(adapter_at(url), "v1")
+    for method in ("HEAD", "DELETE", "PUT", "HEAD"):
+        client.request(method, "/images/1", "X", ok=(200, 204))
+    assert len(connections) == 1
 
 
 def test_the_default_is_one_for_the_commands_and_in_programs():
