@@ -137,6 +137,18 @@ def test_smallest_first_but_kernels_before_all(copy: Any, store: Store) -> None:
     assert order == [image_id(number) for number in (5, 4, 2, 3, 1)]
 
 
+def test_images_over_the_limit_of_the_target_do_not_keep_the_others_from_it(
+    copy: Any, store: Store, glance: GlanceV2
+) -> None:
+    for number in range(30):
+        store.add(number, b"x" * (number + 1))
+        if number >= 18:
+            glance.before[f"PUT {image_id(number)}/file"] = [failing(413)] * 9
+    found = actions(copy(parallel=8))
+    assert found[:18] == ["copied"] * 18
+    assert "copied" not in found[18:]
+
+
 def test_images_without_data(copy: Any, store: Store, glance: GlanceV2) -> None:
     for number, status in enumerate(
         ("queued", "saving", "killed", "deleted", "pending_delete", "odd")
