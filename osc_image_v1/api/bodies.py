@@ -5,9 +5,10 @@ That of some answers is the data of an image.
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,6 @@ class ImageData:
 
     It is read once, and closed by leaving its ``with`` block.
 
-    :ivar image: the image's metadata, None where the answer has none (v2)
     :ivar start: which byte of the data comes first
     :ivar size: bytes of the whole data as the answer tells, or None
     """
@@ -127,11 +127,11 @@ class ImageData:
         http: ServiceClient,
         response: requests.Response,
         action: str,
-        image: ImageDetail | None = None,
+        image: Callable[[], ImageDetail] | None = None,
         start: int = 0,
         size: int | None = None,
     ) -> None:
-        self.image = image
+        self._image = image
         self.start = start
         self.size = size
         self._http = http
@@ -143,6 +143,11 @@ class ImageData:
 
     def __exit__(self, *_raised: object) -> None:
         self.close()
+
+    @functools.cached_property
+    def image(self) -> ImageDetail | None:
+        """The image's metadata, None where the answer has none (v2)."""
+        return None if self._image is None else self._image()
 
     def close(self) -> None:
         """End the request, also before all data has come."""

@@ -275,14 +275,21 @@ class ImageClient(ImageMembers):
 
     def _data(self, image_id: str, action: str, final: Collection[int]) -> ImageData:
         response = self.http.request("GET", path_of("images", image_id), action, final=final)
-        record = record_from_headers(header_lines(response))
-        # A line break in the name, which v2 lets in, ends the headers before the ID.
-        wanted = str(record.setdefault("id", image_id)).lower() == image_id.lower()
-        if not wanted or record.keys() <= {"id", "properties"}:
-            response.close()
-            raise BadAnswer(f"{action}: the service's answer is not that image")
-        image = ImageDetail.from_record(record)
-        return ImageData(self.http, response, action, image, size=body_size(response.headers))
+        headers = response.headers
+        found = str(headers.get("X-Image-Meta-Id", "")).lower() == image_id.lower()
+        if not (found and "X-Image-Meta-Status" in headers):
+            record = record_from_headers(header_lines(response))
+            # A line break in the name, which v2 lets in, ends the headers before the ID.
+            wanted = str(record.setdefault("id", image_id)).lower() == image_id.lower()
+            if not wanted or record.keys() <= {"id", "properties"}:
+                response.close()
+                raise BadAnswer(f"{action}: the service's answer is not that image")
+
+        def image() -> ImageDetail:
+            record = record_from_headers(header_lines(response))
+            return ImageDetail.from_record({"id": image_id, **record})
+
+        return ImageData(self.http, response, action, image, size=body_size(headers))
 
     def rest_of_data(self, image: Image, start: int) -> ImageData:
         """Return an image's data from a byte on, through the Image API v2 of the same service.

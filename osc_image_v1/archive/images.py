@@ -128,7 +128,7 @@ class Images:
         data: StoredData | None = None
         begun = time.monotonic()
         try:
-            if not self._metadata_only:
+            if not self._metadata_only and is_being_deleted(image):
                 record = settled(self._client, record, self.stop)
                 image = ImageDetail.from_record(record)
             kind, data = self._data(image, record, known, advance)
