@@ -15,6 +15,8 @@ from osc_image_v1.i18n import _
 from osc_image_v1.text import printable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from osc_image_v1.cli.identity import Identity, Project
 
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -164,7 +166,7 @@ class ProjectNames:
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._lock = threading.Lock()
-        self._names: dict[str, str | None] = {}
+        self._names: dict[str, Future[str | None]] = {}
         self._identity: Identity | None = None
         self._reached = True
 
@@ -173,10 +175,26 @@ class ProjectNames:
 
         :param project: the project's ID
         """
+        from concurrent.futures import Future
+
         with self._lock:
-            if project not in self._names:
-                self._names[project] = self._ask(project) if self._reached else None
-            return self._names[project]
+            mine = project not in self._names
+            name = self._names.setdefault(project, Future())
+            if mine and self._identity is None:
+                # What the first one learns of the service no other one has to.
+                self._answer(name, project)
+                mine = False
+        if mine:
+            # While one name is on its way others can be asked for.
+            self._answer(name, project)
+        return name.result()
+
+    def _answer(self, name: Future[str | None], project: str) -> None:
+        try:
+            name.set_result(self._ask(project) if self._reached else None)
+        except BaseException as error:  # noqa: BLE001 (it is raised where it is asked for)
+            del self._names[project]
+            name.set_exception(error)
 
     def _ask(self, project: str) -> str | None:
         from osc_image_v1.cli.identity import OutOfReach, Unknown, identity_of

@@ -1,6 +1,8 @@
 """Projects by name or ID, asked of a Keystone on requests-mock."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +12,9 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.identity import v2, v3
 from openstack.connection import Connection
 
+from osc_image_v1.cli.identity import Project
 from osc_image_v1.cli.projects import GoneProject, ProjectNames, all_projects, project_id
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.exceptions import ImageV1Error, InvalidInput
 from tests.unit.conftest import Shell
 from tests.unit.keystone import Keystone, manager_of
 
@@ -219,6 +222,43 @@ class TestWithoutAnIdentityService:
         assert names.get("p1") is None
         assert names.get("p2") is None
         assert all_projects(alone) is None
+
+
+def test_names_of_several_projects_are_asked_for_at_a_time_and_each_once(monkeypatch):
+    asked = []
+    together = threading.Barrier(3)
+
+    def get(project):
+        asked.append(project)
+        if project != "p0":
+            together.wait(60)
+        return Project(project, f"name of {project}")
+
+    identity = SimpleNamespace(get=get)
+    monkeypatch.setattr("osc_image_v1.cli.identity.identity_of", lambda _manager: identity)
+    names = ProjectNames(None)
+    assert names.get("p0") == "name of p0"
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(names.get, ["p1", "p2", "p3", "p0", "p1", "p2"]))
+    assert found == [f"name of p{number}" for number in (1, 2, 3, 0, 1, 2)]
+    assert sorted(asked) == ["p0", "p1", "p2", "p3"]
+
+
+def test_a_name_that_nobody_could_tell_is_asked_for_again(monkeypatch):
+    answers = [ImageV1Error("no"), Project("p1", "one")]
+
+    def get(_project):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    identity = SimpleNamespace(get=get)
+    monkeypatch.setattr("osc_image_v1.cli.identity.identity_of", lambda _manager: identity)
+    names = ProjectNames(None)
+    with pytest.raises(ImageV1Error):
+        names.get("p1")
+    assert names.get("p1") == "one"
 
 
 class TestDomains:
