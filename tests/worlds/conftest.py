@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import Scheduling
 
 from tests.cloud import Cloud, World, WorldUnavailable
 from tests.functional.conftest import _environment as _environment
@@ -17,7 +19,7 @@ from tests.functional.conftest import openstack as openstack
 from tests.functional.conftest import run_openstack as run_openstack
 from tests.functional.conftest import session as session
 from tests.functional.writing import beside as beside
-from tests.worlds.worlds import world_with
+from tests.worlds.worlds import WorldByWorld, world_with
 
 _DEFAULT = asdict(World())
 
@@ -32,6 +34,12 @@ def _missing(kind: str, part: str) -> str:
     except WorldUnavailable as error:
         return str(error).removeprefix("World unavailable: ")
     return ""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Share the tests out among processes by the worlds that they need."""
+    return WorldByWorld(config, log)
 
 
 @pytest.fixture(scope="session")
