@@ -9,10 +9,12 @@ import io
 import itertools
 import logging
 import os
+import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from osc_lib.command import command
 
@@ -88,6 +90,15 @@ class _CommandMeta(type(command.Command)):  # type: ignore[misc]
 class Command(command.Command, metaclass=_CommandMeta):
     """A command whose help may have examples."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if os.getpid() == 1:
+            # The kernel drops what the first process of a container does not handle itself; the
+            # log-in comes before the command is run.
+            for name in ("SIGTERM", "SIGHUP"):
+                if signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:
+                    signal.signal(getattr(signal, name), _end)
+
     def get_epilog(self) -> str:
         """Return the end of the command's help."""
         # cliff would look for the plugin's name in the metadata of all that is installed, each time
@@ -107,17 +118,28 @@ class Command(command.Command, metaclass=_CommandMeta):
         """Add the command's arguments and options, after those that all such commands have."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run the command, and return its exit status."""
+        """Run the command, and return its exit status.
+
+        SIGTERM, SIGHUP and Control-C end it within five seconds, whatever it is at.
+        """
         from osc_image_v1.exceptions import OwnFailures, WrongUsage
 
         quiet = getattr(getattr(self.app, "options", None), "verbose_level", 1) == 0
-        with _quiet_headers(), _bars(False if quiet else getattr(parsed_args, "progress", None)):
+        shown = False if quiet else getattr(parsed_args, "progress", None)
+        with _hearing_signals() as signals, _quiet_headers(), _bars(shown):
             try:
                 status: int = super().run(parsed_args)
             except (OwnFailures, WrongUsage) as error:
                 # Of an exception the shell makes 1, whatever it is.
                 LOG.error(error)
                 return error.exit_status
+            except (KeyboardInterrupt, SystemExit) as ended:
+                signals.ends_process = isinstance(ended, SystemExit) and hasattr(
+                    self.app, "interactive_mode"
+                )
+                for stream in (self.app.stdout, sys.stderr):
+                    _let_go(stream)
+                raise
             return status
 
 
@@ -227,11 +249,26 @@ def written(stdout: Any) -> Iterator[None]:
         stdout.flush()
     except BrokenPipeError:
         # What is left would fail once more when the process ends.
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stdout.fileno())
-            os.close(nowhere)
+        _to_nowhere(stdout)
         raise
+
+
+def _to_nowhere(stream: Any) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _let_go(stream: Any) -> None:
+    """Write what waits in a stream, unless nobody takes it: the process would hang on it."""
+    try:
+        if select.select((), (stream,), (), 0)[1]:
+            stream.flush()
+        else:
+            _to_nowhere(stream)
+    except (OSError, ValueError, TypeError, KeyboardInterrupt, SystemExit):
+        _to_nowhere(stream)
 
 
 def survive_surrogates(stdout: Any) -> None:
@@ -243,47 +280,120 @@ def survive_surrogates(stdout: Any) -> None:
         stdout.reconfigure(errors="backslashreplace")
 
 
-_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+# Seconds after a signal: what still holds up the end is interrupted then, and at last the process
+# ends in the middle of it. Workers have less, see :mod:`~osc_image_v1.transfer.many`.
+_AGAIN = 3.0
+_AT_LAST = 4.5
+
+
+def _end(number: int, _frame: object = None) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler, _end)
+
+
+class _Signals:
+    """Lets SIGTERM, SIGHUP and Control-C end what is within as an exception that cleans up.
+
+    A thread sees to it that this has an end, whatever hangs: Python hears nothing of a signal while
+    the system looks up a name, and cleaning up may wait for a service that is silent, or for
+    somebody to read the output.
+
+    :ivar caught: the first signal that came, 0 for none
+    :ivar interrupt: what :func:`ended_by_signals` has to make all come to its end first
+    :ivar ends_process: whether the process ends now, which must have an end, too
+    """
+
+    current: ClassVar[_Signals | None] = None
+
+    def __init__(self) -> None:
+        self.caught = 0
+        self.interrupt: Callable[[], bool] | None = None
+        self.ends_process = False
+        self._changed: dict[int, Any] = {}
+        self._left = False
+        self._over = threading.Event()
+
+    def __enter__(self) -> _Signals:
+        _Signals.current = self
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) in _DEFAULTS:
+                    self._changed[number] = signal.signal(number, self._handle)
+        # Windows has no such signals, and a program with an event loop has its own.
+        self._watched = bool(self._changed) and hasattr(signal, "pthread_kill")
+        if self._watched:
+            read, self._write = os.pipe()
+            os.set_blocking(self._write, False)
+            self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+            threading.Thread(
+                target=self._watch, args=(read, threading.get_ident()), daemon=True
+            ).start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        _Signals.current = None
+        self._left = True
+        if not self.ends_process:
+            self._over.set()
+        if self._watched:
+            signal.set_wakeup_fd(self._before)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._write, b"\0")
+            os.close(self._write)
+        for number, handler in self._changed.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        first, self.caught = not self.caught, self.caught or number
+        if not first or self.interrupt is None or not self.interrupt():
+            _end(number)
+
+    def _watch(self, read: int, main: int) -> None:
+        number = os.read(read, 1)[0]
+        while number and number not in self._changed:
+            number = os.read(read, 1)[0]
+        if number and not self._over.wait(_AGAIN):
+            if not self._left:
+                signal.pthread_kill(main, number)
+            if not self._over.wait(_AT_LAST - _AGAIN):
+                os._exit(128 + number)
+        os.close(read)
+
+
+@contextlib.contextmanager
+def _hearing_signals() -> Iterator[_Signals]:
+    if _Signals.current is not None:
+        yield _Signals.current
+        return
+    with _Signals() as signals:
+        yield signals
 
 
 @contextlib.contextmanager
 def ended_by_signals(message: str, interrupt: Callable[[], bool] | None = None) -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as an exception that cleans up, and tell of it.
+    """Tell of it where a signal ends a command, and let what is done come out first.
 
     :param message: what an interrupted command says
     :param interrupt: makes what is within come to its end before its time, so that what is done
         is not lost; then this ends the command. It tells whether that is of use. A second signal
         ends at once
     """
-    caught: list[int] = []
-
-    def handle(number: int, _frame: object) -> None:
-        if caught or interrupt is None or not interrupt():
-            _end(number)
-        caught.append(number)
-
-    changed = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP", *(("SIGINT",) if interrupt else ())):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) in _DEFAULTS:
-                changed[number] = signal.signal(number, handle)
-    try:
-        yield
-        if caught:
-            _end(caught[0])
-    except (KeyboardInterrupt, SystemExit):
-        LOG.error(message)
-        raise
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+    with _hearing_signals() as signals:
+        before, signals.interrupt = signals.interrupt, interrupt
+        try:
+            yield
+            if signals.caught:
+                _end(signals.caught)
+        except (KeyboardInterrupt, SystemExit):
+            LOG.error(message)
+            raise
+        finally:
+            signals.interrupt = before
 
 
 def delete_images(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -26,7 +26,7 @@ from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
-from osc_image_v1.transfer.many import PARALLEL
+from osc_image_v1.transfer.many import PARALLEL, Workers
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.shards import Shard, index_of
 from osc_image_v1.transfer.shelf import Scratch, packed, unpacked
@@ -269,9 +269,18 @@ class Looks:
     def all(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[tuple[str, str]]]]:
         """Yield each record with what is wrong with its data."""
         source = iter(records)
-        with ThreadPoolExecutor(self._parallel) as pool:
-            while batch := list(itertools.islice(source, _LOOKED_AT_ONCE)):
-                yield from zip(batch, pool.map(self._look, batch), strict=True)
+        while batch := list(itertools.islice(source, _LOOKED_AT_ONCE)):
+            yield from zip(batch, self._looks(batch), strict=True)
+
+    def _looks(self, batch: Sequence[Record]) -> Iterator[list[tuple[str, str]]]:
+        """Yield what is wrong with the data of each image, when it is known of all."""
+        workers: Workers[int, tuple[int, list[tuple[str, str]]]] = Workers(
+            lambda number: (number, self._look(batch[number])),
+            min(self._parallel, len(batch)),
+            threading.Event(),
+        )
+        found = dict(itertools.chain.from_iterable(workers.results(range(len(batch)))))
+        return (found[number] for number in range(len(batch)))
 
     def _look(self, record: Record) -> list[tuple[str, str]]:
         image = ImageDetail.from_record(record)

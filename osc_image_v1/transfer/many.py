@@ -24,8 +24,9 @@ PARALLEL = 8
 
 # Results that wait for whoever takes them.
 _MOST_WAITING = 256
-# Seconds that a worker has to come to its end, when all is to stop.
-_PATIENCE = 10.0
+# Seconds that a worker has to come to its end, when all is to stop: a command that is told to end
+# has five for everything.
+_PATIENCE = 2.0
 # Seconds between looks whether all is to stop.
 _BETWEEN_LOOKS = 0.25
 

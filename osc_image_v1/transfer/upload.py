@@ -86,11 +86,7 @@ def create_image(
             return left.image
         raise left.failed(clean_up) from error
     except (KeyboardInterrupt, SystemExit) as error:
-        left = making.left(error)
-        if left.is_whole:
-            LOG.error("Image %s is complete", making.image_id)
-        else:
-            LOG.error("The image is not complete%s", left.rest(clean_up))
+        making.tell(error, clean_up)
         raise
 
 
@@ -134,6 +130,19 @@ class _Making:
         if wait is not None:
             image = wait_until_active(client, self.image_id, wait)
         return image
+
+    def tell(self, interruption: BaseException, clean_up: bool) -> None:
+        """Tell what is left where a signal has ended it; another one ends the look, too."""
+        shown = printable(self.image_id)
+        try:
+            left = self.left(interruption)
+            if left.is_whole:
+                LOG.error("Image %s is complete", shown)
+            else:
+                LOG.error("The image is not complete%s", left.rest(clean_up))
+        except (KeyboardInterrupt, SystemExit):
+            look = f"look with 'openstack image v1 show {shown}'"
+            LOG.error("The image may be there and is not complete: %s", look)
 
     def left(self, error: BaseException) -> Leftovers:
         """Look what there is of the image after an error."""

@@ -9,6 +9,7 @@ from osc_image_v1.api.retries import RetryPolicy
 from osc_image_v1.exceptions import ConnectionFailed, TlsFailed, http_error
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.transfer.download import _PROGRESS
+from tests.faults.end_rows import ENDS, ENDS_ALONE
 from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, TARGETS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.upload_rows import UPLOADS, UPLOADS_ALONE
@@ -139,6 +140,14 @@ def tables() -> str:
                 "``image v1 import <directory>``",
                 _LEFT,
                 _many("import", [row for row in IMPORTS if row not in TARGETS]),
+            ),
+            _table(
+                "SIGTERM, in whatever a command is at",
+                ("What it is at", "What one reads", "Exit status"),
+                [
+                    (row.name, " ".join(map(_literal, row.says or [""])), "143")
+                    for row in (*ENDS, *ENDS_ALONE)
+                ],
             ),
             _table(
                 "Lists of five images, two a page",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.end_rows import ENDS, ENDS_ALONE
 from tests.faults.many_rows import ALONE, COPIES, EXPORTS, IMPORTS, ManyRow
 from tests.faults.rows import LISTS, SAVE, SAVE_ALONE
 from tests.faults.tables import tables
@@ -28,6 +29,7 @@ _TABLES = {
     "test_lists.py": (LISTS, ()),
     "test_many.py": (EXPORTS, ()),
     "test_many_alone.py": ((), ALONE),
+    "test_ends.py": (ENDS, ENDS_ALONE),
 }
 
 
