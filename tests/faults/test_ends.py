@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import termios
+import time
 import uuid
 from array import array
 from collections.abc import Callable
@@ -62,11 +63,12 @@ IMAGES = [FakeImage(id=str(uuid.UUID(int=n)), name="x" * 200, data=b"") for n in
 
 
 def _full(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a pipe has no room any more."""
+    """Wait until a pipe has no room for what is to come."""
     assert process.stdout
     size = fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
     waiting = array("i", [0])
-    while waiting[0] < size and process.poll() is None:
+    while waiting[0] * 2 < size and process.poll() is None:
+        time.sleep(0.02)
         fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
 
 
