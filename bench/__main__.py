@@ -15,14 +15,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench import balance, far, lists, real, start, transfers
+from bench import balance, far, lists, million, real, start, transfers
 from bench import measure as measures
 from bench.contenders import HERE
 from bench.measure import Section
 from bench.transfers import MIB
 
-# Takes as long as all others.
-_BY_REQUEST = ("parallel",)
+# Take as long as all others.
+_BY_REQUEST = ("parallel", "million")
 
 
 _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = {
@@ -43,6 +43,7 @@ _PARTS: Mapping[str, Callable[[argparse.Namespace, Path], Iterator[Section]]] = 
     "large": lambda given, folder: transfers.export(folder, 8, given.size * MIB // 8, given.rounds),
     "far": lambda given, folder: far.measure(folder, given.far, given.rounds),
     "parallel": lambda given, folder: far.parallel(folder, given.far, max(1, given.rounds // 2)),
+    "million": lambda given, folder: million.measure(folder, given.million),
     "balance": lambda _given, _folder: balance.measure(),
     "real": lambda given, _folder: real.measure(given.real, given.size * MIB // 4, given.rounds),
 }
@@ -114,6 +115,12 @@ def parse() -> argparse.Namespace:
     add("--size", type=_at_least(8), default=1024, help="MiB of data (default: 1024)")
     add("--small", type=_at_least(16), default=500, help="small images (default: 500)")
     add("--far", type=_at_least(20), default=200, help="small images far away (default: 200)")
+    add(
+        "--million",
+        type=_at_least(20_000),
+        default=1_000_000,
+        help="images of the part million (default: 1000000)",
+    )
     add("--real", type=_at_least(1), default=3000, help="on the real cloud (default: 3000)")
     add(
         "--before",

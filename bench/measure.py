@@ -250,7 +250,7 @@ def run_once(contender: Contender) -> Run:
 
 
 def compare(contenders: Sequence[Contender], rounds: int) -> dict[str, Sample]:
-    """Run all contenders in turn, once unmeasured and then ``rounds`` times.
+    """Run all contenders in turn, once unmeasured and then ``rounds`` times; with 0 just once.
 
     Each command of this project is run by the build before, too, where there is one: just before
     this build's, so that what is left in files is what this build has written.
@@ -259,12 +259,14 @@ def compare(contenders: Sequence[Contender], rounds: int) -> dict[str, Sample]:
     samples = {contender.name: Sample() for contender in contenders}
     for contender in contenders:
         try:
-            _try(contender)
+            run = _try(contender)
         except (SystemExit, AssertionError) as error:
             reason = error.code if isinstance(error, SystemExit) else error
             if not contender.name.endswith(_BEFORE) or isinstance(reason, int):
                 raise
             samples[contender.name].left_out = str(reason).strip().rpartition("\n")[2]
+        else:
+            samples[contender.name].runs += [] if rounds else [run]
     for _ in range(rounds):
         for contender in contenders:
             if samples[contender.name].left_out is None:
@@ -290,8 +292,9 @@ def _shell_in(argv: Sequence[str]) -> int | None:
     return next((begun for begun in starts if list(argv[begun:])[: len(SHELL)] == SHELL), None)
 
 
-def _try(contender: Contender) -> None:
-    """Run a contender unmeasured; exit where it does not do its job."""
-    run_once(replace(contender, argv=contender.trial or contender.argv))
+def _try(contender: Contender) -> Run:
+    """Run a contender for the first time; exit where it does not do its job."""
+    run = run_once(replace(contender, argv=contender.trial or contender.argv))
     if contender.check:
         contender.check()
+    return run

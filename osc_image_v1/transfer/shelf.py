@@ -122,7 +122,8 @@ class Shelf(MutableMapping[str, _T], Generic[_T]):
         return bool(new)
 
     def __getitem__(self, key: str) -> _T:
-        row = self._scratch.one("SELECT value FROM items WHERE key=?", packed(key))
+        find = "SELECT value FROM items WHERE key=?"
+        row = self._scratch.one(find, packed(key)) if self._length else None
         if row is None:
             raise KeyError(key)
         return self._load(json.loads(row[0]))
@@ -204,7 +205,7 @@ class Waiting:
 
 
 class _Sorted(Sequence[Entry]):
-    """Images in the order of turn, size and ID; a table's row numbers are the places in it.
+    """Images in the order of turn, size and ID; one thread at a time may ask.
 
     :param scratch: the tables
     :param first: which of the images
@@ -219,15 +220,24 @@ class _Sorted(Sequence[Entry]):
         )
         row = scratch.one(f"SELECT count(*) FROM {self._table}")  # noqa: S608
         self._length: int = row[0] if row else 0
+        self._blocks: dict[int, list[Entry]] = {}
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: Any) -> Any:
-        row = self._scratch.one(f"SELECT * FROM {self._table} WHERE rowid=?", index + 1)  # noqa: S608
-        if row is None:
-            raise IndexError(index)
-        return _entry(*row)
+        number, within = divmod(range(self._length)[index], _ROWS_AT_ONCE)
+        if number not in self._blocks:
+            # Whoever takes from both ends is at two of them.
+            for old in list(self._blocks)[:-1]:
+                del self._blocks[old]
+            begun = number * _ROWS_AT_ONCE
+            rows = self._scratch.rows(
+                f"SELECT * FROM {self._table} WHERE rowid>? ORDER BY rowid LIMIT {_ROWS_AT_ONCE}",  # noqa: S608
+                begun,
+            )
+            self._blocks[number] = list(itertools.starmap(_entry, rows))
+        return self._blocks[number][within]
 
     def __iter__(self) -> Iterator[Entry]:
         rows = self._scratch.rows(f"SELECT * FROM {self._table} ORDER BY rowid")  # noqa: S608

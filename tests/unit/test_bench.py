@@ -40,6 +40,16 @@ def test_each_command_of_this_project_is_run_by_the_build_before_first(before: P
     }
 
 
+def test_with_no_rounds_the_first_run_counts(before: Path) -> None:
+    samples = compare([_ours("copy", "copy"), _ours("new", "--new")], 0)
+    assert {name: len(sample.runs) for name, sample in samples.items()} == {
+        "copy, before": 1,
+        "copy": 1,
+        "new, before": 0,
+        "new": 1,
+    }
+
+
 def test_a_command_within_others_is_found_and_a_trial_is_of_both(before: Path) -> None:
     one = Contender("fed", ["env", *measure.SHELL, "fed"], trial=["env", *measure.SHELL, "tried"])
     compare([one], 1)
