@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import abc
 import functools
+import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from osc_image_v1.api.failures import translated
 from osc_image_v1.api.image_v1 import ImageClient
@@ -22,7 +24,24 @@ from osc_image_v1.transfer.outage import asks
 from osc_image_v1.transfer.patience import Patience
 from osc_image_v1.transfer.sending import Sending
 
+_T = TypeVar("_T")
+
 _PASSING: tuple[State, ...] = ("busy",)
+
+
+class asked_once(functools.cached_property[_T]):  # noqa: N801 (as what it stands for)
+    """A property that takes a request, which one thread sends while the others wait for its answer.
+
+    From Python 3.12 on, functools' own one lets each of them send it.
+    """
+
+    def __init__(self, ask: Callable[[Any], _T]) -> None:
+        super().__init__(ask)
+        self._asking = threading.RLock()
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        with self._asking:
+            return super().__get__(instance, owner)
 
 
 class TargetService(abc.ABC):
@@ -50,7 +69,7 @@ class TargetService(abc.ABC):
         """Return small requests that tell whether the service is there."""
         return [asks(self.client.http)]
 
-    @functools.cached_property
+    @asked_once
     def own_project(self) -> str | None:
         """ID of the user's own project there, None where the log-in does not tell it."""
         return self.client.http.project_id
@@ -70,7 +89,7 @@ class TargetService(abc.ABC):
         """What this user may do there."""
         return Rights(self.is_admin, self.own_project)
 
-    @functools.cached_property
+    @asked_once
     def is_admin(self) -> bool | None:
         """Whether the user is an admin by services' own rules, None where nobody tells."""
         adapter = self.client.http.adapter
@@ -80,9 +99,9 @@ class TargetService(abc.ABC):
         with translated("Cannot log in"):
             return "admin" in {name.lower() for name in access(adapter.session).role_names}
 
-    @functools.cached_property
+    @asked_once
     def quota(self) -> Quota:
-        """What the quota leaves there, as far as the service tells; asked for once."""
+        """Return what the quota leaves there, as far as the service tells; asked for once."""
         return Quota()
 
     @property
@@ -104,7 +123,7 @@ class TargetService(abc.ABC):
         known = self._knows(image_id)
         return known or (False if self.is_admin else None)
 
-    @functools.cached_property
+    @asked_once
     def _refuses_markers(self) -> bool:
         """Whether a list does not go on after an image that has never been."""
         return not self._knows(str(uuid.uuid4()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from osc_image_v1.migrate.drafts import MOST_PROPERTIES, UNFINISHED, Draft, Plan
 from osc_image_v1.migrate.foresight import Quota
 from osc_image_v1.migrate.notes import Foreseen, Note
 from osc_image_v1.migrate.ours import best_of
+from osc_image_v1.migrate.services import asked_once
 from osc_image_v1.migrate.targets import Target
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.expected import has_data
@@ -117,9 +117,9 @@ class V2Target(Target):
                 text = f"the target takes no {kind} format {printable(here)}, but {takes}"
                 yield Note(text, "format")
 
-    @functools.cached_property
+    @asked_once
     def quota(self) -> Quota:
-        """What the quota leaves there, as far as the service tells; asked for once.
+        """Return what the quota leaves there, as far as the service tells; asked for once.
 
         https://docs.openstack.org/api-ref/image/v2/#quota-usage
         """

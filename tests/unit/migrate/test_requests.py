@@ -33,7 +33,8 @@ def many(store: Store) -> Store:
 def test_what_is_missing_is_not_looked_for_again(
     client: ImageClient, many: Store, glance: GlanceV2, plan: Plan
 ) -> None:
-    assert {one.action for one in copied(client, many, glance, plan).values()} == {"copied"}
+    outcomes = copied(client, many, glance, plan, parallel=8)
+    assert {one.action for one in outcomes.values()} == {"copied"}
     for found in glance.records:
         assert [one for one in glance.asked if found in one] == [
             f"PUT /images/{found}/file",
@@ -42,6 +43,7 @@ def test_what_is_missing_is_not_looked_for_again(
         ]
     others = [one for one in glance.asked if not any(found in one for found in glance.records)]
     assert others.count("POST /images") == MANY
+    assert others.count("GET /info/usage") == 1
     # A list ends with a page that is not full; the quota is asked for once.
     assert set(others) == {"GET /images", "GET /info/usage", "POST /images"}
     assert len(others) <= MANY + 4
