@@ -16,7 +16,7 @@ def until(there: Callable[[], object], what: str) -> None:
     while not there():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {_PATIENCE} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def processes_with(words: set[str]) -> list[Path]:

@@ -150,9 +150,18 @@ class Slurm:
         return found
 
     def go_on(self, job: str, task: int) -> None:
-        """Begin a task that is queued again at once, which by itself waits for two minutes."""
+        """Begin a task that is queued again at once, which by itself waits for two minutes.
+
+        It may be queued before its first run is gone; then its time to wait begins once more.
+        """
+
+        def begun() -> bool:
+            if waiting := self.states(job)[task] == "PENDING":
+                self.run(f"scontrol update JobId={job}_{task} StartTime=now || true")
+            return not waiting
+
         until(lambda: self.states(job)[task] == "PENDING", f"task {task} is queued again")
-        self.run(f"scontrol update JobId={job}_{task} StartTime=now")
+        until(begun, f"task {task} is begun again")
 
     def process(self, job: str, task: int) -> int:
         """The process of a task that runs once."""

@@ -89,10 +89,11 @@ def troubles(
     door.asked.clear()
     slurm.run(f"scontrol requeue {job}_{QUEUED_AGAIN}")
     slurm.go_on(job, QUEUED_AGAIN)
-    for task in (ON_A_DEAD_NODE, CUT_OFF):
-        slurm.go_on(job, task)
-    door.waits(parts[QUEUED_AGAIN], parts[ON_A_DEAD_NODE])
+    # Two nodes are left, of which one is taken.
+    slurm.go_on(job, CUT_OFF)
     until(lambda: slurm.states(job)[CUT_OFF] == "FAILED", "the second copy is refused")
+    slurm.go_on(job, ON_A_DEAD_NODE)
+    door.waits(parts[QUEUED_AGAIN], parts[ON_A_DEAD_NODE])
     assert Path(f"/proc/{cut_off}").exists()
     door.gate.set()
     until(lambda: not Path(f"/proc/{cut_off}").exists(), "the end of the copy that was cut off")
