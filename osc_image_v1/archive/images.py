@@ -262,7 +262,12 @@ class Images:
         return StoredData(got.size, got.md5, str(got.sha256), got.verified)
 
     def _members(self, image: ImageDetail) -> tuple[Member, ...] | None:
-        """Return the members, none of a public image; None where this user may not know them."""
+        """Return the members, none of a public image; None where this user may not know them.
+
+        No list of v2 tells which others have none: before Ocata ``private`` is all that is not
+        public; since then v1 makes all such images ``shared``, and adds members to what v2 calls
+        ``private`` without a change of that.
+        """
         if image.is_public:
             return ()
         if image.deleted or image.status in GONE:

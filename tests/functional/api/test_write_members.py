@@ -113,3 +113,18 @@ def test_a_project_that_is_not_there(openstack, shared, members, count):
     assert "No project has the name or ID 'no such project'" in done.err
     assert requests == []
     assert members() == {}
+
+
+def test_what_v2_calls_private_may_have_members(openstack, beside, cloud, count, tmp_path):
+    """So no list tells which images have none: each image that is not public is asked about."""
+    image_id = beside.make_v2(visibility="private")
+    project = cloud.projects["demo"]
+    assert openstack("image", "v1", "add", "project", image_id, project).status == 0
+    assert beside.v2(image_id)["visibility"] == "private"
+    never = openstack("image", "v1", "create", beside.name(), "-f", "json").json["id"]
+    assert beside.v2(never)["visibility"] == "shared"
+    with count("image") as requests:
+        openstack("image", "v1", "export", str(tmp_path), "--name-pattern", f"{beside.prefix}*")
+    asked = [str(request) for request in requests if "/members" in str(request)]
+    assert len(asked) == 2
+    assert f'"member_id":"{project}"' in (tmp_path / "manifest.jsonl").read_text()
