@@ -70,6 +70,8 @@ def of_v2(number: int) -> dict[str, Any]:
         "os_hash_algo": "sha512",
         "os_hash_value": hashed,
         "os_hidden": False,
+        "virtual_size": old["size"],
+        "stores": "default",
         "tags": [],
         "self": f"/v2/images/{image_id(number)}",
         "file": f"/v2/images/{image_id(number)}/file",

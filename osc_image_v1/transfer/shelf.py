@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 _KEPT = 4096
 _ROWS_AT_ONCE = 1000
 _LARGEST = 2**63 - 1
+# So many items are no matter of memory, and a file would take them longer.
+_FEW = 1000
 
 #: A row of a table.
 Row = tuple[Any, ...]
@@ -93,7 +95,7 @@ class Scratch:
 
 
 class Shelf(MutableMapping[str, _T], Generic[_T]):
-    """A mapping like a dict of texts, whose items are in a temporary file.
+    """A mapping like a dict of texts, whose items are in a temporary file once they are many.
 
     :param dump: makes what JSON has of a value
     :param load: makes the value of that again
@@ -106,51 +108,88 @@ class Shelf(MutableMapping[str, _T], Generic[_T]):
     ) -> None:
         self._dump = dump
         self._load = load
-        self._scratch = Scratch("CREATE TABLE items (key BLOB UNIQUE, value TEXT)")
+        self._few: dict[str, _T] = {}
+        self._scratch: Scratch | None = None
         self._length = 0
+        self._lock = threading.RLock()
 
     def __setitem__(self, key: str, value: _T) -> None:
-        if not self.add(key, value):
-            stored = json.dumps(self._dump(value))
-            self._scratch.change("UPDATE items SET value=? WHERE key=?", stored, packed(key))
+        with self._lock:
+            if self.add(key, value):
+                return
+            if self._scratch is None:
+                self._few[key] = value
+            else:
+                stored = json.dumps(self._dump(value))
+                self._scratch.change("UPDATE items SET value=? WHERE key=?", stored, packed(key))
 
     def add(self, key: str, value: _T) -> bool:
         """Put an item there unless there is one of that key; return whether there was none."""
-        stored = json.dumps(self._dump(value))
-        new = self._scratch.change("INSERT OR IGNORE INTO items VALUES (?, ?)", packed(key), stored)
-        self._length += new
-        return bool(new)
+        with self._lock:
+            new = self._added(key, value)
+            self._length += new
+        return new
+
+    def _added(self, key: str, value: _T) -> bool:
+        if self._scratch is None:
+            if len(self._few) < _FEW or key in self._few:
+                self._few.setdefault(key, value)
+                return len(self._few) > self._length
+            scratch = Scratch("CREATE TABLE items (key BLOB UNIQUE, value TEXT)")
+            for item in self._few.items():
+                self._insert(scratch, *item)
+            self._scratch, self._few = scratch, {}
+        return self._insert(self._scratch, key, value)
+
+    def _there(self) -> tuple[dict[str, _T], Scratch | None]:
+        # In this order: another thread may just now have put all of them into the file.
+        return self._few, self._scratch
+
+    def _insert(self, scratch: Scratch, key: str, value: _T) -> bool:
+        row = packed(key), json.dumps(self._dump(value))
+        return bool(scratch.change("INSERT OR IGNORE INTO items VALUES (?, ?)", *row))
 
     def __getitem__(self, key: str) -> _T:
-        find = "SELECT value FROM items WHERE key=?"
-        row = self._scratch.one(find, packed(key)) if self._length else None
+        few, scratch = self._there()
+        if scratch is None:
+            return few[key]
+        row = scratch.one("SELECT value FROM items WHERE key=?", packed(key))
         if row is None:
             raise KeyError(key)
         return self._load(json.loads(row[0]))
 
     def __delitem__(self, key: str) -> None:
-        if not self._scratch.change("DELETE FROM items WHERE key=?", packed(key)):
-            raise KeyError(key)
-        self._length -= 1
+        with self._lock:
+            if self._scratch is None:
+                del self._few[key]
+            elif not self._scratch.change("DELETE FROM items WHERE key=?", packed(key)):
+                raise KeyError(key)
+            self._length -= 1
 
     def __contains__(self, key: object) -> bool:
-        found = isinstance(key, str) and self._scratch.one(
-            "SELECT 1 FROM items WHERE key=?", packed(key)
-        )
-        return bool(found)
+        few, scratch = self._there()
+        if scratch is None or not isinstance(key, str):
+            return key in few
+        return scratch.one("SELECT 1 FROM items WHERE key=?", packed(key)) is not None
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[str]:
         """Yield the keys as they came."""
-        return (
-            unpacked(key) for (key,) in self._scratch.rows("SELECT key FROM items ORDER BY rowid")
-        )
+        few, scratch = self._there()
+        if scratch is None:
+            return iter(list(few))
+        rows = scratch.rows("SELECT key FROM items ORDER BY rowid")
+        return (unpacked(key) for (key,) in rows)
 
     def in_order(self) -> Iterator[tuple[str, _T]]:
         """Yield the items in the order of their keys."""
-        for key, stored in self._scratch.rows("SELECT key, value FROM items ORDER BY key"):
+        few, scratch = self._there()
+        if scratch is None:
+            yield from sorted(few.items(), key=lambda item: item[0])
+            return
+        for key, stored in scratch.rows("SELECT key, value FROM items ORDER BY key"):
             yield unpacked(key), self._load(json.loads(stored))
 
 

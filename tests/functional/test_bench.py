@@ -11,6 +11,7 @@ import requests
 
 from bench import far
 from bench.contenders import far_away, stand_in
+from osc_image_v1.api.models import V2_FIELDS
 from tests.cloud import BY_KEY, Cloud
 
 CIRROS = BY_KEY["cirros"]
@@ -45,6 +46,23 @@ def test_records_have_the_same_fields_of_the_same_types(
         }
     assert ours.json().keys() == theirs.json().keys()
     assert ours.headers["Content-Type"] == theirs.headers["Content-Type"].partition(";")[0]
+
+
+def test_v2_lists_the_same_images_as_a_target_does(
+    cloud: Cloud, session: Callable[..., Any], imitation: str
+) -> None:
+    real_url, url = f"{cloud.urls['target-image']}/v2/images", imitation.replace("/v1/", "/v2/")
+    theirs = session("target").get(f"{real_url}?limit=1000").json()
+    ours, listed = (requests.get(f"{at}?limit=7", timeout=10).json() for at in (url, imitation))
+    assert [one["id"] for one in ours["images"]] == [one["id"] for one in listed["images"]]
+    assert ours.keys() - {"next"} == theirs.keys() - {"next"}
+    (record,) = (one for one in theirs["images"] if one["id"] == CIRROS.id)
+    own = {name: type(value) for name, value in record.items() if name in V2_FIELDS}
+    for image in ours["images"]:
+        assert own == {name: type(value) for name, value in image.items() if name in V2_FIELDS}
+    unknown = "limit=1&marker=f0000000-0000-4000-8000-00f000000000"
+    assert session("target").get(f"{real_url}?{unknown}", raise_exc=False).status_code == 404
+    assert requests.get(f"{url}?{unknown}", timeout=10).status_code == 404
 
 
 @pytest.mark.parametrize("asked", ["", "?limit=7", "/detail?limit=0"])

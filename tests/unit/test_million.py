@@ -113,6 +113,7 @@ def test_memory_does_not_grow(job: str, tmp_path: Path, monkeypatch: pytest.Monk
     # What may stay in memory is full with few images.
     monkeypatch.setattr(many, "_MOST_WAITING", 16)
     monkeypatch.setattr(shelf, "_ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(shelf, "_FEW", 16)
     monkeypatch.setattr(archive, "_KEPT", 2**10)
 
     def weighed(number: int) -> int:

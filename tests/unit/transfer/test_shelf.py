@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import sqlite3
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from osc_image_v1.exceptions import FileFailed
+from osc_image_v1.transfer import shelf as shelf_module
 from osc_image_v1.transfer.shelf import Entry, Scratch, Shelf, Waiting
 
 # Any text that JSON can have, no Unicode among it.
@@ -18,9 +20,18 @@ TEXTS = st.text(st.characters())
 _KEYS = st.sampled_from(["a", "B", "", "\ud800", "\x00", "ä", "\U0001f600"])
 
 
-@given(st.lists(st.tuples(st.sampled_from(["set", "add", "pop"]), _KEYS, st.integers())))
-def test_a_shelf_does_what_a_dict_does(steps: list[tuple[str, str, int]]) -> None:
-    shelf, like = Shelf[int](), dict[str, int]()
+@given(
+    st.sampled_from([0, 2, 1000]),
+    st.lists(st.tuples(st.sampled_from(["set", "add", "pop"]), _KEYS, st.integers())),
+)
+def test_a_shelf_does_what_a_dict_does(few: int, steps: list[tuple[str, str, int]]) -> None:
+    with mock.patch.object(shelf_module, "_FEW", few):
+        _do_the_same(Shelf[int](), {}, steps)
+
+
+def _do_the_same(
+    shelf: Shelf[int], like: dict[str, int], steps: list[tuple[str, str, int]]
+) -> None:
     for step, key, value in steps:
         if step == "set":
             shelf[key] = like[key] = value
@@ -37,13 +48,17 @@ def test_a_shelf_does_what_a_dict_does(steps: list[tuple[str, str, int]]) -> Non
 
 @given(TEXTS, st.recursive(st.none() | st.integers() | TEXTS, st.lists))
 def test_what_json_has_comes_back(key: str, value: object) -> None:
-    shelf = Shelf[object]()
-    shelf[key] = value
+    with mock.patch.object(shelf_module, "_FEW", 0):
+        shelf = Shelf[object]()
+        shelf[key] = value
     assert shelf[key] == value
 
 
-def test_what_is_not_there_is_no_item() -> None:
+@pytest.mark.parametrize("few", [0, 1])
+def test_what_is_not_there_is_no_item(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf_module, "_FEW", few)
     shelf = Shelf[None]()
+    shelf["b"] = None
     assert 1 not in shelf
     with pytest.raises(KeyError):
         shelf["a"]
