@@ -136,7 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = page_of_v2(first, limit, total)
         # No list of v2 goes on after an image that has never been.
         is_there = first <= self.images or not path.startswith("/v2")
-        self._answer(body if is_there else b"{}", 200 if is_there else 404)
+        self._answer(body if is_there else b"{}", 200 if is_there else 400)
 
     def _version(self) -> dict[str, Any]:
         links = [{"rel": "self", "href": f"http://{self.headers['Host']}/v1/"}]
