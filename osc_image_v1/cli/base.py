@@ -126,7 +126,7 @@ class Command(command.Command, metaclass=_CommandMeta):
 
         quiet = getattr(getattr(self.app, "options", None), "verbose_level", 1) == 0
         shown = False if quiet else getattr(parsed_args, "progress", None)
-        with _hearing_signals() as signals, _quiet_headers(), _bars(shown):
+        with _hearing_signals() as signals, _quiet_headers(), _quiet_logs(), _bars(shown):
             try:
                 status: int = super().run(parsed_args)
             except (OwnFailures, WrongUsage) as error:
@@ -200,6 +200,29 @@ def _quiet_headers() -> Iterator[None]:
         yield
     finally:
         log.removeFilter(_is_no_header)
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Let nobody make text for a log that no handler takes.
+
+    The shell lets all texts through to its handlers, which drop most. To make them took a tenth and
+    more of the time of a request.
+    """
+    handlers = logging.getLogger().handlers
+    changed = []
+    for name in ("osc_image_v1", "urllib3"):
+        log = logging.getLogger(name)
+        # Where somebody has chosen a level, or listens here, all stays as it is.
+        alone = all(isinstance(handler, logging.NullHandler) for handler in log.handlers)
+        if handlers and alone and log.level == logging.NOTSET:
+            log.setLevel(min(handler.level for handler in handlers))
+            changed.append(log)
+    try:
+        yield
+    finally:
+        for log in changed:
+            log.setLevel(logging.NOTSET)
 
 
 @contextlib.contextmanager

@@ -247,3 +247,22 @@ def test_an_output_without_a_descriptor_that_breaks():
 
     with pytest.raises(BrokenPipeError), base.written(Broken()):
         pass
+
+
+@pytest.mark.parametrize(("level", "heard"), [(logging.WARNING, False), (logging.DEBUG, True)])
+def test_no_text_is_made_for_a_log_that_no_handler_takes(shell, monkeypatch, caplog, level, heard):
+    # As the shell does; its handlers decide.
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler(level)])
+    names = ("osc_image_v1", "osc_image_v1.api.http", "urllib3.connectionpool")
+    seen = []
+
+    class Looking(Numbers):
+        def take_action(self, parsed_args):
+            seen.extend(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in names)
+            seen.append(logging.getLogger("osc_image_v1").isEnabledFor(logging.WARNING))
+            return super().take_action(parsed_args)
+
+    shell.run(Looking)
+    assert seen == [heard] * 3 + [True]
+    assert all(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in names)
