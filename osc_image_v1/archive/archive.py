@@ -112,6 +112,7 @@ class Archive:
             )
         self._room = _KEPT
         self._kept: dict[str, tuple[_Place, ExportedImage]] = {}
+        self._last: tuple[str, ExportedImage | None] | None = None
         self._places = _shelf()
         for number in range(len(self.manifests)):
             # What a manifest says last of an image counts, and then among manifests the best.
@@ -183,6 +184,13 @@ class Archive:
         :param image_id: the image's ID
         :raises BadManifest: if its manifest has been changed in between
         """
+        last = self._last
+        if last is None or last[0] != image_id:
+            # An image is mostly asked for several times in a row.
+            self._last = last = image_id, self._find(image_id)
+        return last[1]
+
+    def _find(self, image_id: str) -> ExportedImage | None:
         place = self._places.get(image_id)
         if place is None:
             return None
