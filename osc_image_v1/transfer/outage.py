@@ -10,7 +10,6 @@ from typing import Literal, TypeVar
 
 from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.exceptions import (
-    BadAnswer,
     ConnectionFailed,
     ContentMismatch,
     FileFailed,
@@ -22,6 +21,7 @@ from osc_image_v1.exceptions import (
     ImageV1Error,
     InvalidInput,
     NotLoggedIn,
+    NotStored,
     ServerError,
     TargetOccupied,
     TooLarge,
@@ -47,7 +47,7 @@ _GATEWAY_ERRORS = frozenset((502, 503, 504))
 
 # What is wrong with an image, its data or its place. Errors of no such kind may pass.
 _OWN = (
-    BadAnswer,
+    NotStored,
     ContentMismatch,
     FormatRefused,
     ImageHasNoData,

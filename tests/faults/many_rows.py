@@ -269,7 +269,7 @@ TARGETS = (
             "image_endpoint_override in clouds.yaml; the target's record <image>, queued, is left "
             "for another run",
         ),
-        3,
+        1,
         target_faults={
             "upload2": [None, Undone(instead(307, "", ("Location", "http://192.0.2.1/")))]
         },
