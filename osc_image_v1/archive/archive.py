@@ -144,13 +144,30 @@ class Archive:
         :returns: the name of the first manifest that there is none of, and what else there is to
             say, for each number of parts
         """
+        there = self._parts()
+        if any(len(parts) == count for count, parts in there.items()):
+            return []
+        return self._absent(there)
+
+    @property
+    def parts_in_doubt(self) -> list[str]:
+        """Parts that are absent, where an export without parts may have brought what is in them."""
+        there = self._parts()
+        if there.pop(1, None) is None or any(len(parts) == n for n, parts in there.items()):
+            return []
+        return [name for name, _detail in self._absent(there)]
+
+    def _parts(self) -> dict[int, set[int]]:
+        """Return which parts there are, by how many they are in all."""
         there: dict[int, set[int]] = {}
         for manifest in self.manifests:
             part = _part_of(manifest.name)
             if part is not None:
                 there.setdefault(part.count, set()).add(part.index)
-        if any(len(parts) == count for count, parts in there.items()):
-            return []
+        return there
+
+    @staticmethod
+    def _absent(there: dict[int, set[int]]) -> list[tuple[str, str]]:
         return [
             (
                 manifest_name(Shard(next(i for i in itertools.count(1) if i not in parts), count)),

@@ -81,6 +81,8 @@ class Verification:
     :ivar active_without_data: images that have data which was not exported
     :ivar refused: whole files that today's Glance refuses
     :ivar retryable: whether a file was not repaired for a reason that may be over in another run
+    :ivar parts_in_doubt: names of manifests that there are none of; an export without parts, which
+        is there, may have brought their images
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Verification:
         self.whole = self.size = self.without_data = self.active_without_data = 0
         self.doubtful = 0
         self.retryable = False
+        self.parts_in_doubt: list[str] = []
         self._directory = directory
         self._parallel = parallel or os.cpu_count() or 1
         self._client = client
@@ -117,6 +120,7 @@ class Verification:
         unknown, size = self._look_around(archive)
         if not (archive.manifests and (damages or unknown)):
             archive.check_not_empty()
+        self.parts_in_doubt = archive.parts_in_doubt
         absent = (Finding(name, "missing", detail) for name, detail in archive.absent_parts())
         yield from (*absent, *damages, *unknown)
         with Overall(len(archive), size) as overall:

@@ -247,3 +247,11 @@ class VerifyExport(base.Lister):
         if verification.refused:
             text += _("; whole files that today's Glance refuses: %d") % verification.refused
         LOG.warning(text)
+        if verification.parts_in_doubt:
+            LOG.warning(
+                _(
+                    "Not there: %s, the manifest of a part; only if manifest.jsonl is of an export "
+                    "of all images there is nothing missing"
+                ),
+                verification.parts_in_doubt[0],
+            )

@@ -125,6 +125,8 @@ def parse_shard(text: str) -> Shard:
     if match is None:
         raise InvalidInput(_("'%s' is no part of a whole: use <i>/<n>, say 1/4") % printable(text))
     index, count = int(match[1]), int(match[2])
+    if not count:
+        raise InvalidInput(_("'%s' is no part: there is at least one part") % printable(text))
     if not 1 <= index <= count:
         raise InvalidInput(
             _("'%(text)s' is no part: %(n)d parts are 1/%(n)d to %(n)d/%(n)d")

@@ -275,6 +275,29 @@ def test_parts_that_are_not_there(
         assert f"parts {number} were not exported" in finding.detail
 
 
+@pytest.mark.parametrize(
+    ("parts", "doubted"),
+    [(["1/2"], []), (["1/2", "1/1"], ["manifest-2-of-2.jsonl"]), (["1/2", "2/2", "1/1"], [])],
+)
+def test_parts_that_an_export_without_parts_may_have_brought(
+    tmp_path: Path,
+    store: Store,
+    client: ImageClient,
+    shell: Shell,
+    caplog: pytest.LogCaptureFixture,
+    parts: list[str],
+    doubted: list[str],
+) -> None:
+    for number in range(20):
+        store.add(number)
+    for part in parts:
+        Export(client, tmp_path, shard=parse_shard(part)).run(list(store.records.values()))
+    assert Archive(tmp_path).parts_in_doubt == doubted
+    if parts != ["1/2"]:
+        shell.run(VerifyExport, str(tmp_path))
+        assert ["manifest-2-of-2.jsonl, the manifest of a part" in caplog.text] == [bool(doubted)]
+
+
 def test_a_manifest_of_no_part(directory: Path) -> None:
     (directory / "manifest.jsonl").rename(directory / "manifest-3-of-2.jsonl")
     assert broken(directory) == []
