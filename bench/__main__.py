@@ -103,7 +103,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
     add(
-        "parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}; by default all but parallel"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"{', '.join(_PARTS)}; by default all but {' and '.join(_BY_REQUEST)}",
     )
     add(
         "--rounds",
