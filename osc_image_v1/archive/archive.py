@@ -144,37 +144,31 @@ class Archive:
         :returns: the name of the first manifest that there is none of, and what else there is to
             say, for each number of parts
         """
-        there = self._parts()
-        if any(len(parts) == count for count, parts in there.items()):
-            return []
-        return self._absent(there)
+        whole, absent = self._parts()
+        return [] if whole else absent
 
     @property
     def parts_in_doubt(self) -> list[str]:
         """Parts that are absent, where an export without parts may have brought what is in them."""
-        there = self._parts()
-        if there.pop(1, None) is None or any(len(parts) == n for n, parts in there.items()):
-            return []
-        return [name for name, _detail in self._absent(there)]
+        whole, absent = self._parts()
+        return [name for name, _detail in absent] if whole == {1} else []
 
-    def _parts(self) -> dict[int, set[int]]:
-        """Return which parts there are, by how many they are in all."""
+    def _parts(self) -> tuple[set[int], list[tuple[str, str]]]:
+        """Return of how many parts all are there, and of each other number what is not."""
         there: dict[int, set[int]] = {}
         for manifest in self.manifests:
             part = _part_of(manifest.name)
             if part is not None:
                 there.setdefault(part.count, set()).add(part.index)
-        return there
-
-    @staticmethod
-    def _absent(there: dict[int, set[int]]) -> list[tuple[str, str]]:
-        return [
+        whole = {count for count, parts in there.items() if len(parts) == count}
+        return whole, [
             (
                 manifest_name(Shard(next(i for i in itertools.count(1) if i not in parts), count)),
                 f"of {count} parts {count - len(parts)} were not exported, or their manifests were "
                 "not brought along",
             )
             for count, parts in sorted(there.items())
+            if count not in whole
         ]
 
     def __len__(self) -> int:

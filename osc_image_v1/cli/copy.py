@@ -192,7 +192,7 @@ def _format_map(path: str | None) -> Mapping[str, str]:
 
     formats = read_project_map(Path(path), _("formats")) if path else {}
     for new in formats.values():
-        if not re.fullmatch("[a-z0-9][a-z0-9._-]*(/[a-z0-9]+)?", new):
+        if not re.fullmatch(f"{options.DISK_FORMAT}(/[a-z0-9]+)?", new):
             wrong = _("'%s' is no disk format, and no disk and container format: qcow2/bare")
             raise InvalidInput(wrong % printable(new))
     return formats

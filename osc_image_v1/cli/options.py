@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 
 #: That of :mod:`~osc_image_v1.transfer.many`, which is not imported for it.
 PARALLEL = 8
+#: What a name of a disk format looks like; a service may know others than Glance has itself.
+DISK_FORMAT = "[a-z0-9][a-z0-9._-]*"
 _MOST_PARALLEL = 64
 _MOST_SHARDS = 100_000
 _LEAST_RATE = 64 * 2**10
@@ -140,7 +142,7 @@ def disk_format(text: str) -> str:
     """Refuse what cannot be the name of a disk format; which there are is the service's to say."""
     import re
 
-    if not re.fullmatch("[a-z0-9][a-z0-9._-]*", text):
+    if not re.fullmatch(DISK_FORMAT, text):
         raise argparse.ArgumentTypeError(_("'%s' is no disk format") % printable(text))
     return text
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -26,7 +25,7 @@ from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
-from osc_image_v1.transfer.many import PARALLEL, Workers
+from osc_image_v1.transfer.many import PARALLEL, in_order
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.shards import Shard, index_of
 from osc_image_v1.transfer.shelf import Scratch, packed, unpacked
@@ -270,17 +269,7 @@ class Looks:
         """Yield each record with what is wrong with its data."""
         source = iter(records)
         while batch := list(itertools.islice(source, _LOOKED_AT_ONCE)):
-            yield from zip(batch, self._looks(batch), strict=True)
-
-    def _looks(self, batch: Sequence[Record]) -> Iterator[list[tuple[str, str]]]:
-        """Yield what is wrong with the data of each image, when it is known of all."""
-        workers: Workers[int, tuple[int, list[tuple[str, str]]]] = Workers(
-            lambda number: (number, self._look(batch[number])),
-            min(self._parallel, len(batch)),
-            threading.Event(),
-        )
-        found = dict(itertools.chain.from_iterable(workers.results(range(len(batch)))))
-        return (found[number] for number in range(len(batch)))
+            yield from zip(batch, in_order(self._look, batch, self._parallel), strict=True)
 
     def _look(self, record: Record) -> list[tuple[str, str]]:
         image = ImageDetail.from_record(record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,14 +9,9 @@ from datetime import datetime
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import GONE, ImageDetail
 from osc_image_v1.api.records import Record, format_time
-from osc_image_v1.exceptions import (
-    ImageHasNoData,
-    ImageNotFound,
-    ImageV1Error,
-    TransferStopped,
-)
+from osc_image_v1.exceptions import ImageHasNoData, ImageNotFound, TransferStopped
 from osc_image_v1.text import printable
-from osc_image_v1.transfer.many import PARALLEL, Workers
+from osc_image_v1.transfer.many import PARALLEL, in_order
 
 
 def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[Record]:
@@ -35,24 +29,7 @@ def named_records(client: ImageClient, names_or_ids: Iterable[str]) -> Iterator[
     names = list(dict.fromkeys(names_or_ids))
     if names:
         yield _named(client, names[0])
-
-    def look(number: int) -> tuple[int, Record | ImageV1Error]:
-        try:
-            return number, _named(client, names[number])
-        except ImageV1Error as error:
-            return number, error
-
-    turn, found = 1, dict[int, "Record | ImageV1Error"]()
-    workers = Workers(look, min(PARALLEL, len(names) - 1), threading.Event())
-    with contextlib.closing(workers.results(range(turn, len(names)))) as results:
-        for ready in results:
-            found.update(ready)
-            while turn in found:
-                record = found.pop(turn)
-                if isinstance(record, ImageV1Error):
-                    raise record
-                yield record
-                turn += 1
+    yield from in_order(lambda name: _named(client, name), names[1:], PARALLEL)
 
 
 def _named(client: ImageClient, name_or_id: str) -> Record:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from osc_image_v1.api.records import Record
+from osc_image_v1.exceptions import ImageV1Error
 from osc_image_v1.transfer.files import file_errors, temporary_directory
 
 _T = TypeVar("_T")
@@ -201,6 +202,33 @@ class Workers(Generic[_T, _R]):
             item = self._results.get_nowait()
             if item is not None and not isinstance(item, _Raised):
                 yield item
+
+
+def in_order(work: Callable[[_T], _R], items: Sequence[_T], count: int) -> Iterator[_R]:
+    """Yield what comes of things, in their order, while several are worked on.
+
+    :param work: what is done with each; its error is raised when it is the turn of that one
+    :param items: the things
+    :param count: how many are worked on at a time
+    """
+
+    def one(number: int) -> tuple[int, _R | ImageV1Error]:
+        try:
+            return number, work(items[number])
+        except ImageV1Error as error:
+            return number, error
+
+    turn, found = 0, dict[int, "_R | ImageV1Error"]()
+    workers = Workers(one, min(count, len(items)), threading.Event())
+    with contextlib.closing(workers.results(range(len(items)))) as results:
+        for ready in results:
+            found.update(ready)
+            while turn in found:
+                result = found.pop(turn)
+                if isinstance(result, ImageV1Error):
+                    raise result
+                yield result
+                turn += 1
 
 
 class Spool:
