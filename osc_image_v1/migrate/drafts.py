@@ -74,6 +74,7 @@ class Draft:
     :ivar members: IDs of projects there -> whether they may share it on
     :ivar accept_members: whether the image is accepted for them
     :ivar source_tag: the tag with the ID that it has here, where that is no property
+    :ivar bare: whether this very run has just made its record there, which has no members yet
     """
 
     image: ImageDetail
@@ -88,6 +89,7 @@ class Draft:
     properties: Mapping[str, str | None]
     notes: tuple[str, ...]
     source_tag: str | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def make_record(
     for image_id in _ids_of(draft, strangers):
         draft = replace(draft, image_id=image_id)
         try:
-            made = patience.persist(functools.partial(_create_once, service, draft, patience))
+            made, told = patience.persist(
+                functools.partial(_create_once, service, draft, patience)
+            )
         except Conflict as error:
             there = None if draft.new_id and not looked else service.look(image_id)
             if not looked and (draft.new_id or there is not None):
@@ -76,7 +78,7 @@ def make_record(
             Note(f"the ID {one} is another image's there, which is no copy", "id-taken")
             for one in strangers
         )
-        made_as = replace(draft, image_id=made.image_id, notes=draft.notes + notes)
+        made_as = replace(draft, image_id=made.image_id, notes=draft.notes + notes, bare=told)
         return _owned(service, made_as, made)
     raise IdUsedUp(draft)
 
@@ -93,19 +95,24 @@ def _owned(service: TargetService, draft: Draft, made: TargetImage) -> Draft:
     return replace(draft, owner=made.owner)
 
 
-def _create_once(service: TargetService, draft: Draft, patience: Patience) -> TargetImage:
-    """Make the record, and take it for made where only the answer went wrong."""
+def _create_once(
+    service: TargetService, draft: Draft, patience: Patience
+) -> tuple[TargetImage, bool]:
+    """Make the record, and take it for made where only the answer went wrong.
 
-    def look() -> Verdict[TargetImage]:
+    :returns: the record, and whether the service itself says that it was made just now
+    """
+
+    def look() -> Verdict[tuple[TargetImage, bool]]:
         found = service.made(draft)
         # What is stored without the mark has been made by someone else.
         if found is None or not found.unfinished or judged(draft, found).state == "foreign":
             return NotDone()
         service.renew(replace(draft, image_id=found.image_id), found)
-        return Done(found)
+        return Done((found, False))
 
     try:
-        return service.create(draft)
+        return service.create(draft), True
     except ImageV1Error as error:
         if not is_lost(error) and not isinstance(error, ServerError):
             raise
@@ -116,6 +123,7 @@ def leave(
     service: TargetService, draft: Draft, error: Conflict, patience: Patience
 ) -> tuple[Action, Draft]:
     """Leave an image to the other run that is at it, and see that it gets there."""
+    draft = replace(draft, bare=False)
     found = service.settled(draft, patience, ("busy", "empty"))
     judgement = judged(draft, found)
     if judgement.state == "complete":

@@ -258,7 +258,7 @@ class V2Target(Target):
         shared = self._spelled("shared")
         if record.get("visibility") != shared:
             self.client.change(draft.image_id, [_replaced("visibility", shared)])
-        there = self.client.members(draft.image_id)
+        there = {} if draft.bare else self.client.members(draft.image_id)
         for project in draft.members:
             if project not in there:
                 with contextlib.suppress(Conflict):

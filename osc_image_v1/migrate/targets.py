@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import threading
 from collections.abc import Sequence
@@ -368,7 +369,7 @@ class Target(TargetService):
         except Taken as taken:
             return leave(self, taken.draft, taken.error, patience)
         if sending is None:
-            patience.persist(lambda: self.finish(draft, None))
+            self._end(draft, None, patience)
             return "recorded", draft
         delivery = Delivery(self, draft, sending, patience)
         try:
@@ -378,8 +379,13 @@ class Target(TargetService):
         except (ImageV1Error, MemoryError) as error:
             kind = ContentMismatch if isinstance(error, ContentMismatch) else ImageV1Error
             raise kind(f"{error}{delivery.clean_up(error, clean_up)}") from error
-        patience.persist(lambda: self.finish(draft, filled))
+        self._end(draft, filled, patience)
         return "copied", draft
+
+    def _end(self, draft: Draft, found: TargetImage | None, patience: Patience) -> None:
+        """Finish an image; once that was tried, it may have members."""
+        drafts = itertools.chain((draft,), itertools.repeat(replace(draft, bare=False)))
+        patience.persist(lambda: self.finish(next(drafts), found))
 
 
 def _check(draft: Draft, found: TargetImage) -> None:

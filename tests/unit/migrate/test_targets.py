@@ -156,6 +156,37 @@ def test_members(glance: GlanceV2) -> None:
     glance.target().write(an_image(), members, a_source(), plan)
     assert glance.members[ID] == {"new": "accepted", "p9": "accepted"}
     assert glance.records[ID]["visibility"] == "shared"
+    # A record that this run has made has no members yet that a list could tell of.
+    assert [one.split()[0] for one in glance.asked if "/members" in one] == ["POST", "PUT"] * 2
+
+
+@pytest.mark.parametrize(
+    "how", ["earlier run", "found after a 409", "answer lost", "another run's data", "again"]
+)
+def test_members_are_listed_where_there_may_be_some(glance: GlanceV2, how: str) -> None:
+    def shared(data: bytes | None = None) -> None:
+        glance.add(ID, data, tags=[UNFINISHED])
+        glance.members[ID] = {"p8": "pending"}
+
+    def lost() -> None:
+        shared()
+        raise Refusal(502)
+
+    if how == "earlier run":
+        shared()
+    elif how == "found after a 409":
+        glance.before["POST /images"] = [shared]
+    elif how == "answer lost":
+        glance.after["POST /images"] = [lost]
+    elif how == "another run's data":
+        glance.before["PUT /file"] = [lambda: shared(DATA)]
+    else:
+        glance.after["POST /members"] = [failing(502)]
+    missing = how == "found after a 409"
+    glance.target().write(an_image(), [Member("p8")], a_source(), Plan(), missing=missing)
+    assert glance.members[ID] == {"p8": "pending"}
+    asked = [one.split()[0] for one in glance.asked if "/members" in one]
+    assert asked == (["POST", "GET"] if how == "again" else ["GET"])
 
 
 def test_members_that_are_there_stay_as_they_are(glance: GlanceV2) -> None:
