@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from osc_image_v1.api import models
 from osc_image_v1.api.models import ImageDetail
@@ -316,7 +316,8 @@ class Job:
 
     def _copy(self, original: Original, advance: Advance) -> Outcome:
         image = original.image
-        draft, found = self._draft_and_there(image)
+        listed = self._listed(image)
+        draft, found = self._draft_and_there(image, listed)
         judgement = judged(draft, found)
         if found is not None and judgement.state == "complete":
             # What is not complete is looked at again: the list may be hours old by now.
@@ -324,7 +325,7 @@ class Job:
             notes = judgement.notes + original.doubts("present")
             return _outcome(original, "present", found.image_id, notes)
         notes = self._find_references(image, reserve=True)
-        missing = self._there is not None and self._there.is_missing(image.id)
+        missing = listed.clear and listed.record is None
         written = self._write(original, advance, missing)
         if written.action == "present":
             notes = ()
@@ -352,8 +353,9 @@ class Job:
 
     def _foresee(self, original: Original, _advance: Advance) -> Outcome:
         image = original.image
-        draft, found = self._draft_and_there(image)
-        if found is None and (self._there is None or self._there.is_unclear(image.id)):
+        listed = self._listed(image)
+        draft, found = self._draft_and_there(image, listed)
+        if found is None and not listed.clear:
             self._find_references(image, tell=False)
             draft = self._target.draft(image, (), self._plan, strict=False)
             found = self._target.find(draft)
@@ -407,9 +409,14 @@ class Job:
         data = original.data(self._stop)
         return draft if data is None else self._target.looked_at(draft, data, self._plan)
 
-    def _draft_and_there(self, image: ImageDetail) -> tuple[Draft, TargetImage | None]:
+    def _listed(self, image: ImageDetail) -> _Listed:
+        return _Listed() if self._there is None else self._there.find(image.id)
+
+    def _draft_and_there(
+        self, image: ImageDetail, listed: _Listed
+    ) -> tuple[Draft, TargetImage | None]:
         """Return an image as it is to be there, and what the list of the target has of it."""
-        record = None if self._there is None else self._there.record(image.id)
+        record = listed.record
         if record is not None:
             self._find_references(image, tell=False)
         # Members, which take a request, decide on nothing but whether it is shared or private.
@@ -484,6 +491,17 @@ class Job:
             self._plan.image_ids[other] = self._target.reserve(draft)
 
 
+class _Listed(NamedTuple):
+    """What a list of the target has of an image.
+
+    :ivar clear: whether it tells: there is a list, and not several images of that kind in it
+    :ivar record: of what there is, None where that is nothing or not clear
+    """
+
+    clear: bool = False
+    record: Record | None = None
+
+
 class _There:
     """What a list of the target has of the images, put aside.
 
@@ -501,25 +519,18 @@ class _There:
         :param image_id: the ID that the image has here
         :param found: what there is, perhaps not the only one
         """
-        known = self._found.get(image_id)
-        if known is None:
-            self._found[image_id] = [found.image_id, self._spool.add(found.record)]
-        elif known and known[0] != found.image_id:
+        place = [found.image_id, self._spool.add(found.record)]
+        if not self._found.add(image_id, place) and self._found[image_id][:1] != place[:1]:
             # Of several only a closer look tells which is the copy.
             self._found[image_id] = []
 
-    def is_unclear(self, image_id: str) -> bool:
-        """Tell whether there are several images of that kind."""
-        return self._found.get(image_id) == []
+    def find(self, image_id: str) -> _Listed:
+        """Return what there is of an image.
 
-    def is_missing(self, image_id: str) -> bool:
-        """Tell whether there was nothing of that image."""
-        return image_id not in self._found
-
-    def record(self, image_id: str) -> Record | None:
-        """Return the record of what there is, None where that is nothing or not clear."""
-        found = self._found.get(image_id)
-        return self._spool.read(found[1]) if found else None
+        :param image_id: the ID that the image has here
+        """
+        place = self._found.get(image_id)
+        return _Listed(place != [], self._spool.read(place[1]) if place else None)
 
 
 def _outcome(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ from osc_image_v1.migrate.sources import (
     from_service,
 )
 from osc_image_v1.migrate.target_v1 import V1Target
+from osc_image_v1.transfer import shelf
 from osc_image_v1.transfer.sending import ImageSource
 from osc_image_v1.transfer.shards import Shard
 from tests.unit import disks
@@ -124,6 +126,32 @@ def test_many_images_are_looked_up_in_a_list(copy: Any, store: Store, glance: Gl
     ]
     # Members are asked for only where something is to be done.
     assert sum(path.endswith("/members") for path in store.asked) == 1
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_is_there_of_an_image_is_looked_up_once(
+    copy: Any, store: Store, glance: GlanceV2, dry: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        store.add(number)
+        if number % 2:
+            glance.add(image_id(number), store.data[image_id(number)])
+    monkeypatch.setattr(shelf, "_FEW", 0)
+    statements: list[str] = []
+
+    def traced(*args: Any, _connect: Any = sqlite3.connect, **options: Any) -> Any:
+        database = _connect(*args, **options)
+        database.set_trace_callback(statements.append)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    word = "copy" if dry else "copied"
+    assert actions(copy(dry=dry)).count(word) == 15
+    looked_up = [one for one in statements if one.startswith("SELECT value FROM items")]
+    assert len(looked_up) == 30
+    added = [one for one in statements if one.startswith("INSERT OR IGNORE INTO items")]
+    # Each image of either side is seen once.
+    assert len(added) == 30 + 15
 
 
 def test_smallest_first_but_kernels_before_all(copy: Any, store: Store) -> None:
