@@ -61,9 +61,7 @@ def make_record(
     for image_id in _ids_of(draft, strangers):
         draft = replace(draft, image_id=image_id)
         try:
-            made, told = patience.persist(
-                functools.partial(_create_once, service, draft, patience)
-            )
+            made, told = patience.persist(functools.partial(_create_once, service, draft, patience))
         except Conflict as error:
             there = None if draft.new_id and not looked else service.look(image_id)
             if not looked and (draft.new_id or there is not None):
