@@ -250,5 +250,5 @@ def parallel(
                     contenders = [
                         command(f"{n} at a time", count // 2, "--parallel", str(n)) for n in tried
                     ]
-                    samples = compare(contenders, max(1, rounds // 2))
+                    samples = compare(contenders, rounds // 2)
                     yield Section(f"{title} on real services, {milliseconds:g} ms away", samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import json
 import re
@@ -67,24 +68,24 @@ def measure(count: int, rounds: int) -> Iterator[Section]:
 
 def growth(counts: tuple[int, ...], rounds: int) -> Iterator[Section]:
     """List more and more images: time grows as they do, memory does not."""
-    samples = {}
-    for count in counts:
-        with stand_in(count) as url, tempfile.TemporaryDirectory() as folder:
-            contenders = [
+    contenders = []
+    with contextlib.ExitStack() as services:
+        # All in turn: what else the machine does is the same to each then.
+        for count in counts:
+            url = services.enter_context(stand_in(count))
+            out = Path(services.enter_context(tempfile.TemporaryDirectory()))
+            start = shell(url, *_LIST, "--limit", "1", "-f", "csv")
+            contenders.append(Contender(f"start beside {count:,}", start))
+            contenders += [
                 Contender(
-                    f"start beside {count:,}", shell(url, *_LIST, "--limit", "1", "-f", "csv")
-                ),
-                *(
-                    Contender(
-                        f"{output} of {count:,}",
-                        shell(url, *_LIST, "-f", output),
-                        Path(folder, output),
-                        check=partial(apart, _count, Path(folder, output), count),
-                    )
-                    for output in ("csv", "value", "json")
-                ),
+                    f"{output} of {count:,}",
+                    shell(url, *_LIST, "-f", output),
+                    out / output,
+                    check=partial(apart, _count, out / output, count),
+                )
+                for output in ("csv", "value", "json")
             ]
-            samples.update(compare(contenders, rounds))
+        samples = compare(contenders, rounds)
     section = Section("Growth", samples)
     few, many, most = (f"{count:,}" for count in counts)
     for output in ("csv", "value", "json"):

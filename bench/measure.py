@@ -246,6 +246,8 @@ def run_once(contender: Contender) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{contender.name} failed: {said.decode(errors='replace')[-2000:]}")
+    # What is measured is not lost where the whole comes to no end.
+    print(f"{contender.name}: {wall:.2f} s", file=sys.stderr, flush=True)
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
