@@ -3,12 +3,14 @@
 import re
 from typing import Any
 
+# Each start of the shell imports this: patterns are compiled, and kept, at their first use.
+
 # C0, DEL and C1 drive terminals; the bidirectional marks, embeddings, overrides and isolates
 # change the order in which a line is read; line and paragraph separators break it; lone
 # surrogates cannot be printed at all. What has no width of its own (Unicode's default ignorables:
 # soft hyphens, fillers, invisible operators, variations, tags) hides between letters; the two
 # joiners do so too, but for scripts that are not written without them.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -32,13 +34,13 @@ def printable(text: object) -> str:
     """
     if not isinstance(text, str):
         text = str(text)
-    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
+    return text if text.isascii() and text.isprintable() else re.sub(_UNSAFE, _escape, text)
 
 
 # Text without blank or quote. Only ASCII blanks: a byte of a letter can look like another one.
-_RUN = re.compile("[^ \\t\\r\\n\\f\\v'\"]+")
+_RUN = "[^ \\t\\r\\n\\f\\v'\"]+"
 # What comes before user and password of a URL: slashes, as JSON and queries may write them too.
-_SLASHES = re.compile(r"//|\\/\\/|%2f%2f", re.IGNORECASE)
+_SLASHES = r"//|\\/\\/|%2[Ff]%2[Ff]"
 # What comes after them, in queries and markup too.
 _AT = ("@", "%40", "&#64;", "&#x40;")
 
@@ -51,12 +53,12 @@ def without_secrets(text: str) -> str:
 
     :param text: any text, from a server or a file
     """
-    return _RUN.sub(_mask, text) if any(at in text for at in _AT) else text
+    return re.sub(_RUN, _mask, text) if any(at in text for at in _AT) else text
 
 
 def _mask(match: re.Match[str]) -> str:
     run = match.group()
-    begin = _SLASHES.search(run)
+    begin = re.search(_SLASHES, run)
     end = max(map(run.rfind, _AT))
     return f"{run[: begin.end()]}***{run[end:]}" if begin and begin.end() <= end else run
 
@@ -70,12 +72,12 @@ def one_line(text: object, most: int | None = None) -> str:
     return printable(without_secrets(" ".join(str(text).split())))[:most]
 
 
-_UUID = re.compile("[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
+_UUID = "[0-9A-Fa-f]{32}"
 
 
 def is_uuid(text: str) -> bool:
     """Tell whether the text is a UUID as OpenStack services write it, hyphens or none."""
-    return _UUID.fullmatch(text.replace("-", "")) is not None
+    return re.fullmatch(_UUID, text.replace("-", "")) is not None
 
 
 def is_text(text: str) -> bool:
