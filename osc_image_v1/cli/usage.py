@@ -75,7 +75,10 @@ class UsageOfImages(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
+        from osc_image_v1.exceptions import WrongUsage
 
+        if parsed_args.no_look and not parsed_args.problems:
+            raise WrongUsage(_("--no-look is for --problems: nothing else reads data"))
         manager = self.app.client_manager
         query = image.query_of(parsed_args, manager)
         if query == ImageQuery():
@@ -94,6 +97,7 @@ class UsageOfImages(base.Lister):
 
         by_project = parsed_args.by == "project"
         groups = count(records, parsed_args.by)
+        _tell_unsized(groups)
         names = (all_projects(self.app.client_manager, whole=False) if by_project else {}) or {}
         person = parsed_args.formatter == "table"
         title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
@@ -125,17 +129,22 @@ class UsageOfImages(base.Lister):
 
 
 def _parts(parsed_args: argparse.Namespace, records: Any) -> columns.Table:
-    """Return what is in each part, and tell of images that may make one larger than it looks."""
+    """Return what is in each part."""
     from osc_image_v1.report.usage import count_parts
 
     groups = count_parts(records, parsed_args.shards)
+    _tell_unsized(groups)
+    shown = [Column("Part", "key"), *_counted(parsed_args.formatter == "table")]
+    return columns.tabled(_rows(groups, {}), shown, parsed_args)
+
+
+def _tell_unsized(groups: Sequence[Any]) -> None:
+    """Tell of images that may make a group larger than it looks."""
     unsized = sum(group.unsized for group in groups)
     if unsized:
         LOG.warning(
             _("Images with data whose size nobody knows, and which count as 0 bytes: %d"), unsized
         )
-    shown = [Column("Part", "key"), *_counted(parsed_args.formatter == "table")]
-    return columns.tabled(_rows(groups, {}), shown, parsed_args)
 
 
 def _counted(person: bool) -> list[Column]:

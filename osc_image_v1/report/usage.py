@@ -69,13 +69,25 @@ class Group:
     :ivar key: what that is, None where they lack it
     :ivar images: how many there are
     :ivar size: their bytes
-    :ivar unsized: how many of them have data that nobody knows the size of; parts alone tell it
+    :ivar unsized: how many of them have data that nobody knows the size of
     """
 
     key: str | None
     images: int = 0
     size: int = 0
     unsized: int = 0
+
+    def add(self, record: Record, *, stored: bool = False) -> None:
+        """Count an image.
+
+        :param record: the image, as a detailed list has it
+        :param stored: whether bytes count of images alone that have data
+        """
+        has_data = text_or_none(record.get("status")) in WITH_DATA
+        size = _size(record)
+        self.images += 1
+        self.size += size if has_data or not stored else 0
+        self.unsized += has_data and size == 0 and _is_unsized(record)
 
 
 def count(records: Iterable[Record], by: str) -> list[Group]:
@@ -88,9 +100,7 @@ def count(records: Iterable[Record], by: str) -> list[Group]:
     groups: dict[str | None, Group] = {}
     for record in records:
         key = key_of(record)
-        group = groups.setdefault(key, Group(key))
-        group.images += 1
-        group.size += _size(record)
+        groups.setdefault(key, Group(key)).add(record)
     if by == "year":
         return sorted(groups.values(), key=lambda group: group.key or "")
     return sorted(groups.values(), key=lambda group: (-group.size, -group.images, group.key or ""))
@@ -107,12 +117,7 @@ def count_parts(records: Iterable[Record], parts: int) -> list[Group]:
     """
     groups = [Group(str(Shard(index, parts))) for index in range(1, parts + 1)]
     for record in records:
-        group = groups[index_of(record["id"], parts) - 1]
-        group.images += 1
-        if text_or_none(record.get("status")) in WITH_DATA:
-            size = _size(record)
-            group.size += size
-            group.unsized += size == 0 and _is_unsized(record)
+        groups[index_of(record["id"], parts) - 1].add(record, stored=True)
     return sorted(groups, key=lambda group: (-group.size, -group.images))
 
 

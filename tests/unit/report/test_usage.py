@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from osc_image_v1.api.models import WITH_DATA
 from osc_image_v1.api.queries import STATUSES
 from osc_image_v1.cli.usage import UsageOfImages
+from osc_image_v1.exceptions import WrongUsage
 from osc_image_v1.report.usage import GROUPS, Group, count, count_parts, problems, share
 from osc_image_v1.transfer.shards import Shard
 from tests.unit import disks
@@ -83,7 +84,9 @@ def test_parts_are_those_of_an_export(images: list[tuple[str, int | None]], part
     ],
 )
 def test_images_whose_size_nobody_knows(fields: Any, unsized: int) -> None:
-    assert count_parts([detail(0, **fields)], 1) == [Group("1/1", 1, 0, unsized)]
+    records = [detail(0, **fields)]
+    assert count_parts(records, 1) == [Group("1/1", 1, 0, unsized)]
+    assert count(records, "project") == [Group("p1", 1, 0, unsized)]
 
 
 @pytest.mark.parametrize(
@@ -245,11 +248,28 @@ def test_parts_the_largest_first(
     (row,) = json.loads(shell.run(*argv, "-f", "json"))
     assert row == {"Part": "1/1", "Images": 1, "Size": largest, "Share": 100.0}
     assert not caplog.records
+
+
+@pytest.mark.parametrize("argv", [("--shards", "4"), ("--by", "year"), ()])
+def test_what_counts_as_nothing_is_told(
+    shell: Shell, store: Store, caplog: pytest.LogCaptureFixture, argv: tuple[str, ...]
+) -> None:
+    with_projects(shell)
     store.add(50, size=None)
+    store.add(51, size=None, status="queued")
     with caplog.at_level(logging.WARNING):
-        shell.run(UsageOfImages, "--shards", "4")
+        shell.run(UsageOfImages, *argv)
     said = "Images with data whose size nobody knows, and which count as 0 bytes: 1"
     assert caplog.messages == [said]
+
+
+@pytest.mark.parametrize("argv", [("--shards", "4"), ("--by", "year"), ()])
+def test_what_reads_no_data_takes_no_no_look(
+    shell: Shell, store: Store, argv: tuple[str, ...]
+) -> None:
+    with pytest.raises(WrongUsage, match="--no-look is for --problems"):
+        shell.run(UsageOfImages, *argv, "--no-look")
+    assert not store.asked
 
 
 @pytest.mark.parametrize(
