@@ -11,7 +11,7 @@ from keystoneauth1 import adapter as ksa_adapter
 
 from osc_image_v1.api.http import DEFAULT_TIMEOUT, keep_connections
 from osc_image_v1.api.image_v1 import ImageClient
-from osc_image_v1.exceptions import ImageV1Error, InvalidInput
+from osc_image_v1.exceptions import ImageV1Error, WrongUsage
 from osc_image_v1.i18n import _
 from osc_image_v1.text import one_line, printable
 
@@ -91,7 +91,7 @@ def timeout_of(manager: Any) -> float:
     """Return the seconds without a byte after which a request is given up.
 
     :param manager: a client manager
-    :raises InvalidInput: if the setting is no such number
+    :raises WrongUsage: if the setting is no such number
     """
     # openstacksdk makes of any setting that ends so the time-out of the session.
     text = manager.session.timeout
@@ -105,7 +105,7 @@ def timeout_of(manager: Any) -> float:
         seconds = 0.0
     # Sockets take no more than some 292 years, in nanoseconds; a day is plenty.
     if not 0 < seconds <= 86400:
-        raise InvalidInput(_("the time-out '%s' is no number of seconds from 0 to 86400") % text)
+        raise WrongUsage(_("the time-out '%s' is no number of seconds from 0 to 86400") % text)
     return seconds
 
 
@@ -131,7 +131,7 @@ def _check_files(session: Any) -> None:
         *zip(certificates, ("--os-cert", "--os-key"), strict=False),
     ):
         if isinstance(path, str) and not Path(path).exists():
-            raise InvalidInput(
+            raise WrongUsage(
                 _("There is no file %(path)s: give the right one with %(option)s or in clouds.yaml")
                 % {"path": printable(path), "option": option}
             )
@@ -142,8 +142,7 @@ class OtherCloud:
 
     :param name: its name there; ``OS_CLIENT_CONFIG_FILE`` counts as it does for the shell
     :param beside: the shell's client manager, whose time-out counts where the cloud has none
-    :raises InvalidInput: if there is no such cloud, or its settings are wrong
-    :raises ImageV1Error: if nobody can log in there
+    :raises WrongUsage: if there is no such cloud, or its settings are wrong; nobody is asked yet
     """
 
     def __init__(self, name: str, beside: Any = None) -> None:
@@ -155,29 +154,36 @@ class OtherCloud:
         try:
             self.config: Any = sdk_config.OpenStackConfig().get_one(cloud=name)
             self.session = self.config.get_session()
-            self.project: str | None = self.session.get_project_id()
-        # ValueError: a time-out that is no number.
-        except (sdk_exceptions.ConfigException, ValueError) as error:
-            raise InvalidInput(
+            _check_files(self.session)
+            if beside is not None and self.session.timeout is None:
+                self.session.timeout = timeout_of(beside)
+            timeout_of(self)
+        # ValueError: a time-out that is no number, and what is refused here.
+        except (
+            ksa_exceptions.ClientException,
+            sdk_exceptions.SDKException,
+            ValueError,
+        ) as error:
+            raise WrongUsage(
                 _("Cloud '%(name)s': %(reason)s")
                 % {"name": printable(name), "reason": one_line(error, 300)}
             ) from error
+
+    def log_in(self) -> None:
+        """Log in there, so that it is known whether that can be done.
+
+        :raises ImageV1Error: if it cannot
+        """
+        from keystoneauth1 import exceptions as ksa_exceptions
+        from openstack import exceptions as sdk_exceptions
+
+        try:
+            self.session.get_project_id()
         except (ksa_exceptions.ClientException, sdk_exceptions.SDKException) as error:
             raise ImageV1Error(
                 _("Cannot log in to cloud '%(name)s': %(reason)s")
-                % {"name": printable(name), "reason": one_line(error, 300)}
+                % {"name": printable(self.name), "reason": one_line(error, 300)}
             ) from error
-        self._set_timeout(beside)
-
-    def _set_timeout(self, beside: Any) -> None:
-        if beside is not None and self.session.timeout is None:
-            self.session.timeout = timeout_of(beside)
-        try:
-            timeout_of(self)
-        except InvalidInput as error:
-            raise InvalidInput(
-                _("Cloud '%(name)s': %(reason)s") % {"name": printable(self.name), "reason": error}
-            ) from None
 
     @functools.cached_property
     def sdk_connection(self) -> Any:

@@ -64,6 +64,7 @@ class CompareImage(base.Lister):
             help=_("What to compare with: %s") % _PEERS,
         )
         options.add_target(parser, _("Image API of the other cloud: v2 (default) or v1"))
+        parser.set_defaults(target=None)
         options.add_changes(
             parser,
             _("File that says which project here is which in the other cloud, as for copy"),
@@ -95,8 +96,11 @@ class CompareImage(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
         from osc_image_v1.api.queries import ImageQuery
+        from osc_image_v1.cli.projects import read_map
         from osc_image_v1.report.compare import Comparison
 
+        self._check(parsed_args)
+        read_map(parsed_args)
         self._runs = self._read_plan(parsed_args)
         manager = self.app.client_manager
         options.read_images(parsed_args)
@@ -174,29 +178,51 @@ class CompareImage(base.Lister):
         manager = self.app.client_manager
         runs = self._runs
         cloud = OtherCloud(name, manager)
+        cloud.log_in()
         if runs is not None:
             return CloudPeer(image_target(cloud, runs.api), runs.plan(), manager.image_v1, runs)
         projects, keep = mapped(parsed_args, manager, cloud)
         plan = Plan(visibility=parsed_args.new_visibility, projects=projects, keep_projects=keep)
-        return CloudPeer(image_target(cloud, parsed_args.target), plan, manager.image_v1)
+        target = image_target(cloud, parsed_args.target or "v2")
+        return CloudPeer(target, plan, manager.image_v1)
+
+    def _check(self, parsed_args: argparse.Namespace) -> None:
+        """Refuse options that would do nothing beside the others."""
+        from osc_image_v1.exceptions import WrongUsage
+
+        said = (parsed_args.project_map, parsed_args.new_visibility, parsed_args.target)
+        of_copies = parsed_args.keep_project_ids or any(said)
+        if parsed_args.peer[0] == "cloud":
+            if parsed_args.plan and of_copies:
+                raise WrongUsage(
+                    _(
+                        "With --plan it is the report that says --project-map and the like: leave "
+                        "them"
+                    )
+                )
+        elif parsed_args.plan:
+            raise WrongUsage(_("--plan is for --with cloud:<name>"))
+        elif of_copies:
+            raise WrongUsage(
+                _(
+                    "--target, --project-map, --keep-project-ids and --visibility are for --with "
+                    "cloud:<name>"
+                )
+            )
 
     def _read_plan(self, parsed_args: argparse.Namespace) -> Any:
         """Return what the report tells, None where none is named.
 
-        :raises InvalidInput: if it is none, or contradicts other options
+        :raises WrongUsage: if it is none
         """
         from pathlib import Path
 
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import FileFailed, InvalidInput, WrongUsage
         from osc_image_v1.report.runs import read_runs
 
         if parsed_args.plan is None:
             return None
-        if parsed_args.peer[0] != "cloud":
-            raise InvalidInput(_("--plan is for --with cloud:<name>"))
-        said = (parsed_args.project_map, parsed_args.new_visibility)
-        if parsed_args.keep_project_ids or any(said):
-            raise InvalidInput(
-                _("With --plan it is the report that says --project-map and the like: leave them")
-            )
-        return read_runs(Path(parsed_args.plan))
+        try:
+            return read_runs(Path(parsed_args.plan))
+        except (FileFailed, InvalidInput) as error:
+            raise WrongUsage(str(error)) from error

@@ -172,29 +172,49 @@ def _plan_of(
         keep_projects=keep,
         clean_up=parsed_args.clean_up,
         look=base.looking(look),
-        formats=_format_map(parsed_args.format_map),
+        formats=parsed_args.format_map,
         format_from_data=parsed_args.disk_format_from_data,
         allowed=frozenset(parsed_args.allow),
     )
 
 
+def _check_options(parsed_args: argparse.Namespace) -> None:
+    """Refuse options that would do nothing beside the others."""
+    from osc_image_v1.exceptions import WrongUsage
+
+    if parsed_args.no_look and not parsed_args.dry_run:
+        raise WrongUsage(
+            _("--no-look is for --dry-run; --no-format-check copies without a look at the data")
+        )
+    if parsed_args.disk_format_from_data and parsed_args.no_format_check:
+        raise WrongUsage(
+            _("--disk-format-from-data is a look at the data, and --no-format-check forbids that")
+        )
+    if parsed_args.target == "v1":
+        for option in ("--accept-members", "--disk-format-from-data", "--no-format-check"):
+            if getattr(parsed_args, option[2:].replace("-", "_")):
+                raise WrongUsage(_("%s is for --target v2") % option)
+        if parsed_args.new_visibility == "community":
+            raise WrongUsage(_("The Image API v1 has no community images: use --target v2"))
+
+
 def _format_map(path: str | None) -> Mapping[str, str]:
     """Return the formats that images get, by the formats or IDs that they have.
 
-    :raises InvalidInput: if the file is wrong
+    :raises WrongUsage: if the file is wrong
     """
     import re
     from pathlib import Path
 
     from osc_image_v1.cli.projects import read_project_map
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import WrongUsage
     from osc_image_v1.text import printable
 
     formats = read_project_map(Path(path), _("formats")) if path else {}
     for new in formats.values():
         if not re.fullmatch(f"{options.DISK_FORMAT}(/[a-z0-9]+)?", new):
             wrong = _("'%s' is no disk format, and no disk and container format: qcow2/bare")
-            raise InvalidInput(wrong % printable(new))
+            raise WrongUsage(wrong % printable(new))
     return formats
 
 
@@ -206,16 +226,24 @@ class OutcomeLister(base.Lister):
     #: What is said in the end if some failed.
     failure = ""
 
-    def check_files(self, parsed_args: argparse.Namespace) -> None:
-        """Refuse what cannot become a report or hold records; nothing is asked of anyone.
+    def check(self, parsed_args: argparse.Namespace) -> None:
+        """Refuse options and files that are wrong; nothing is asked of anyone.
 
-        :param parsed_args: what :func:`add_how` took
+        :param parsed_args: what they are; of maps they have the contents then, and of a file of
+            images the names
+        :raises WrongUsage: if they are wrong
         """
+        from osc_image_v1.cli.projects import read_map
         from osc_image_v1.report.runs import Reports
         from osc_image_v1.transfer.files import temporary_directory
 
+        _check_options(parsed_args)
+        options.read_images(parsed_args)
+        read_map(parsed_args)
+        parsed_args.format_map = _format_map(parsed_args.format_map)
         temporary_directory()
-        self._reports = Reports(parsed_args.reports)
+        with base.usage():
+            self._reports = Reports(parsed_args.reports)
 
     def rows(
         self, source: Any, target: Any, plan: Any, records: Any, parsed_args: argparse.Namespace
@@ -339,10 +367,11 @@ class CopyImage(OutcomeLister):
         from osc_image_v1.cli.projects import mapped
         from osc_image_v1.migrate.sources import ServiceSource
 
-        self.check_files(parsed_args)
+        self.check(parsed_args)
         manager = self.app.client_manager
-        records = image.records(parsed_args, manager)
         cloud = OtherCloud(parsed_args.to_cloud, manager)
+        records = image.records(parsed_args, manager)
+        cloud.log_in()
         plan = _plan_of(parsed_args, cloud, *mapped(parsed_args, manager, cloud), cloud.name)
         target = image_target(cloud, parsed_args.target)
         return self.rows(ServiceSource(manager.image_v1), target, plan, records, parsed_args)
@@ -380,13 +409,12 @@ class ImportImage(OutcomeLister):
         from osc_image_v1.api.queries import ImageQuery
         from osc_image_v1.archive.archive import Archive
         from osc_image_v1.cli.clients import image_target
-        from osc_image_v1.exceptions import InvalidInput
+        from osc_image_v1.exceptions import WrongUsage
         from osc_image_v1.migrate.sources import ArchiveSource, exported_records
 
-        self.check_files(parsed_args)
-        options.read_images(parsed_args)
+        self.check(parsed_args)
         if parsed_args.images and parsed_args.name_patterns:
-            raise InvalidInput(_("Name images, or choose them by options, but not both"))
+            raise WrongUsage(_("Name images, or choose them by options, but not both"))
         chosen = all_of(ImageQuery(**options.patterns_of(parsed_args)).checks())
         manager = self.app.client_manager
         archive = Archive(Path(parsed_args.directory))
@@ -403,17 +431,14 @@ def _projects(parsed_args: argparse.Namespace, manager: Any, archive: Any) -> Ma
 
     A project that this cloud has by the same ID is the same one: no two clouds give one ID.
     """
-    from pathlib import Path
-
-    from osc_image_v1.cli.projects import ProjectNames, project_id, read_project_map
+    from osc_image_v1.cli.projects import ProjectNames, project_id
     from osc_image_v1.migrate.sources import exported_projects
 
     exported = exported_projects(archive)
     projects: dict[str, str] = {}
-    if parsed_args.project_map:
-        for old, new in read_project_map(Path(parsed_args.project_map)).items():
-            for known in _named(exported, old):
-                projects[known] = project_id(manager, new, domain_option=False)
+    for old, new in parsed_args.project_map.items():
+        for known in _named(exported, old):
+            projects[known] = project_id(manager, new, domain_option=False)
     if not parsed_args.keep_project_ids:
         names = ProjectNames(manager)
         own = manager.session.get_project_id()

@@ -79,7 +79,10 @@ class ExportImage(base.ShowOne):
 
         from osc_image_v1.archive.export import Export
         from osc_image_v1.cli.projects import ProjectNames
+        from osc_image_v1.exceptions import WrongUsage
 
+        if parsed_args.metadata_only and (parsed_args.max_rate or not parsed_args.sparse):
+            raise WrongUsage(_("--max-rate and --no-sparse are for data: not for --metadata-only"))
         manager = self.app.client_manager
         records = image.records(parsed_args, manager)
         export = Export(
@@ -123,11 +126,17 @@ def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
 
     from osc_image_v1.archive.archive import Archive
     from osc_image_v1.archive.replace import replace_data
-    from osc_image_v1.exceptions import InvalidInput
+    from osc_image_v1.exceptions import WrongUsage
     from osc_image_v1.migrate.sources import exported_records
 
+    options.read_images(parsed_args)
     if not parsed_args.replace_data or len(parsed_args.images) != 1:
-        raise InvalidInput(_("--replace-data takes a file, and needs the one image that it is for"))
+        raise WrongUsage(_("--replace-data takes a file, and needs the one image that it is for"))
+    how = (parsed_args.max_rate, parsed_args.shard, parsed_args.metadata_only)
+    if any(how) or not parsed_args.sparse or image.chosen_by(parsed_args):
+        raise WrongUsage(
+            _("--replace-data fetches nothing: leave the options that choose images, and say how")
+        )
     directory, file = Path(parsed_args.directory), Path(parsed_args.replace_data)
     (record,) = exported_records(Archive(directory), parsed_args.images)
     done = replace_data(

@@ -476,10 +476,10 @@ def read_images(parsed_args: argparse.Namespace) -> None:
     """Let ``images`` have what the file names that ``--images-from`` does.
 
     :param parsed_args: what :func:`add_image` took
-    :raises InvalidInput: if it cannot be read, names no image, or images are named besides
+    :raises WrongUsage: if it cannot be read, names no image, or images are named besides
     """
     from osc_image_v1.cli.values import read_lines
-    from osc_image_v1.exceptions import InvalidInput, WrongUsage
+    from osc_image_v1.exceptions import WrongUsage
 
     source, parsed_args.images_from = parsed_args.images_from, None
     if source is None:
@@ -488,7 +488,7 @@ def read_images(parsed_args: argparse.Namespace) -> None:
         raise WrongUsage(_("Name images, or take them from a file, but not both"))
     parsed_args.images = read_lines(source)
     if not parsed_args.images:
-        raise InvalidInput(_("'%s' names no image") % printable(source))
+        raise WrongUsage(_("'%s' names no image") % printable(source))
 
 
 def add_shard(parser: argparse.ArgumentParser) -> None:

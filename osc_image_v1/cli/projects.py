@@ -235,25 +235,31 @@ def mapped(
 ) -> tuple[Mapping[str, str], bool]:
     """Return the IDs of projects, here -> there, and whether all others are the same there.
 
-    :param parsed_args: ``project_map``, and ``keep_project_ids``
+    :param parsed_args: what :func:`read_map` has read, and ``keep_project_ids``
     :param here: the shell's client manager
     :param there: the other cloud's
-    :raises InvalidInput: if the file is wrong, or the other cloud has no such project
+    :raises InvalidInput: if one of the clouds has no such project
     """
-    path = parsed_args.project_map
-    projects = _project_map(path, here, there) if path else {}
-    return projects, parsed_args.keep_project_ids or there.shares_projects(here)
-
-
-def _project_map(path: str, here: Any, there: Any) -> Mapping[str, str]:
-    """Return the IDs of projects, here -> there, from a file of names or IDs."""
 
     def known(manager: Any, name_or_id: str, gone: bool) -> str:
         return project_id(manager, name_or_id, gone=gone, domain_option=False)
 
     # A project here may be gone: its images are still there.
-    projects = read_project_map(Path(path))
-    return {known(here, old, True): known(there, new, False) for old, new in projects.items()}
+    projects = {
+        known(here, old, True): known(there, new, False)
+        for old, new in parsed_args.project_map.items()
+    }
+    return projects, parsed_args.keep_project_ids or there.shares_projects(here)
+
+
+def read_map(parsed_args: argparse.Namespace) -> None:
+    """Let ``project_map`` have what the file says that it names; nothing is asked of anyone.
+
+    :param parsed_args: what :func:`~osc_image_v1.cli.options.add_changes` took
+    :raises WrongUsage: if the file is wrong
+    """
+    path = parsed_args.project_map
+    parsed_args.project_map = read_project_map(Path(path)) if path else {}
 
 
 def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
@@ -265,7 +271,7 @@ def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
 
     :param path: the file
     :param what: what it has, for errors
-    :raises InvalidInput: if it cannot be read, or has another form
+    :raises WrongUsage: if it cannot be read, or has another form
     """
     file = {"file": f"'{printable(path)}'", "what": what}
     try:
@@ -274,7 +280,7 @@ def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
         text = body.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = printable(getattr(error, "strerror", None) or str(error))
-        raise InvalidInput(
+        raise WrongUsage(
             _("Cannot read %(file)s: %(reason)s") % {**file, "reason": reason}
         ) from error
     if len(body) > _LARGEST_MAP:
@@ -283,18 +289,18 @@ def read_project_map(path: Path, what: str = "projects") -> dict[str, str]:
             **file,
             "most": most,
         }
-        raise InvalidInput(wrong)
+        raise WrongUsage(wrong)
     is_yaml = path.suffix.lower() in _YAML
     pairs = _yaml(file, text) if is_yaml else _csv(file, text)
     if not pairs:
-        raise InvalidInput(_("%(file)s has no %(what)s") % file)
+        raise WrongUsage(_("%(file)s has no %(what)s") % file)
     projects: dict[str, str] = {}
     for old, new in pairs:
         if not old or not new:
-            raise InvalidInput(_("%(file)s has %(what)s without a name or ID") % file)
+            raise WrongUsage(_("%(file)s has %(what)s without a name or ID") % file)
         if projects.setdefault(old, new) != new:
             several = _("%(file)s has two %(what)s for '%(name)s'")
-            raise InvalidInput(several % {**file, "name": printable(old)})
+            raise WrongUsage(several % {**file, "name": printable(old)})
     return projects
 
 
@@ -305,14 +311,14 @@ def _csv(file: Mapping[str, str], text: str) -> list[tuple[str, str]]:
         rows = list(csv.reader(text.splitlines(), skipinitialspace=True, strict=True))
     except csv.Error as error:
         wrong = _("%(file)s is no CSV: %(reason)s") % {**file, "reason": error}
-        raise InvalidInput(wrong) from error
+        raise WrongUsage(wrong) from error
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):
             continue
         if len(cells) != len(_TITLES):
             wrong = _("%(file)s, line %(number)d: not two values, old and new")
-            raise InvalidInput(wrong % {**file, "number": number})
+            raise WrongUsage(wrong % {**file, "number": number})
         if not first or tuple(cell.lower() for cell in cells) != _TITLES:
             pairs.append((cells[0], cells[1]))
         first = False
@@ -327,11 +333,11 @@ def _yaml(file: Mapping[str, str], text: str) -> list[tuple[str, str]]:
         document: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (makes text alone)
     except (yaml.YAMLError, RecursionError) as error:
         reason = printable(" ".join(str(error).split()))
-        raise InvalidInput(
+        raise WrongUsage(
             _("%(file)s is no YAML: %(reason)s") % {**file, "reason": reason}
         ) from error
     if not isinstance(document, dict) or not all(
         isinstance(item, str) for pair in document.items() for item in pair
     ):
-        raise InvalidInput(_("%(file)s is no mapping of old to new %(what)s") % file)
+        raise WrongUsage(_("%(file)s is no mapping of old to new %(what)s") % file)
     return [(old.strip(), new.strip()) for old, new in document.items()]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from osc_image_v1.api.queries import SORT_KEYS, last_segment
 from osc_image_v1.api.records import in_utc
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.exceptions import InvalidInput, WrongUsage
 from osc_image_v1.i18n import _
 from osc_image_v1.text import is_uuid, printable
 from osc_image_v1.transfer.shards import Shard
@@ -139,19 +139,19 @@ def read_lines(source: str) -> list[str]:
     """Return what the lines of a file say; blanks around it, empty lines and comments are left out.
 
     :param source: path of the file, ``-`` for standard input
-    :raises InvalidInput: if it cannot be read, or is no text
+    :raises WrongUsage: if it cannot be read, or is no text
     """
     try:
         if source != "-":
             content = Path(source).read_bytes()
         elif sys.stdin is None or sys.stdin.isatty():
-            raise InvalidInput(_("The names of images come from a pipe or a file, not a terminal"))
+            raise WrongUsage(_("The names of images come from a pipe or a file, not a terminal"))
         else:
             content = sys.stdin.buffer.read()
         text = content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise InvalidInput(
+        raise WrongUsage(
             _("Cannot read '%(file)s': %(reason)s")
             % {"file": printable(source), "reason": printable(reason)}
         ) from error

@@ -53,7 +53,7 @@ def test_a_directory(openstack: Callable[..., Any], tmp_path: Path) -> None:
 
 def test_what_it_cannot_be_compared_with(openstack: Callable[..., Any], tmp_path: Path) -> None:
     assert openstack(*COMPARE, "nothing").status == 2
-    assert openstack(*COMPARE, "cloud:none-such").status == 1
+    assert openstack(*COMPARE, "cloud:none-such").status == 2
     assert openstack(*COMPARE, "directory:/none/such").status == 1
     result = openstack(*COMPARE, f"directory:{tmp_path}")
     assert (result.status, result.out.strip()) == (1, "")

@@ -18,7 +18,7 @@ from osc_image_v1.archive.export import Export
 from osc_image_v1.archive.replace import replace_data
 from osc_image_v1.archive.verify import Verification
 from osc_image_v1.cli.export import ExportImage
-from osc_image_v1.exceptions import FileFailed, ImageNotFound, InvalidInput
+from osc_image_v1.exceptions import FileFailed, ImageNotFound, InvalidInput, WrongUsage
 from osc_image_v1.migrate.drafts import Plan
 from osc_image_v1.migrate.job import Job, Outcome
 from osc_image_v1.migrate.sources import ArchiveSource, exported_records
@@ -188,8 +188,11 @@ def test_the_command(shell: Shell, directory: Path, converted: Path, store: Stor
     assert (done["id"], done["disk_format"], done["size"]) == (ID, "vdi", len(NEW))
     assert store.asked.total() == asked
     for wrong in ((*argv, "another"), (str(directory), "--replace-format", "raw")):
-        with pytest.raises(InvalidInput, match="needs the one image"):
+        with pytest.raises(WrongUsage, match="needs the one image"):
             shell.run(ExportImage, *wrong)
+    for more in ("--shard=1/2", "--max-rate=1M", "--no-sparse", "--metadata-only", "--deleted"):
+        with pytest.raises(WrongUsage, match="--replace-data fetches nothing"):
+            shell.run(ExportImage, *argv, more)
 
 
 def test_dry_run_changes_nothing(shell: Shell, directory: Path, converted: Path) -> None:

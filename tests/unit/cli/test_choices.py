@@ -1,4 +1,4 @@
-"""Which images are meant: by patterns of their names, and by names in a file."""
+"""Which images are meant, by patterns and names in a file; options that go with no others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from osc_image_v1.cli.export import ExportImage
 from osc_image_v1.cli.image import ListImage
 from osc_image_v1.cli.projects import ProjectNames
 from osc_image_v1.cli.usage import UsageOfImages
-from osc_image_v1.exceptions import ImageNotFound, InvalidInput
+from osc_image_v1.exceptions import ImageNotFound, WrongUsage
 from tests.unit.conftest import Shell, image_id
 from tests.unit.store import Store
 
@@ -115,19 +115,23 @@ def test_nothing_is_asked(
     shell: Shell,
     requests_mock: rm.Mocker,
     stdin: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     command: type,
     argv: list[str],
     content: bytes | None,
     said: str,
 ) -> None:
+    (tmp_path / "clouds.yaml").write_text("clouds: {x: {auth_type: none, endpoint: http://x}}")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     stdin(content or b"", terminal=content is None)
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(WrongUsage, match=said):
         shell.run(command, *COMMANDS[command], *argv, "--images-from", "-")
     assert requests_mock.call_count == 0
 
 
 def test_no_such_file(shell: Shell, requests_mock: rm.Mocker, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"Cannot read '.*none\\x1b': No such file"):
+    with pytest.raises(WrongUsage, match=r"Cannot read '.*none\\x1b': No such file"):
         shell.run(ExportImage, "x", "--images-from", str(tmp_path / "none\x1b"))
     assert requests_mock.call_count == 0
 
@@ -152,6 +156,39 @@ def test_exported_images(
     argv = ("--dry-run", "--images-from", "-", "--exclude", "ub*")
     shell.run(ImportImage, *argv, str(tmp_path / "export"))
     assert seen == ["debian"]
+
+
+COPY = (CopyImage, "--to-cloud", "x")
+V1 = (*COPY, "--target", "v1")
+IMPORT = (ImportImage, "x")
+COMPARE = (CompareImage, "--with", "v2")
+OF_COPIES = "--target, --project-map, --keep-project-ids and --visibility are for --with cloud"
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "said"),
+    [
+        (COPY, ["--no-look"], "--no-look is for --dry-run"),
+        (IMPORT, ["--no-look"], "--no-look is for --dry-run"),
+        (COPY, ["--disk-format-from-data", "--no-format-check"], "is a look at the data"),
+        (V1, ["--accept-members"], "--accept-members is for --target v2"),
+        (V1, ["--disk-format-from-data"], "--disk-format-from-data is for --target v2"),
+        (V1, ["--no-format-check"], "--no-format-check is for --target v2"),
+        (V1, ["--visibility", "community"], "no community images"),
+        (COMPARE, ["--target", "v2"], OF_COPIES),
+        (COMPARE, ["--project-map", "x"], OF_COPIES),
+        (COMPARE, ["--keep-project-ids"], OF_COPIES),
+        (COMPARE, ["--visibility", "private"], OF_COPIES),
+        ((ExportImage, "x", "--metadata-only"), ["--max-rate", "1M"], "not for --metadata-only"),
+        ((ExportImage, "x", "--metadata-only"), ["--no-sparse"], "not for --metadata-only"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    shell: Shell, requests_mock: rm.Mocker, command: Any, argv: list[str], said: str
+) -> None:
+    with pytest.raises(WrongUsage, match=said):
+        shell.run(*command, *argv)
+    assert requests_mock.call_count == 0
 
 
 def test_the_rate() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc_image_v1.cli.projects import _project_map, read_project_map
-from osc_image_v1.exceptions import (
-    InvalidInput,
-)
+from osc_image_v1.cli.projects import mapped, read_map, read_project_map
+from osc_image_v1.exceptions import InvalidInput, WrongUsage
 from tests.unit.keystone import Keystone, manager_of
 
 
@@ -58,7 +57,7 @@ def test_ids_that_look_like_numbers_are_text(tmp_path: Path) -> None:
 def test_wrong_project_maps(tmp_path: Path, name: str, text: str | None, match: str) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
-    with pytest.raises(InvalidInput, match=match):
+    with pytest.raises(WrongUsage, match=match):
         read_project_map(tmp_path / name)
 
 
@@ -68,7 +67,7 @@ def test_any_file_is_a_project_map_or_refused(
 ) -> None:
     path = tmp_path_factory.mktemp("maps") / name
     path.write_bytes(body)
-    with contextlib.suppress(InvalidInput):
+    with contextlib.suppress(WrongUsage):
         assert all(old and new for old, new in read_project_map(path).items())
 
 
@@ -76,10 +75,18 @@ def _projects(**known: str) -> Any:
     return manager_of(Keystone({project: name for name, project in known.items()}))
 
 
+def _mapped(path: Path, here: Any, there: Any) -> Any:
+    options = Namespace(project_map=str(path), keep_project_ids=True)
+    read_map(options)
+    projects, keep = mapped(options, here, there)
+    assert keep
+    return projects
+
+
 def test_maps_by_name(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"demo,demo2\n{'0' * 32},demo2\n")
-    found = _project_map(str(path), _projects(demo="d1"), _projects(demo2="d2"))
+    found = _mapped(path, _projects(demo="d1"), _projects(demo2="d2"))
     assert found == {"d1": "d2", "0" * 32: "d2"}
 
 
@@ -87,7 +94,7 @@ def test_maps_of_projects_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("gone,demo2\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        _project_map(str(path), _projects(), _projects(demo2="d2"))
+        _mapped(path, _projects(), _projects(demo2="d2"))
     path.write_text("demo,gone\n")
     with pytest.raises(InvalidInput, match="'gone'"):
-        _project_map(str(path), _projects(demo="d1"), _projects())
+        _mapped(path, _projects(demo="d1"), _projects())

@@ -18,7 +18,7 @@ from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.export import Export
 from osc_image_v1.archive.manifest import ExportedImage, StoredData
 from osc_image_v1.cli.compare import CompareImage
-from osc_image_v1.exceptions import ImageV1Error
+from osc_image_v1.exceptions import ImageV1Error, WrongUsage
 from osc_image_v1.migrate import renames
 from osc_image_v1.migrate.drafts import UNFINISHED, Plan
 from osc_image_v1.migrate.job import Job
@@ -620,8 +620,9 @@ def test_the_command_with_a_cloud(
     assert run(shell, "--with", "cloud:other")[0] is None
     keep = ("--with", "cloud:other", "--keep-project-ids")
     assert run(shell, *keep)[1][0]["Difference"] == "owner"
-    monkeypatch.setattr("osc_image_v1.cli.projects._project_map", lambda *_args: {"p1": "p2"})
-    assert run(shell, *keep, "--project-map", "any")[0] is None
+    (tmp_path / "map").write_text("p1,p2")
+    monkeypatch.setattr("osc_image_v1.cli.projects.project_id", lambda _who, name, **_how: name)
+    assert run(shell, *keep, "--project-map", str(tmp_path / "map"))[0] is None
     store.add(1, status="saving")
     left_out = "; not compared, since they are in no state to be copied: 1"
     assert run(shell, "--with", "cloud:other")[0] is None
@@ -655,8 +656,13 @@ def test_the_command_with_a_report(
         ("visibility", True, "public here, private there")
     ]
     store.asked.clear()
-    for wrong in (("--keep-project-ids",), ("--with", "v2"), ("--plan", str(path))):
-        assert run(shell, *compare, *wrong)[0].startswith(
-            ("With --plan", "--plan is for", f"'{path}' is no report")
-        )
+    for wrong, why in (
+        (("--keep-project-ids",), "With --plan it is the report that says"),
+        (("--target", "v2"), "With --plan it is the report that says"),
+        (("--with", "v2"), "--plan is for --with cloud"),
+        (("--plan", str(path)), "is no report"),
+        (("--plan", str(tmp_path / "none")), "Cannot read .*none': No such file"),
+    ):
+        with pytest.raises(WrongUsage, match=why):
+            shell.run(CompareImage, *compare, *wrong)
     assert not store.asked
