@@ -11,6 +11,8 @@ import itertools
 import logging
 import os
 import re
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -42,6 +44,8 @@ _NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
 _READ_AT_ONCE = 2**20
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
+# Manifests that stay open; a process may not have many files open.
+_MOST_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _HEADER_BEGINS = b'{"format":'
 
@@ -79,11 +83,12 @@ def is_manifest(name: str) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where an image is recorded: in which manifest, and where there."""
+    """Where an image is recorded: in which manifest, and which bytes there."""
 
     rank: _Rank
     manifest: int
     offset: int
+    length: int
 
 
 class Archive:
@@ -99,6 +104,7 @@ class Archive:
         it, such a line raises BadManifest
     :ivar directory: the directory
     :ivar manifests: paths of the manifests
+    :ivar has_data: whether a line tells of data
     :raises FileFailed: if the directory or a manifest cannot be read
     :raises BadManifest: if a manifest is damaged
     """
@@ -110,7 +116,10 @@ class Archive:
             self.manifests = sorted(
                 directory / entry.name for entry in os.scandir(directory) if is_manifest(entry.name)
             )
+        self.has_data = False
         self._room = _KEPT
+        self._open: dict[int, BinaryIO] = {}
+        self._opening = threading.Lock()
         self._kept: dict[str, tuple[_Place, ExportedImage]] = {}
         self._last: tuple[str, ExportedImage | None] | None = None
         self._places = _shelf()
@@ -179,11 +188,8 @@ class Archive:
 
     def __iter__(self) -> Iterator[ExportedImage]:
         """Yield the images, in the order of their IDs."""
-        in_order = self._places.in_order()
-        for which, places in itertools.groupby(in_order, lambda item: item[1].manifest):
-            with opened(self.manifests[which]) as file:
-                for image_id, place in places:
-                    yield self._kept_at(image_id, place) or self._at(image_id, place, file)
+        for image_id, place in self._places.in_order():
+            yield self._kept_at(image_id, place) or self._at(image_id, place)
 
     def ids(self) -> Iterator[str]:
         """Yield the IDs of the images."""
@@ -205,11 +211,7 @@ class Archive:
         place = self._places.get(image_id)
         if place is None:
             return None
-        kept = self._kept_at(image_id, place)
-        if kept is not None:
-            return kept
-        with opened(self.manifests[place.manifest]) as file:
-            return self._at(image_id, place, file)
+        return self._kept_at(image_id, place) or self._at(image_id, place)
 
     def part_of(self, image_id: str) -> Shard:
         """Return the part whose manifest has an image.
@@ -223,15 +225,28 @@ class Archive:
         kept = self._kept.get(image_id)
         return kept[1] if kept is not None and kept[0] == place else None
 
-    def _at(self, image_id: str, place: _Place, file: BinaryIO) -> ExportedImage:
+    def _at(self, image_id: str, place: _Place) -> ExportedImage:
         manifest = self.manifests[place.manifest]
-        with file_errors("read", manifest):
-            file.seek(place.offset)
-            line = file.readline(LONGEST_LINE + 2)
+        with self._opened(place.manifest) as file, file_errors("read", manifest):
+            line = os.pread(file.fileno(), place.length, place.offset)
         exported = read_line(line)
         if exported is None or exported.id != image_id:
             raise BadManifest(f"{shown(manifest)} has been changed while it was read")
         return exported
+
+    @contextlib.contextmanager
+    def _opened(self, which: int) -> Iterator[BinaryIO]:
+        """Give a manifest, which stays open unless too many are."""
+        with self._opening:
+            file = self._open.get(which)
+            if file is None and len(self._open) < _MOST_OPEN:
+                self._open[which] = file = opened(self.manifests[which])
+                weakref.finalize(self, file.close)
+        if file is not None:
+            yield file
+            return
+        with opened(self.manifests[which]) as file:
+            yield file
 
     def _read(self, which: int, found: Shelf[_Place]) -> None:
         """Put aside where each image of a manifest is recorded last."""
@@ -251,7 +266,8 @@ class Archive:
                 else:
                     if exported is not None:
                         self._room -= len(line)
-                        place = _Place(_rank(exported), which, offset)
+                        self.has_data = self.has_data or exported.data is not None
+                        place = _Place(_rank(exported), which, offset, len(line))
                         found[exported.id] = place
                         self._kept.pop(exported.id, None)
                         if self._room >= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.images import Images, Outcome, ProjectName, data_size
 from osc_image_v1.archive.manifest import ExportedImage
-from osc_image_v1.archive.sums import write_sums
+from osc_image_v1.archive.sums import SUMS, write_sums
 from osc_image_v1.transfer.files import (
     check_room,
     file_errors,
@@ -170,9 +171,10 @@ class Export:
             Spool(self._directory) as spool,
         ):
             images = self._images(Archive(self._directory))
-            waiting = self._collect(records, images, spool)
+            waiting, new = self._collect(records, images, spool)
             _first, entries = waiting.lines()
-            self._announce(entries, images, spool, manifest)
+            if new:
+                self._announce(entries, images, spool, manifest)
             summary = Summary()
             with Overall(waiting.images, waiting.size) as overall:
                 self._workers = Workers(
@@ -195,7 +197,8 @@ class Export:
             # Whoever interrupts it does not wait for long.
             if not self._interrupted:
                 images.forget()
-                write_sums(self._directory, self._shard)
+                if images.has_data or os.path.lexists(self._directory / SUMS):
+                    write_sums(self._directory, self._shard)
         summary.leave(len(entries) - summary.images, images.outage.why)
         return summary
 
@@ -215,17 +218,18 @@ class Export:
         self, entries: Sequence[Entry], images: Images, spool: Spool, manifest: ManifestWriter
     ) -> None:
         """Record what is to be fetched."""
-        outdated: list[str] = []
+        outdated = False
 
-        def noticed(announced: Iterable[ExportedImage]) -> Iterator[ExportedImage]:
-            for exported in announced:
-                if exported.data is not None:
-                    outdated[:] = [exported.id]
-                yield exported
+        def announced(batch: Iterable[Entry]) -> Iterator[ExportedImage]:
+            nonlocal outdated
+            for entry in batch:
+                exported = images.announced(spool.read(entry.place))
+                if exported is not None:
+                    outdated = outdated or exported.data is not None
+                    yield exported
 
         for batch in _batches(entries):
-            records = (spool.read(entry.place) for entry in batch)
-            manifest.add(noticed(images.announced(records)))
+            manifest.add(announced(batch))
         if outdated:
             # Files that another content takes the place of are not to be found damaged until then.
             write_sums(self._directory, self._shard)
@@ -237,19 +241,25 @@ class Export:
             if record["id"] in self._shard and seen.add(record["id"], None):
                 yield record
 
-    def _collect(self, records: Iterable[Record], images: Images, spool: Spool) -> Waiting:
-        """Put the records aside; return the images, with the bytes to fetch."""
-        waiting, room = Waiting(), _Room(self._directory, self._sparse)
+    def _collect(
+        self, records: Iterable[Record], images: Images, spool: Spool
+    ) -> tuple[Waiting, bool]:
+        """Put the records aside.
+
+        :returns: the images, with the bytes to fetch, and whether any is to be announced
+        """
+        waiting, room, new = Waiting(), _Room(self._directory, self._sparse), False
         for record in self._chosen(records):
             image = ImageDetail.from_record(record)
             size = 0
             if images.kind(image, record) == "fetched":
                 size = data_size(image)
                 room.add(image, images.missing(image))
+            new = new or images.announced(record) is not None
             waiting.add(Entry(images.turn(image), size, image.id, spool.add(record)))
         spool.flush()
         room.check()
-        return waiting
+        return waiting, new
 
 
 class _Room:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -75,6 +75,7 @@ class Images:
     :param sparse: whether zeros become holes
     :param rate: how fast data may come
     :ivar stop: ends what is being done when it is set
+    :ivar has_data: whether a manifest tells of data, or will
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Images:
     ) -> None:
         self.stop = threading.Event()
         self.outage = outage
+        self.has_data = archive is not None and archive.has_data
         self._client = client
         self._directory = directory
         self._archive = archive
@@ -104,7 +106,7 @@ class Images:
 
     def kind(self, image: ImageDetail, record: Record) -> str:
         """Return which number of the summary is to count an image."""
-        if self._stored(image, record, self._known(image)) is not None:
+        if self._stored(image, record, self._known(image.id)) is not None:
             return "kept"
         if self._metadata_only or image.status in WITHOUT_DATA:
             return "without_data"
@@ -114,7 +116,7 @@ class Images:
         """Return in which round an image comes."""
         if is_being_deleted(image):
             return 2
-        known = self._known(image)
+        known = self._known(image.id)
         return int(known is not None and known.incomplete not in (None, *_WAITING))
 
     def missing(self, image: ImageDetail) -> int:
@@ -124,7 +126,7 @@ class Images:
     def export(self, record: Record, advance: Advance) -> Outcome:
         """Bring an image's data into its place, and return what is to be recorded."""
         image = ImageDetail.from_record(record)
-        known = self._known(image)
+        known = self._known(image.id)
         data: StoredData | None = None
         begun = time.monotonic()
         try:
@@ -132,6 +134,7 @@ class Images:
                 record = settled(self._client, record, self.stop)
                 image = ImageDetail.from_record(record)
             kind, data = self._data(image, record, known, advance)
+            self.has_data = self.has_data or data is not None
             members = self._members(image)
         except TransferStopped:
             raise
@@ -152,18 +155,19 @@ class Images:
         tell_finished(_FINISHED[kind], image, data.size if data else None, begun)
         return Outcome(kind, _if_new(exported, known), size)
 
-    def announced(self, records: Iterable[Record]) -> Iterator[ExportedImage]:
-        """Yield what is to be recorded before the images are fetched."""
-        for record in records:
-            image = ImageDetail.from_record(record)
-            known = self._known(image)
-            if known is None:
-                yield self._incomplete(record, _NOT_YET)
-            elif known.incomplete is None and self.kind(image, record) == "fetched":
-                if known.data is None:
-                    yield self._incomplete(record, _NO_DATA_YET, known)
-                elif known.record != record:
-                    yield _outdated(known, _CHANGE_NOT_YET)
+    def announced(self, record: Record) -> ExportedImage | None:
+        """Return what is to be recorded before an image is fetched, None for nothing."""
+        known = self._known(str(record["id"]))
+        if known is None:
+            return self._incomplete(record, _NOT_YET)
+        same = known.data is not None and known.record == record
+        if self._metadata_only or known.incomplete is not None or same:
+            return None
+        if self.kind(ImageDetail.from_record(record), record) != "fetched":
+            return None
+        if known.data is None:
+            return self._incomplete(record, _NO_DATA_YET, known)
+        return _outdated(known, _CHANGE_NOT_YET)
 
     def _failed(
         self, record: Record, known: ExportedImage | None, data: StoredData | None, reason: str
@@ -196,8 +200,8 @@ class Images:
     def _path(self, image: ImageDetail) -> Path:
         return self._directory / file_name(image.id)
 
-    def _known(self, image: ImageDetail) -> ExportedImage | None:
-        return self._archive.find(image.id) if self._archive is not None else None
+    def _known(self, image_id: str) -> ExportedImage | None:
+        return self._archive.find(image_id) if self._archive is not None else None
 
     def _stored(
         self, image: ImageDetail, record: Record, known: ExportedImage | None

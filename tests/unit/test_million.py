@@ -114,6 +114,16 @@ JOBS: dict[str, Callable[[Any, Path], Iterable[Any]]] = {
 }
 
 
+def noting(noted: list[Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what does the same, and notes with what."""
+
+    def note(first: Any, /, *args: Any, **options: Any) -> Any:
+        noted.append(first)
+        return call(first, *args, **options)
+
+    return note
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_memory_does_not_grow(job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What may stay in memory is full with few images.
@@ -163,7 +173,15 @@ def test_what_an_export_of_metadata_asks_and_flushes(
     assert before.count(b"\n") == 1 + 2 * 1000
 
     del flushed[:]
+    read, opened = list[bytes](), list[Any]()
+    monkeypatch.setattr(archive, "_KEPT", 0)
+    monkeypatch.setattr(archive, "read_line", noting(read, archive.read_line))
+    monkeypatch.setattr(archive, "opened", noting(opened, archive.opened))
     assert Export(images, tmp_path, metadata_only=True).run(images.records()).without_data == 1000
     assert manifest.read_bytes() == before
     assert len(flushed) < 5
+    # What was recorded is read whole, then of each image when it is planned and when it is its
+    # turn; nothing is to be announced, and without data there are no sums.
+    assert len(read) <= 1 + 2 * 1000 + 2 * 1000
+    assert len(opened) == 2
     assert list(Archive(tmp_path).ids()) == [image_id(number) for number in range(1000)]
