@@ -44,6 +44,8 @@ _NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
 _READ_AT_ONCE = 2**20
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
+# Images that are put aside together.
+_PUT_AT_ONCE = 256
 # Manifests that stay open; a process may not have many files open.
 _MOST_OPEN = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -251,6 +253,7 @@ class Archive:
     def _read(self, which: int, found: Shelf[_Place]) -> None:
         """Put aside where each image of a manifest is recorded last."""
         manifest, offset = self.manifests[which], 0
+        places: dict[str, _Place] = {}
         with opened(manifest) as file, file_errors("read", manifest):
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 2), b""), 1):
                 try:
@@ -268,11 +271,15 @@ class Archive:
                         self._room -= len(line)
                         self.has_data = self.has_data or exported.data is not None
                         place = _Place(_rank(exported), which, offset, len(line))
-                        found[exported.id] = place
+                        places[exported.id] = place
                         self._kept.pop(exported.id, None)
                         if self._room >= 0:
                             self._kept[exported.id] = place, exported
                 offset += len(line)
+                if len(places) == _PUT_AT_ONCE:
+                    found.put(places)
+                    places.clear()
+        found.put(places)
 
     def _damaged(self, manifest: Path, number: int, error: BadManifest) -> None:
         if self._on_damage is None:

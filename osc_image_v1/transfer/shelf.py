@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from osc_image_v1.exceptions import FileFailed
@@ -35,6 +34,28 @@ def unpacked(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogatepass")
 
 
+class _Guard:
+    """Lets one thread at a time ask a database, and says what is to be done where that fails.
+
+    :param error: what the database raises
+    """
+
+    def __init__(self, error: type[Exception]) -> None:
+        self._error = error
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        self._lock.release()
+        if isinstance(error, self._error):
+            raise FileFailed(
+                "Cannot put aside what is known of the images, where temporary files are: "
+                f"{error}; TMPDIR names another place"
+            ) from error
+
+
 class Scratch:
     """Tables in a temporary file that has no name; it goes with this object.
 
@@ -47,9 +68,8 @@ class Scratch:
         # Most runs of the shell need none.
         import sqlite3
 
-        self._error = sqlite3.Error
-        self._lock = threading.RLock()
-        with self._errors():
+        self._guard = _Guard(sqlite3.Error)
+        with self._guard:
             self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             weakref.finalize(self, self._db.close)
             for statement in (
@@ -61,33 +81,28 @@ class Scratch:
             ):
                 self._db.execute(statement)
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except self._error as error:
-            raise FileFailed(
-                "Cannot put aside what is known of the images, where temporary files are: "
-                f"{error}; TMPDIR names another place"
-            ) from error
-
     def change(self, statement: str, *values: object) -> int:
         """Carry out a statement; return how many rows it has changed."""
-        with self._lock, self._errors():
+        with self._guard:
             return self._db.execute(statement, values).rowcount
+
+    def change_each(self, statement: str, rows: Iterable[Row]) -> None:
+        """Carry out a statement with each of some rows of values."""
+        with self._guard:
+            self._db.executemany(statement, rows)
 
     def one(self, statement: str, *values: object) -> Row | None:
         """Return the first row of a query, None where there is none."""
-        with self._lock, self._errors():
+        with self._guard:
             row: Row | None = self._db.execute(statement, values).fetchone()
             return row
 
     def rows(self, statement: str, *values: object) -> Iterator[Row]:
         """Yield the rows of a query; until its end nothing is to be changed."""
-        with self._lock, self._errors():
+        with self._guard:
             found = self._db.execute(statement, values)
         while True:
-            with self._lock, self._errors():
+            with self._guard:
                 some = found.fetchmany(_ROWS_AT_ONCE)
             if not some:
                 return
@@ -135,19 +150,44 @@ class Shelf(MutableMapping[str, _T], Generic[_T]):
             if len(self._few) < _FEW or key in self._few:
                 self._few.setdefault(key, value)
                 return len(self._few) > self._length
-            scratch = Scratch("CREATE TABLE items (key BLOB UNIQUE, value TEXT)")
-            for item in self._few.items():
-                self._insert(scratch, *item)
-            self._scratch, self._few = scratch, {}
-        return self._insert(self._scratch, key, value)
+            self._scratch = self._moved()
+        row = self._row(key, value)
+        return bool(self._scratch.change("INSERT OR IGNORE INTO items VALUES (?, ?)", *row))
+
+    def _moved(self) -> Scratch:
+        """Put into a file what is in memory."""
+        scratch = Scratch("CREATE TABLE items (key BLOB UNIQUE, value TEXT)")
+        rows = itertools.starmap(self._row, self._few.items())
+        scratch.change_each("INSERT INTO items VALUES (?, ?)", rows)
+        self._scratch, self._few = scratch, {}
+        return scratch
+
+    def put(self, items: Mapping[str, _T]) -> None:
+        """Put many items there at a time, each in the place of the one of its key.
+
+        :param items: the items
+        """
+        with self._lock:
+            if self._scratch is None and len(self._few) + len(items) <= _FEW:
+                self._few.update(items)
+                self._length = len(self._few)
+                return
+            scratch = self._scratch or self._moved()
+            before = _last(scratch)
+            scratch.change_each(
+                "INSERT INTO items VALUES (?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+                itertools.starmap(self._row, items.items()),
+            )
+            # Rows are numbered; what was there keeps its number.
+            self._length += _last(scratch) - before
 
     def _there(self) -> tuple[dict[str, _T], Scratch | None]:
         # In this order: another thread may just now have put all of them into the file.
         return self._few, self._scratch
 
-    def _insert(self, scratch: Scratch, key: str, value: _T) -> bool:
-        row = packed(key), json.dumps(self._dump(value))
-        return bool(scratch.change("INSERT OR IGNORE INTO items VALUES (?, ?)", *row))
+    def _row(self, key: str, value: _T) -> Row:
+        return packed(key), json.dumps(self._dump(value))
 
     def __getitem__(self, key: str) -> _T:
         few, scratch = self._there()
@@ -191,6 +231,11 @@ class Shelf(MutableMapping[str, _T], Generic[_T]):
             return
         for key, stored in scratch.rows("SELECT key, value FROM items ORDER BY key"):
             yield unpacked(key), self._load(json.loads(stored))
+
+
+def _last(scratch: Scratch) -> int:
+    row = scratch.one("SELECT coalesce(max(rowid), 0) FROM items")
+    return int(row[0]) if row else 0
 
 
 class Entry(NamedTuple):

@@ -22,7 +22,7 @@ _KEYS = st.sampled_from(["a", "B", "", "\ud800", "\x00", "ä", "\U0001f600"])
 
 @given(
     st.sampled_from([0, 2, 1000]),
-    st.lists(st.tuples(st.sampled_from(["set", "add", "pop"]), _KEYS, st.integers())),
+    st.lists(st.tuples(st.sampled_from(["set", "put", "add", "pop"]), _KEYS, st.integers())),
 )
 def test_a_shelf_does_what_a_dict_does(few: int, steps: list[tuple[str, str, int]]) -> None:
     with mock.patch.object(shelf_module, "_FEW", few):
@@ -35,6 +35,10 @@ def _do_the_same(
     for step, key, value in steps:
         if step == "set":
             shelf[key] = like[key] = value
+        elif step == "put":
+            more = {key: value, f"{key} {value % 3}": value}
+            shelf.put(more)
+            like.update(more)
         elif step == "add":
             assert shelf.add(key, value) == (key not in like)
             like.setdefault(key, value)
