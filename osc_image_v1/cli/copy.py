@@ -24,6 +24,8 @@ _COLUMNS = (
 # For programs, which do not read notes.
 _REASONS = Column("Reasons", "reasons", list)
 
+# So many entries of a map that are of no use are named.
+_MOST_TOLD = 10
 # What chooses the owners of many images.
 _MAPPED = "--project-map or --keep-project-ids"
 
@@ -301,6 +303,7 @@ class OutcomeLister(base.Lister):
         if summary["ids_unclear"]:
             unclear = _("Whether an ID is used up there, the service tells an admin alone: %d")
             LOG.warning(unclear, summary["ids_unclear"])
+        self._tell_unmet(parsed_args)
         left = counts.get("not tried", 0)
         if summary["failed"] or left:
             sentence = self.failure % {"failed": summary["failed"], "total": total}
@@ -308,6 +311,22 @@ class OutcomeLister(base.Lister):
             raise base.failure_of(sentence, own=own, left=left, why=self._job.why_not_all)
         if self._reports.failed:
             raise ImageV1Error(_("The report is not complete"))
+
+    def _tell_unmet(self, parsed_args: argparse.Namespace) -> None:
+        """Name what of the map of formats is of no image, where all images were looked at."""
+        from osc_image_v1.text import printable
+
+        unmet = sorted(self._job.unmet)
+        some = image.chosen_by(parsed_args) - {"visibility"} or parsed_args.images
+        if not unmet or some or getattr(parsed_args, "visibility", None) not in (None, "all"):
+            return
+        told = [printable(entry) for entry in unmet[:_MOST_TOLD]]
+        if len(unmet) > _MOST_TOLD:
+            told.append(_("%d more") % (len(unmet) - _MOST_TOLD))
+        # All shards see all images: each of many machines would say the same.
+        level = logging.INFO if parsed_args.shard else logging.WARNING
+        text = _("Entries of --format-map that no image has as its disk format or ID: %s")
+        LOG.log(level, text, ", ".join(told))
 
     def _end(self, *, interrupted: bool) -> dict[str, Any]:
         """Return the summary, which the reports have then."""

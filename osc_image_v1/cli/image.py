@@ -174,13 +174,12 @@ def query_of(parsed_args: argparse.Namespace, manager: Any, **paging: Any) -> An
 def chosen_by(parsed_args: argparse.Namespace) -> set[str]:
     """Return the attributes of the options that choose images, as far as they are given.
 
-    :param parsed_args: what :func:`add_filters` took
+    :param parsed_args: what :func:`add_filters` took, or a part of that
     """
+    values = vars(parsed_args)
     more = "project project_domain shared_with name_patterns excluded".split()
-    given = {
-        name for name in (*_FILTERS, *more) if getattr(parsed_args, name) not in (None, [], {})
-    }
-    return given | ({"deleted"} if parsed_args.deleted else set())
+    given = {name for name in (*_FILTERS, *more) if values.get(name) not in (None, [], {})}
+    return given | ({"deleted"} if values.get("deleted") else set())
 
 
 def records(parsed_args: argparse.Namespace, manager: Any) -> Iterator[Any]:

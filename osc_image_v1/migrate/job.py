@@ -146,6 +146,8 @@ class Job:
     :ivar unclear: how many images of a preview have IDs of which the target tells nobody whether
         they are used up
     :ivar interrupted: whether it was told to come to its end before its time
+    :ivar unmet: formats and IDs of the plan's ``formats`` that no image of the list has, of any
+        shard, once it is read
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class Job:
         self._workers: Workers[Entry, Outcome] | None = None
         self.interrupted = False
         self.images = self.unclear = 0
+        self.unmet = set(plan.formats)
         self._there: _There | None = None
         self._seen = Shelf[None]()
         self._not_copied = Shelf[None]()
@@ -249,6 +252,7 @@ class Job:
         waiting, named = Waiting(), Shelf[None]()
         for record in records:
             image = ImageDetail.from_record(record)
+            self.unmet -= {image.id, image.disk_format or ""}
             for name in IMAGE_REFERENCES:
                 if other := image.properties.get(name):
                     named.add(other, None)

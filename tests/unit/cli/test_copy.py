@@ -6,6 +6,7 @@ import csv
 import gc
 import io
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -209,6 +210,40 @@ def test_formats(
     caplog.clear()
     assert run(shell, *copy, "--dry-run")[0]["Action"] == "copy"
     assert "pip install 'oslo.utils[image-inspection]>=7.4'" in caplog.messages[0]
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+@pytest.mark.parametrize(
+    ("argv", "level"),
+    [
+        ((), logging.WARNING),
+        (("--all", "--dry-run"), logging.WARNING),
+        (("--shard", "1/2"), logging.INFO),
+        (("--shard", "2/2"), logging.INFO),
+        (("--exclude", "x"), None),
+        (("--private",), None),
+        (("one",), None),
+    ],
+)
+def test_formats_that_no_image_has(
+    shell: Shell,
+    store: Store,
+    glance: GlanceV2,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    argv: tuple[str, ...],
+    level: int | None,
+) -> None:
+    caplog.set_level(logging.INFO)
+    store.add(0, name="one")
+    formats = tmp_path / "formats.csv"
+    more = "".join(f"z{number},raw\n" for number in range(11))
+    formats.write_text(f"raw,raw\n{image_id(0)},raw\nvmkd,vmdk\n{more}")
+    run(shell, "--to-cloud", "other", "--format-map", str(formats), *argv)
+    said = "Entries of --format-map that no image has as its disk format or ID: vmkd, z0, z1, z10, "
+    told = [one for one in caplog.records if "--format-map" in one.message]
+    assert [one.levelno for one in told] == ([] if level is None else [level])
+    assert all(one.message == f"{said}z2, z3, z4, z5, z6, z7, 2 more" for one in told)
 
 
 @pytest.mark.usefixtures("clouds_yaml")
