@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 try:
     import fcntl
@@ -183,6 +184,36 @@ def temporary_directory() -> Path:
             "neither /tmp nor the current folder can be written to, or they are full; set TMPDIR "
             "to one that can, or mount one at /tmp"
         ) from error
+
+
+def temporary_file(directory: Path | None = None) -> BinaryIO:
+    """Open a temporary file without a name.
+
+    :param directory: where it is, by default where temporary files are; it is told once where that
+        is another folder than ``TMPDIR`` names
+    :raises FileFailed: if there is no folder for temporary files
+    :raises OSError: if it cannot be made
+    """
+    place = directory or temporary_directory()
+    if directory is None:
+        _tell_passed_over(os.environ.get("TMPDIR"), place)
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=place))
+
+
+@functools.cache
+def _tell_passed_over(wanted: str | None, place: Path) -> None:
+    """Tell that Python has passed over what TMPDIR names, which it does without a word."""
+    if not wanted or Path(wanted).resolve() == place.resolve():
+        return
+    try:
+        with tempfile.TemporaryFile(dir=wanted) as file:
+            file.write(b"x")
+    except OSError:
+        LOG.warning(
+            "TMPDIR names no folder that can be written to, %s: temporary files are in %s instead",
+            shown(Path(wanted)),
+            shown(place),
+        )
 
 
 def regular_size(path: Path) -> int | None:

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import queue
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from osc_image_v1.api.records import Record
 from osc_image_v1.exceptions import ImageV1Error
-from osc_image_v1.transfer.files import file_errors, temporary_directory
+from osc_image_v1.transfer.files import file_errors, temporary_directory, temporary_file
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -239,13 +238,14 @@ class Spool:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
+        self._given = directory
         self._directory = directory or temporary_directory()
         self._remedy = "" if directory else "set TMPDIR to a folder that has room"
         self._lock = threading.Lock()
 
     def __enter__(self) -> Spool:
         with file_errors("write in", self._directory, self._remedy):
-            self._file = tempfile.TemporaryFile(dir=self._directory)
+            self._file = temporary_file(self._given)
         return self
 
     def __exit__(self, *_raised: object) -> None:

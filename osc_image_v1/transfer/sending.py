@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from osc_image_v1.api.records import as_checksum, checksum_algorithm
 from osc_image_v1.exceptions import ContentMismatch, FileFailed, InvalidInput, TransferStopped
 from osc_image_v1.text import printable
 from osc_image_v1.transfer.digests import Digests
+from osc_image_v1.transfer.files import temporary_file
 from osc_image_v1.transfer.formats import Seen, inspect
 from osc_image_v1.transfer.progress import Advance, progress
 
@@ -316,8 +316,8 @@ class Kept:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Kept:
-        with contextlib.suppress(OSError):
-            self._file = tempfile.TemporaryFile()
+        with contextlib.suppress(OSError, FileFailed):
+            self._file = temporary_file()
         return self
 
     def __exit__(self, *error: object) -> None:
