@@ -75,9 +75,16 @@ class Peer(abc.ABC):
     #: Whether it has data of its own, not that of the service here.
     has_own_data = False
 
+    def takes(self, image: ImageDetail) -> bool:
+        """Tell whether the other side can have an image, as its state is.
+
+        :param image: the image here
+        """
+        return image.status not in HIDDEN
+
     @abc.abstractmethod
-    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
-        """Return what the other side ought to say of an image, None where it has no such ones.
+    def expected(self, image: ImageDetail, other: PeerImage) -> Fields:
+        """Return what the other side ought to say of an image that it can have.
 
         :param image: the image here
         :param other: what the other side has of it
@@ -164,10 +171,8 @@ class ComputePeer(Peer):
     def __init__(self, client: ComputeImageClient) -> None:
         self._client = client
 
-    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+    def expected(self, image: ImageDetail, other: PeerImage) -> Fields:  # noqa: ARG002
         """Return what the proxy ought to say of an image."""
-        if image.status in HIDDEN:
-            return None
         fields = fields_of_v1(image)
         fields["status"] = IN_COMPUTE.get(str(image.status), "UNKNOWN")
         return without_hidden(fields)
@@ -205,9 +210,9 @@ class V2Peer(Peer):
     def __init__(self, client: ImageV2Client) -> None:
         self._client = client
 
-    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+    def expected(self, image: ImageDetail, other: PeerImage) -> Fields:  # noqa: ARG002
         """Return what v2 ought to say of an image."""
-        return None if image.status in HIDDEN else without_hidden(fields_of_v1(image))
+        return without_hidden(fields_of_v1(image))
 
     def all(self) -> Iterator[PeerImage]:
         """Yield all images that v2 lists, but for community ones, which v1 does not know."""
@@ -271,11 +276,13 @@ class CloudPeer(Peer):
         )
         self._known: dict[str, bool] = {}
 
-    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:
+    def takes(self, image: ImageDetail) -> bool:
+        """Tell whether an image is copied in its state."""
+        return image.status in _COPIED
+
+    def expected(self, image: ImageDetail, other: PeerImage) -> Fields:
         """Return what a copy of an image ought to be."""
-        if image.status not in _COPIED:
-            return None
-        new_id = other is not None and other.image_id != image.id
+        new_id = other.image_id != image.id
         if new_id:
             self._learn_references(image)
         draft = self._draft(image, new_id)
@@ -296,7 +303,7 @@ class CloudPeer(Peer):
         if self._plan.visibility is not None:
             fields["visibility"] = draft.visibility
         fields["status"] = draft.status
-        return fields if other is None else _with_formats(fields, other.fields)
+        return _with_formats(fields, other.fields)
 
     def _draft(self, image: ImageDetail, new_id: bool) -> Draft:
         plan = self._with_new_ids if new_id else self._plan
@@ -330,8 +337,8 @@ class CloudPeer(Peer):
         copies_of = "SELECT id FROM copies WHERE source=? ORDER BY rowid"
         named = (unpacked(one) for (one,) in self._copies_of.rows(copies_of, packed(image.id)))
         ids = [self._told(image), image.id, *named]
-        known = [there[one] for one in dict.fromkeys(ids) if one is not None and one in there]
-        copies = self._copies(image, known)
+        known = [there.get(one) for one in dict.fromkeys(ids) if one is not None]
+        copies = self._copies(image, [one for one in known if one is not None])
         for one in copies:
             del there[one.image_id]
         return copies
@@ -468,7 +475,11 @@ class DirectoryPeer(Peer):
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    def expected(self, image: ImageDetail, other: PeerImage | None = None) -> Fields | None:  # noqa: ARG002
+    def takes(self, image: ImageDetail) -> bool:  # noqa: ARG002 (of whatever is listed)
+        """Tell that all images can be in the directory."""
+        return True
+
+    def expected(self, image: ImageDetail, other: PeerImage) -> Fields:  # noqa: ARG002
         """Return what the manifest ought to say of an image."""
         fields = fields_of_v1(image)
         if not has_data(image):

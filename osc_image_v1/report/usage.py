@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,15 +24,13 @@ from osc_image_v1.migrate.drafts import IMAGE_REFERENCES
 from osc_image_v1.migrate.sources import from_service
 from osc_image_v1.transfer.expected import expected_of, is_in_a_volume
 from osc_image_v1.transfer.formats import is_looked_at
-from osc_image_v1.transfer.many import PARALLEL, in_order
+from osc_image_v1.transfer.many import PARALLEL, each_in_order
 from osc_image_v1.transfer.outage import Outage, asks
 from osc_image_v1.transfer.shards import Shard, index_of
 from osc_image_v1.transfer.shelf import Scratch, packed, unpacked
 
 # How long an image may wait for its data.
 _PATIENCE = timedelta(days=1)
-# Records that wait while images before them are looked at.
-_LOOKED_AT_ONCE = 256
 _NOT_PROVEN = "its size is 0, and no checksum proves that there is no data"
 
 
@@ -271,10 +268,8 @@ class Looks:
         self._outage = Outage(parallel, [asks(client.http)])
 
     def all(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[tuple[str, str]]]]:
-        """Yield each record with what is wrong with its data."""
-        source = iter(records)
-        while batch := list(itertools.islice(source, _LOOKED_AT_ONCE)):
-            yield from zip(batch, in_order(self._look, batch, self._parallel), strict=True)
+        """Return each record with what is wrong with its data."""
+        return each_in_order(self._look, records, self._parallel)
 
     def _look(self, record: Record) -> list[tuple[str, str]]:
         image = ImageDetail.from_record(record)

@@ -230,6 +230,32 @@ def in_order(work: Callable[[_T], _R], items: Sequence[_T], count: int) -> Itera
                 turn += 1
 
 
+def each_in_order(
+    work: Callable[[_T], _R], items: Iterable[_T], count: int
+) -> Iterator[tuple[_T, _R]]:
+    """Yield things with what comes of each, in their order, however many there are.
+
+    Where there is no next thing because of an error, that comes after all that was before it.
+
+    :param work: what is done with each; its error is raised when it is the turn of that one
+    :param items: the things
+    :param count: how many are worked on at a time
+    """
+    source, failure = iter(items), None
+    while failure is None:
+        batch: list[_T] = []
+        try:
+            for item in itertools.islice(source, _MOST_WAITING):
+                batch.append(item)  # noqa: PERF402 (what was before an error stays)
+        except ImageV1Error as error:
+            failure = error
+        if batch:
+            yield from zip(batch, in_order(work, batch, count), strict=True)
+        elif failure is None:
+            return
+    raise failure
+
+
 class Spool:
     """Records that wait in a file without a name, so that they are not in memory.
 

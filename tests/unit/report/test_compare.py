@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -395,6 +396,36 @@ def test_members_in_a_cloud(client: ImageClient, store: Store, glance: GlanceV2)
     assert found(client, store, only, members=True) == {("members", ("b",), ("b", "c"))}
     a_copy(glance, store, visibility="private")
     assert found(client, store, cloud(glance, visibility="private"), members=True) == set()
+
+
+def test_members_are_asked_for_once(client: ImageClient, store: Store, glance: GlanceV2) -> None:
+    """Here once for all copies, and neither here nor there of a copy that is not finished."""
+    one, begun = store.add(0), store.add(1)
+    a_copy(glance, store)
+    new = new_id_of(one)
+    glance.records[new] = {**glance.records[one], "id": new, renames.SOURCE_ID: one}
+    glance.add(begun, name="image 1", tags=[UNFINISHED], owner="p1")
+    rows = told(client, store, cloud(glance), members=True)
+    assert [row.difference for row in rows] == ["unfinished"]
+    assert sum(count for path, count in store.asked.items() if path.endswith("/members")) == 1
+    assert sum(path.endswith("/members") for path in glance.asked) == 2
+
+
+def test_members_of_several_images_are_asked_for_at_a_time(
+    client: ImageClient, store: Store, glance: GlanceV2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [store.add(number) for number in range(6)]
+    for number in range(6):
+        a_copy(glance, store, number)
+    together = threading.Barrier(3)
+
+    def members(image_id: str) -> list[Member]:
+        together.wait(60)
+        return [Member(image_id)]
+
+    monkeypatch.setattr(client, "members", members)
+    rows = told(client, store, cloud(glance), members=True)
+    assert [(row.image_id, row.here) for row in rows] == [(one, [one]) for one in ids]
 
 
 def test_a_cloud_with_v1(client: ImageClient, store: Store) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc_image_v1.exceptions import ImageV1Error
 from osc_image_v1.transfer import many
-from osc_image_v1.transfer.many import Line, Workers, at_large_end
+from osc_image_v1.transfer.many import Line, Workers, at_large_end, each_in_order
 
 
 def test_all_is_done_once() -> None:
@@ -180,3 +181,25 @@ def test_control_c_without_a_handler_lets_out_what_is_done(
     with pytest.raises(KeyboardInterrupt):
         _take(workers.results(items()), seen)
     assert sorted(seen) == list(range(5))
+
+
+@pytest.mark.parametrize("failing", [None, 3])
+def test_each_comes_in_its_order_and_so_does_what_fails(
+    failing: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "_MOST_WAITING", 4)
+
+    def items() -> Iterator[int]:
+        yield from range(10)
+        raise ImageV1Error("the list")
+
+    def work(item: int) -> int:
+        if item == failing:
+            raise ImageV1Error("the work")
+        return item * item
+
+    found: list[tuple[int, int]] = []
+    with pytest.raises(ImageV1Error, match="the work" if failing == 3 else "the list"):
+        found.extend(each_in_order(work, items(), 3))
+    assert found == [(n, n * n) for n in range(3 if failing == 3 else 10)]
+    assert list(each_in_order(work, range(2), 3)) == [(0, 0), (1, 1)]
