@@ -42,6 +42,7 @@ LOG = logging.getLogger(__name__)
 
 _NAME = re.compile(r"manifest(?:-(\d{1,6})-of-(\d{1,6}))?\.jsonl", re.ASCII)
 _READ_AT_ONCE = 2**20
+_WRITTEN_AT_ONCE = 2**16
 # Bytes of lines whose images stay in memory, some thousand images.
 _KEPT = 2**20
 # Images that are put aside together.
@@ -299,6 +300,20 @@ def _shelf() -> Shelf[_Place]:
     return Shelf(load=lambda stored: _Place((stored[0][0], stored[0][1]), *stored[1:]))
 
 
+def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines, as many at a time as are worth a call of the system."""
+    some: list[bytes] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        size += len(line)
+        if size >= _WRITTEN_AT_ONCE:
+            yield b"".join(some)
+            some, size = [], 0
+    if some:
+        yield b"".join(some)
+
+
 class ManifestWriter:
     """Adds images to the manifest of a part of them, for this process alone.
 
@@ -340,9 +355,9 @@ class ManifestWriter:
         with file_errors("write", self.path):
             before = end = os.fstat(self._file.fileno()).st_size
             try:
-                for line in lines:
-                    write_all(self._file.write, line)
-                    end += len(line)
+                for some in _joined(lines):
+                    write_all(self._file.write, some)
+                    end += len(some)
                 if end > before:
                     os.fsync(self._file.fileno())
             except BaseException:
