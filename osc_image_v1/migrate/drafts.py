@@ -103,6 +103,7 @@ class TargetImage:
     :ivar refused: whether it is empty, but has the checksum of data that the service refused: it
         takes no data any more
     :ivar properties: without the mark
+    :ivar image: the image as a record says it, None where there is no record
     """
 
     image_id: str
@@ -125,6 +126,7 @@ class TargetImage:
     refused: bool = False
     tells_owner: bool = True
     record: Record = field(default_factory=dict)
+    image: ImageDetail | None = None
 
     @classmethod
     def of(cls, image: ImageDetail, **more: Any) -> TargetImage:
@@ -145,6 +147,7 @@ class TargetImage:
             min_disk=image.min_disk or 0,
             min_ram=image.min_ram or 0,
             protected=bool(image.protected),
+            image=image,
             **more,
         )
 

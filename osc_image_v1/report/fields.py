@@ -57,13 +57,14 @@ def fields_of_v1(image: ImageDetail) -> Fields:
     return with_properties(_fields(image), image.properties)
 
 
-def fields_of_v2(record: Record, knows: Abilities) -> Fields:
+def fields_of_v2(record: Record, knows: Abilities, image: ImageDetail | None = None) -> Fields:
     """Return what the Image API v2 says of an image.
 
     :param record: its record
     :param knows: what the service knows of images
+    :param image: the image of the record, where that was made already
     """
-    fields = _fields(detail_of(record))
+    fields = _fields(image or detail_of(record))
     fields["visibility"] = text_or_none(record.get("visibility"))
     if not knows.tells("owner"):
         del fields["owner"]

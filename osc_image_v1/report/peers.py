@@ -230,8 +230,10 @@ class V2Peer(Peer):
         return _members_in_v2(self._client, other)
 
 
-def _other_of_v2(record: Record, client: ImageV2Client) -> PeerImage:
-    fields = fields_of_v2(record, client.abilities)
+def _other_of_v2(
+    record: Record, client: ImageV2Client, image: ImageDetail | None = None
+) -> PeerImage:
+    fields = fields_of_v2(record, client.abilities, image)
     return PeerImage(str(record["id"]), fields["name"], fields)
 
 
@@ -415,8 +417,8 @@ class CloudPeer(Peer):
 
     def _other(self, found: TargetImage) -> PeerImage:
         if not isinstance(self._client, ImageV2Client):
-            return _other_of_v1(ImageDetail.from_record(found.record))
-        other = _other_of_v2(found.record, self._client)
+            return _other_of_v1(found.image or ImageDetail.from_record(found.record))
+        other = _other_of_v2(found.record, self._client, found.image)
         return replace(other, unfinished=found.unfinished)
 
     def members(self, other: PeerImage) -> Sequence[str] | None:

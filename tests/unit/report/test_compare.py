@@ -15,6 +15,7 @@ import requests_mock as rm
 from osc_image_v1.api.compute_images import ComputeImageClient
 from osc_image_v1.api.image_v1 import ImageClient
 from osc_image_v1.api.models import ImageDetail, Member
+from osc_image_v1.api.records import Record
 from osc_image_v1.archive.archive import Archive, ManifestWriter
 from osc_image_v1.archive.export import Export
 from osc_image_v1.archive.manifest import ExportedImage, StoredData
@@ -396,6 +397,25 @@ def test_members_in_a_cloud(client: ImageClient, store: Store, glance: GlanceV2)
     assert found(client, store, only, members=True) == {("members", ("b",), ("b", "c"))}
     a_copy(glance, store, visibility="private")
     assert found(client, store, cloud(glance, visibility="private"), members=True) == set()
+
+
+def test_each_record_is_read_once(
+    client: ImageClient, store: Store, glance: GlanceV2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        store.add(number)
+        a_copy(glance, store, number)
+    read: list[str] = []
+    from_record = ImageDetail.from_record
+
+    def reading(record: Record) -> ImageDetail:
+        read.append(record["id"])
+        return from_record(record)
+
+    monkeypatch.setattr(ImageDetail, "from_record", reading)
+    assert told(client, store, cloud(glance)) == []
+    # Here, and there.
+    assert sorted(read) == sorted(2 * list(store.records))
 
 
 def test_members_are_asked_for_once(client: ImageClient, store: Store, glance: GlanceV2) -> None:
