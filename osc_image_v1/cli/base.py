@@ -487,6 +487,7 @@ def _left_over(images: int, why: str | None) -> str:
         "unknown": _("the token is not accepted any more: when you have a new one"),
         "failing": _("one after the other fails, and each takes long: when that is mended"),
         "full": _("the target has no room or no quota left: when there is more"),
+        "limited": _("the target takes no data of such a size: when that limit is raised"),
     }
     gone = _("a service does not answer any more: when it is back")
     text: str = _(

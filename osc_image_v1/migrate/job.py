@@ -62,6 +62,7 @@ _SINCE: dict[Why, str] = {
     "unknown": "the token was not accepted any more before it",
     "failing": "image after image failed before it",
     "full": "the target had no room or quota left before it",
+    "limited": "the target took no data of such a size before it",
 }
 
 _SKIPPED = {
@@ -311,7 +312,9 @@ class Job:
                 retryable = may_pass(error) or not _PASSING.isdisjoint(reasons_of(notes))
             self._failed[entry.image_id] = retryable
             return Outcome(entry.image_id, name, size, failed, notes, retryable=retryable)
-        if outcome.action != "present":
+        if outcome.action == "present":
+            self._outage.found()
+        else:
             self._outage.worked()
         if failed == "failed":
             has = has_data(original.listed)

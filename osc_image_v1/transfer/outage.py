@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeVar
 
+from osc_image_v1.api.errors import IN_FRONT
 from osc_image_v1.api.http import ServiceClient
 from osc_image_v1.exceptions import (
     ConnectionFailed,
@@ -61,10 +62,13 @@ _NO_FILE = frozenset((errno.ENOENT, errno.ELOOP, errno.EMLINK))
 _LATER = frozenset((408, 425, 429))
 
 #: Why the others are not tried: a service does not answer; it takes the token no more; it answers,
-#: and fails slowly at one image after the other; the target has no room or quota left.
-Why = Literal["gone", "unknown", "failing", "full"]
+#: and fails slowly at one image after the other; the target has no room or quota left; it, or what
+#: is in front of it, has taken nothing of such a size in the whole run.
+Why = Literal["gone", "unknown", "failing", "full", "limited"]
 
-_Kind = Literal["gone", "unknown", "nobody", "failing", "full", "broken off", "own"]
+_Kind = Literal["gone", "unknown", "nobody", "failing", "full", "limited", "broken off", "own"]
+# What a Glance says to an image that is larger than it takes of any (its image_size_cap).
+_OVER_CAP = ("incoming image is too large", "upload image larger than")
 
 
 def asks(http: ServiceClient) -> Callable[[], object]:
@@ -93,6 +97,7 @@ class Outage:
     def __init__(self, parallel: int, probes: Iterable[Callable[[], object]] = ()) -> None:
         self.why: Why | None = None
         self.tight = False
+        self._took = False
         self._probes = tuple(probes)
         self._most = max(_LEAST_IN_A_ROW, 2 * parallel)
         # The largest may be refused all at once.
@@ -102,6 +107,7 @@ class Outage:
 
     def _forget(self) -> None:
         self._gone = self._unknown = self._nobody = self._failing = self._full = 0
+        self._limited = 0
         self._lost = 0.0
 
     @property
@@ -122,7 +128,12 @@ class Outage:
     def worked(self) -> None:
         """Learn that the services have done what they were asked to."""
         with self._lock:
+            self._took = True
             self._forget()
+
+    def found(self) -> None:
+        """Learn that an image was there before: so there are such as the target takes."""
+        self._took = True
 
     def failed(self, error: BaseException, seconds: float = 0.0) -> None:
         """Learn of an image's failure.
@@ -140,8 +151,10 @@ class Outage:
                 self._gone = self._unknown = 0
             if kind == "unknown":
                 self._unknown += 1
-            elif kind == "full":
-                self._full += 1
+            elif kind in ("full", "limited"):
+                self._full += kind == "full"
+                # Where images have gone through, those that do not are to blame themselves.
+                self._limited += kind == "limited" and not self._took
                 self.tight = True
             elif kind not in ("own", "nobody"):
                 self._gone += kind == "gone"
@@ -152,6 +165,8 @@ class Outage:
     def _judged(self) -> Why | None:
         if self._full >= self._most_full:
             return "full"
+        if self._limited >= self._most_full:
+            return "limited"
         # Nothing small is asked then: such a service lets everybody read.
         if self._nobody >= _FEW:
             return "unknown"
@@ -192,7 +207,7 @@ def may_pass(error: BaseException) -> bool:
         if isinstance(cause, (ConnectionFailed, ForeignAnswer, Unauthorized)):
             return True
         if isinstance(cause, HttpError):
-            return cause.status in _LATER or _kind_of_answer(cause) != "own"
+            return cause.status in _LATER or _kind_of_answer(cause) not in ("own", "limited")
         if isinstance(cause, FileFailed):
             before = cause.__cause__
             return not (isinstance(before, OSError) and before.errno in _NO_FILE)
@@ -226,4 +241,8 @@ def _kind_of_answer(error: HttpError) -> _Kind:
         return "failing"
     # An image may have more properties, tags or members than the target takes, too.
     metadata = any(word in error.explanation for word in ("propert", "tags", "members"))
-    return "full" if isinstance(error, TooLarge) and not metadata else "own"
+    if not isinstance(error, TooLarge) or metadata:
+        return "own"
+    # A front end knows no quotas, but a size that no body may have, and so does a cap.
+    size = any(words in error.explanation for words in (IN_FRONT, *_OVER_CAP))
+    return "limited" if size and error.retry_after is None else "full"

@@ -239,6 +239,22 @@ TARGETS = (
         target_faults={"upload2": [None, midway(instead(413, "Over your quota"), 2**17)]},
     ),
     ManyRow(
+        "Target: a front end takes no body of such a size (413), while others go through",
+        (
+            "Cannot upload the data of image <image>: something in front of the service answered, "
+            "not the service itself (nginx/1.22.1, no request ID); it takes no body of that size: "
+            "look at client_max_body_size there (HTTP 413); the target's record <image>, queued, "
+            "is left for another run",
+        ),
+        3,
+        target_faults={
+            "upload2": [
+                None,
+                midway(server.front_end(413, "<hr><center>nginx/1.22.1</center>"), 2**17),
+            ]
+        },
+    ),
+    ManyRow(
         "Target: 500 each time: an empty record is left, which the next run fills",
         (
             "Cannot upload the data of image <image>: Oops (HTTP 500, request req-1); the "

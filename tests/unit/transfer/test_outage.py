@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from osc_image_v1.api.errors import said_of
 from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
@@ -24,6 +25,12 @@ from osc_image_v1.transfer.download import AnswerBrokeOff, EndsEarly
 from osc_image_v1.transfer.files import file_errors
 from osc_image_v1.transfer.outage import Outage, may_pass
 
+NGINX = b"<h1>413 Request Entity Too Large</h1><hr><center>nginx</center>"
+OVER_A_LIMIT = [
+    http_error("x", 413, said_of(NGINX, 413, {"Content-Type": "text/html"}, None)),
+    http_error("x", 413, "The incoming image is too large: The provided image is too large.", "r"),
+    http_error("x", 413, "Denying attempt to upload image larger than 5 bytes.", "r"),
+]
 GONE = [ConnectionFailed("x"), TlsFailed("x"), http_error("x", 503), http_error("x", 502, "", "r")]
 
 
@@ -142,6 +149,21 @@ def test_a_target_without_room(said: str) -> None:
 @pytest.mark.parametrize(("parallel", "count"), [(2, 4), (4, 4), (8, 5), (64, 19)])
 def test_the_largest_images_may_all_be_refused_at_once(parallel: int, count: int) -> None:
     assert tried(Outage(parallel, [Probe()]), http_error("x", 413)) == count
+
+
+@pytest.mark.parametrize("error", OVER_A_LIMIT)
+def test_what_is_over_a_limit_is_to_blame_where_others_go_through(error: ImageV1Error) -> None:
+    outage = Outage(1, [Probe()])
+    assert tried(outage, error) == 3
+    assert (outage.why, outage.tight) == ("limited", True)
+    for told in (Outage.worked, Outage.found):
+        outage = Outage(1, [Probe()])
+        told(outage)
+        assert tried(outage, error) == 1000
+        assert (outage.why, outage.tight) == (None, True)
+    assert not may_pass(error)
+    error.retry_after = "1"  # type: ignore[attr-defined]
+    assert may_pass(error)
 
 
 def test_a_success_shows_that_there_is_room() -> None:
