@@ -24,7 +24,7 @@ NOT_ACCEPTED = (
 )
 
 #: How what a front end has said begins, if it is not the service that has answered.
-IN_FRONT = "something in front of the service answered"
+IN_FRONT = "something in front of the service answered, not the service itself"
 
 _LONGEST = 400
 # What is left of webob's markup when it was escaped.
@@ -222,7 +222,7 @@ def _told_by_front_end(
         words = _without_name(words, name)
     words = words.rstrip("( .")
     who = f"{name}, no request ID" if name else "no request ID"
-    said = f"{IN_FRONT}, not the service itself ({who})"
+    said = f"{IN_FRONT} ({who})"
     hint = _hint(words, status, name or "")
     return f"{said}{f': {words}' if words else ''}{f'; {hint}' if hint else ''}"
 
