@@ -289,7 +289,7 @@ def test_patterns_and_a_list(openstack: Openstack, tmp_path: Path) -> None:
     again = openstack("image", "v1", "export", *listed, str(directory), input=ids.encode()).json
     assert (again["images"], again["fetched"]) == (len(found) - 1, 0)
     result = openstack("image", "v1", "export", *listed, str(directory), input=b"# none\n")
-    assert (result.status, result.err) == (1, "'-' names no image\n")
+    assert (result.status, result.err) == (2, "'-' names no image\n")
 
 
 def test_zeros_take_no_room_and_all_is_told(
