@@ -23,6 +23,7 @@
         ContentMismatch         data that is not what the service's record says: size or MD5
         TargetOccupied          what an image is to become is there already, and is another one
         FileFailed              a file here: disk full, no permission, in use
+          FileInTheWay          what is in its place is no file
         BadManifest             a manifest of an export that is damaged, or none
         TransferStopped         whoever started a transfer has stopped it
         HttpError               an error status
@@ -151,6 +152,10 @@ class TargetOccupied(ImageV1Error):
 
 class FileFailed(ImageV1Error):
     """A file on this machine cannot be made, written or put into its place."""
+
+
+class FileInTheWay(FileFailed):
+    """What is in the place of a file is none, or is another's; it stays until somebody moves it."""
 
 
 class BadManifest(ImageV1Error):

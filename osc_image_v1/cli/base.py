@@ -128,6 +128,8 @@ class Command(command.Command, metaclass=_CommandMeta):
         shown = False if quiet else getattr(parsed_args, "progress", None)
         with _hearing_signals() as signals, _quiet_headers(), _quiet_logs(), _bars(shown):
             try:
+                if self.app.stdout is None and hasattr(self, "produce_output"):
+                    raise WrongUsage(_("Standard output is closed: nothing could be shown"))
                 status: int = super().run(parsed_args)
             except (OwnFailures, WrongUsage) as error:
                 # Of an exception the shell makes 1, whatever it is.
@@ -155,8 +157,9 @@ class Lister(Command, command.Lister):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the list."""
-        from osc_image_v1.cli import outputs
+        from osc_image_v1.cli import columns, outputs
 
+        columns.check_named(column_names, parsed_args)
         if parsed_args.formatter in ("csv", "json", "table", "yaml"):
             self.formatter = outputs.FORMATTERS[parsed_args.formatter]()
             chosen = parsed_args.columns or getattr(parsed_args, "long", False)
@@ -175,8 +178,9 @@ class ShowOne(Command, command.ShowOne):
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:
         """Write the thing."""
-        from osc_image_v1.cli import outputs
+        from osc_image_v1.cli import columns, outputs
 
+        columns.check_named(column_names, parsed_args)
         if parsed_args.formatter == "shell":
             self.formatter = outputs.ShellVariables()
         survive_surrogates(self.app.stdout)
@@ -270,6 +274,7 @@ def written(stdout: Any) -> Iterator[None]:
 
     :param stdout: a text stream
     :raises BrokenPipeError: if nobody reads it
+    :raises FileFailed: if it cannot be written for another reason
     """
     try:
         yield
@@ -278,6 +283,12 @@ def written(stdout: Any) -> Iterator[None]:
         # What is left would fail once more when the process ends.
         _to_nowhere(stdout)
         raise
+    except OSError as error:
+        from osc_image_v1.exceptions import FileFailed
+
+        _to_nowhere(stdout)
+        reason = error.strerror or str(error)
+        raise FileFailed(_("Cannot write to standard output: %s") % reason) from error
 
 
 def _to_nowhere(stream: Any) -> None:

@@ -17,6 +17,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal
 
+from osc_image_v1.i18n import _
 from osc_image_v1.text import human_size, printable
 
 #: Turns a record's value into a cell.
@@ -247,6 +248,7 @@ def chosen(
     :param whole: all that there are
     :param parsed_args: ``long``, and the columns that cliff shows and sorts by
     """
+    check_named((column.title for column in whole), parsed_args)
     named = _named(parsed_args)
     further = any(_plain(column.title) in named for column in whole if column not in brief)
     return whole if parsed_args.long or further else brief
@@ -270,6 +272,23 @@ def needs_detail(table: Sequence[Column], parsed_args: argparse.Namespace) -> bo
     :param parsed_args: the columns that cliff shows and sorts by
     """
     return any(column not in _IMAGE_LEAST for column in needs(table, parsed_args))
+
+
+def check_named(titles: Iterable[str], parsed_args: argparse.Namespace) -> None:
+    """Refuse columns of which there is not one; cliff would, when all is done.
+
+    :param titles: of all columns that there are
+    :param parsed_args: with the columns that are to be shown
+    :raises WrongUsage: if there is none of them
+    """
+    from osc_image_v1.exceptions import WrongUsage
+
+    named, there = getattr(parsed_args, "columns", ()), list(titles)
+    if named and set(map(_plain, named)).isdisjoint(map(_plain, there)):
+        raise WrongUsage(
+            _("There is no column '%(named)s', but %(there)s")
+            % {"named": printable("', '".join(named)), "there": ", ".join(sorted(there))}
+        )
 
 
 def _named(parsed_args: argparse.Namespace) -> set[str]:
@@ -364,19 +383,26 @@ def shown(values: Mapping[str, Any], parsed_args: argparse.Namespace) -> Shown:
     return names, tuple(cells)
 
 
+def names_of(model: Any) -> dict[str, str]:
+    """Return how the fields that a model knows are shown, by their names.
+
+    :param model: a model, or an instance
+    """
+    from dataclasses import fields
+
+    names = {field.name for field in fields(model)} - {"extra"}
+    return {name: _SHOWN_AS.get(name, name) for name in names}
+
+
 def fields_of(image: Any) -> dict[str, Any]:
     """Return the fields of a model in alphabetical order, unknown ones after them.
 
     :param image: a model's instance
     """
-    from dataclasses import fields
-
     from osc_image_v1.api.records import format_time
 
-    known = {
-        _SHOWN_AS.get(field.name, field.name): getattr(image, field.name) for field in fields(image)
-    }
-    extra = known.pop("extra")
+    known = {shown: getattr(image, name) for name, shown in names_of(image).items()}
+    extra = image.extra
     ordered = {name: known[name] for name in sorted(known)}
     for name, value in ordered.items():
         if isinstance(value, datetime):

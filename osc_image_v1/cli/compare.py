@@ -99,6 +99,8 @@ class CompareImage(base.Lister):
         from osc_image_v1.cli.projects import read_map
         from osc_image_v1.report.compare import Comparison
 
+        table = (*_COLUMNS, *_OF_COPIES) if parsed_args.peer[0] == "cloud" else _COLUMNS
+        columns.check_named((column.title for column in table), parsed_args)
         self._check(parsed_args)
         read_map(parsed_args)
         self._runs = self._read_plan(parsed_args)
@@ -115,7 +117,6 @@ class CompareImage(base.Lister):
             listed=not parsed_args.images,
             extra=whole and not parsed_args.ignore_extra,
         )
-        table = (*_COLUMNS, *_OF_COPIES) if parsed_args.peer[0] == "cloud" else _COLUMNS
         return columns.tabled(self._counted(base.started(differences)), table, parsed_args)
 
     def produce_output(self, parsed_args: Any, column_names: Any, data: Any) -> Any:

@@ -74,12 +74,12 @@ class ListComputeImage(base.Lister):
         from osc_image_v1.cli import identity
         from osc_image_v1.cli.clients import compute_image_client
 
+        table = columns.chosen(columns.COMPUTE_IMAGE_BRIEF, columns.COMPUTE_IMAGE, parsed_args)
         with base.usage():
             query = ComputeImageQuery(**{name: getattr(parsed_args, name) for name in _FILTERS})
         identity.tell_scope(self.app.client_manager)
         client = compute_image_client(self.app.client_manager)
         pages = base.started(client.pages(query))
-        table = columns.chosen(columns.COMPUTE_IMAGE_BRIEF, columns.COMPUTE_IMAGE, parsed_args)
         return columns.listed(pages, table, parsed_args)
 
 

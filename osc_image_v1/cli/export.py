@@ -12,6 +12,9 @@ from osc_image_v1.i18n import _
 
 LOG = logging.getLogger(__name__)
 
+_SUMMARY = tuple("directory images fetched size kept without_data failed not_tried".split())
+_REPLACED = tuple("directory id name disk_format size checksum".split())
+
 
 class ExportImage(base.ShowOne):
     _description = _(
@@ -76,6 +79,7 @@ class ExportImage(base.ShowOne):
 
         if parsed_args.replace_data or parsed_args.replace_format:
             return _replaced(parsed_args)
+        columns.check_named(_SUMMARY, parsed_args)
 
         from osc_image_v1.archive.export import Export
         from osc_image_v1.cli.projects import ProjectNames
@@ -99,8 +103,7 @@ class ExportImage(base.ShowOne):
         with base.ended_by_signals(interrupted, export.interrupt):
             summary = export.plan(records) if parsed_args.dry_run else export.run(records)
         self._summary = summary
-        names = "images fetched size kept without_data failed not_tried".split()
-        counted = {name: getattr(summary, name) for name in names}
+        counted = {name: getattr(summary, name) for name in _SUMMARY[1:]}
         values = {"directory": parsed_args.directory, **counted}
         return columns.shown(values, parsed_args)
 
@@ -129,6 +132,7 @@ def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
     from osc_image_v1.exceptions import WrongUsage
     from osc_image_v1.migrate.sources import exported_records
 
+    columns.check_named(_REPLACED, parsed_args)
     options.read_images(parsed_args)
     if not parsed_args.replace_data or len(parsed_args.images) != 1:
         raise WrongUsage(_("--replace-data takes a file, and needs the one image that it is for"))
@@ -146,15 +150,9 @@ def _replaced(parsed_args: argparse.Namespace) -> columns.Shown:
         parsed_args.replace_format,
         dry_run=parsed_args.dry_run,
     )
-    values = {
-        "directory": parsed_args.directory,
-        "id": done.id,
-        "name": done.name,
-        "disk_format": done.disk_format,
-        "size": done.image.size,
-        "checksum": done.image.checksum,
-    }
-    return columns.shown(values, parsed_args)
+    said = (done.id, done.name, done.disk_format, done.image.size, done.image.checksum)
+    found = zip(_REPLACED, (parsed_args.directory, *said), strict=True)
+    return columns.shown(dict(found), parsed_args)
 
 
 _FINDING = (

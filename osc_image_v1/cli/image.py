@@ -250,12 +250,12 @@ class ListImage(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Table:
         """Return column names and rows."""
+        table = columns.chosen(columns.IMAGE_BRIEF, columns.IMAGE, parsed_args)
         manager = self.app.client_manager
         (sort_key, sort_dir), *then_by = parsed_args.sort or [(None, None)]
         paging = {name: getattr(parsed_args, name) for name in ("marker", "limit", "page_size")}
         order = {"sort_key": sort_key, "sort_dir": sort_dir, "then_by": then_by}
         query = query_of(parsed_args, manager, **order, **paging)
-        table = columns.chosen(columns.IMAGE_BRIEF, columns.IMAGE, parsed_args)
         detail = columns.needs_detail(table, parsed_args)
         pages = base.started(manager.image_v1.pages(query, detail=detail))
         return columns.listed(pages, table, parsed_args)

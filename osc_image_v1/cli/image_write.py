@@ -346,9 +346,11 @@ class CreateImage(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Shown:
         """Return column names and values of the new image."""
         from osc_image_v1.api.fields import check_formats
+        from osc_image_v1.api.models import ImageDetail
         from osc_image_v1.cli import identity
         from osc_image_v1.transfer.upload import create_image
 
+        columns.check_named(columns.names_of(ImageDetail).values(), parsed_args)
         manager = self.app.client_manager
         fields = _fields(parsed_args, size=parsed_args.size, checksum=parsed_args.checksum)
         wait = _waiting_time(parsed_args)

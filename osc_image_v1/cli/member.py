@@ -44,6 +44,7 @@ class ListMember(base.Lister):
         """Return column names and rows."""
         from osc_image_v1.cli.projects import ProjectNames
 
+        columns.check_named((column.title for column in _MEMBER), parsed_args)
         manager = self.app.client_manager
         image_id = manager.image_v1.find(parsed_args.image).id
         rows = [
@@ -54,6 +55,9 @@ class ListMember(base.Lister):
             for row in rows:
                 row["name"] = names.get(row["member_id"])
         return columns.tabled(rows, _MEMBER, parsed_args)
+
+
+_MEMBERSHIP = ("image_id", "member_id", "can_share")
 
 
 class AddProjectToImage(base.ShowOne):
@@ -82,6 +86,7 @@ class AddProjectToImage(base.ShowOne):
         """Share the image, and return column names and values of the membership."""
         from osc_image_v1.cli import projects
 
+        columns.check_named(_MEMBERSHIP, parsed_args)
         client, can_share = self.app.client_manager.image_v1, parsed_args.can_share
         project = projects.project_id(
             self.app.client_manager, parsed_args.project, parsed_args.project_domain
@@ -90,8 +95,8 @@ class AddProjectToImage(base.ShowOne):
         client.add_member(image_id, project, can_share)
         if can_share is None:
             can_share = self._can_share(image_id, project)
-        values = {"image_id": image_id, "member_id": project, "can_share": can_share}
-        return columns.shown(values, parsed_args)
+        values = zip(_MEMBERSHIP, (image_id, project, can_share), strict=True)
+        return columns.shown(dict(values), parsed_args)
 
     def _can_share(self, image_id: str, project: str) -> bool | None:
         """Return whether a member may share, None where the service does not tell."""

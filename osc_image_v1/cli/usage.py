@@ -79,6 +79,8 @@ class UsageOfImages(base.Lister):
 
         if parsed_args.no_look and not parsed_args.problems:
             raise WrongUsage(_("--no-look is for --problems: nothing else reads data"))
+        table = _table(parsed_args)
+        columns.check_named((column.title for column in table), parsed_args)
         manager = self.app.client_manager
         query = image.query_of(parsed_args, manager)
         if query == ImageQuery():
@@ -86,30 +88,27 @@ class UsageOfImages(base.Lister):
         pages = base.started(manager.image_v1.pages(query, detail=True))
         records = (record for page in pages for record in page)
         if parsed_args.problems:
-            return self._problems(parsed_args, records)
-        if parsed_args.shards:
-            return _parts(parsed_args, records)
-        return self._usage(parsed_args, records)
+            found = columns.tabled(self._problems(parsed_args, records), table, parsed_args)
+            return found[0], base.started(found[1])
+        return columns.tabled(self._groups(parsed_args, records), table, parsed_args)
 
-    def _usage(self, parsed_args: argparse.Namespace, records: Any) -> columns.Table:
+    def _groups(self, parsed_args: argparse.Namespace, records: Any) -> Iterator[dict[str, Any]]:
         from osc_image_v1.cli.projects import all_projects
-        from osc_image_v1.report.usage import count
+        from osc_image_v1.report.usage import count, count_parts
 
-        by_project = parsed_args.by == "project"
-        groups = count(records, parsed_args.by)
-        _tell_unsized(groups)
+        if parsed_args.shards:
+            groups = count_parts(records, parsed_args.shards)
+        else:
+            groups = count(records, parsed_args.by)
+        unsized = sum(group.unsized for group in groups)
+        if unsized:
+            told = _("Images with data whose size nobody knows, and which count as 0 bytes: %d")
+            LOG.warning(told, unsized)
+        by_project = not parsed_args.shards and parsed_args.by == "project"
         names = (all_projects(self.app.client_manager, whole=False) if by_project else {}) or {}
-        person = parsed_args.formatter == "table"
-        title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
-        shown = [Column(title, "key"), *_counted(person)]
-        if person:
-            shown.append(Column("Bar", "bar"))
-        elif by_project:
-            # Names need not be unique.
-            shown.insert(0, Column("Project", "id"))
-        return columns.tabled(_rows(groups, names), shown, parsed_args)
+        return _rows(groups, names)
 
-    def _problems(self, parsed_args: argparse.Namespace, records: Any) -> columns.Table:
+    def _problems(self, parsed_args: argparse.Namespace, records: Any) -> Iterator[Any]:
         from osc_image_v1.cli.projects import all_projects
         from osc_image_v1.report.usage import Looks, problems
 
@@ -117,9 +116,7 @@ class UsageOfImages(base.Lister):
         client = self.app.client_manager.image_v1
         look = Looks(client) if base.looking(not parsed_args.no_look) else None
         projects = None if names is None else set(names)
-        found = problems(records, projects, self._exists, look=look)
-        titles, rows = columns.tabled(map(vars, found), _PROBLEM, parsed_args)
-        return titles, base.started(rows)
+        return map(vars, problems(records, projects, self._exists, look=look))
 
     def _exists(self, image_id: str) -> bool:
         from osc_image_v1.api.models import HIDDEN
@@ -128,31 +125,27 @@ class UsageOfImages(base.Lister):
         return found is not None and found.status not in HIDDEN
 
 
-def _parts(parsed_args: argparse.Namespace, records: Any) -> columns.Table:
-    """Return what is in each part."""
-    from osc_image_v1.report.usage import count_parts
-
-    groups = count_parts(records, parsed_args.shards)
-    _tell_unsized(groups)
-    shown = [Column("Part", "key"), *_counted(parsed_args.formatter == "table")]
-    return columns.tabled(_rows(groups, {}), shown, parsed_args)
-
-
-def _tell_unsized(groups: Sequence[Any]) -> None:
-    """Tell of images that may make a group larger than it looks."""
-    unsized = sum(group.unsized for group in groups)
-    if unsized:
-        LOG.warning(
-            _("Images with data whose size nobody knows, and which count as 0 bytes: %d"), unsized
-        )
-
-
-def _counted(person: bool) -> list[Column]:
-    return [
+def _table(parsed_args: argparse.Namespace) -> Sequence[Column]:
+    """Return the columns."""
+    if parsed_args.problems:
+        return _PROBLEM
+    person = parsed_args.formatter == "table"
+    table = [
         Column("Images", "images"),
         Column("Size", "size", kind="size"),
         Column("Share", "share", _percent if person else None),
     ]
+    if parsed_args.shards:
+        return [Column("Part", "key"), *table]
+    by_project = parsed_args.by == "project"
+    title = "Project Name" if by_project else parsed_args.by.replace("-", " ").title()
+    table.insert(0, Column(title, "key"))
+    if person:
+        table.append(Column("Bar", "bar"))
+    elif by_project:
+        # Names need not be unique.
+        table.insert(0, Column("Project", "id"))
+    return table
 
 
 def _rows(groups: Sequence[Any], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:

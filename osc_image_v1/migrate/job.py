@@ -29,7 +29,7 @@ from osc_image_v1.migrate.drafts import (
     State,
     TargetImage,
 )
-from osc_image_v1.migrate.notes import Note, notes_of, reasons_of
+from osc_image_v1.migrate.notes import STOPPED, Note, notes_of, reasons_of
 from osc_image_v1.migrate.ours import IdUsedUp, is_removed, judged, refusal, removal, word_of
 from osc_image_v1.migrate.sources import Original, Source
 from osc_image_v1.migrate.targets import Target, Written
@@ -311,7 +311,8 @@ class Job:
                 self._outage.failed(error, time.monotonic() - begun)
                 retryable = may_pass(error) or not _PASSING.isdisjoint(reasons_of(notes))
             self._failed[entry.image_id] = retryable
-            return Outcome(entry.image_id, name, size, failed, notes, retryable=retryable)
+            action = STOPPED if STOPPED in reasons_of(notes) else failed
+            return Outcome(entry.image_id, name, size, action, notes, retryable=retryable)
         if outcome.action == "present":
             self._outage.found()
         else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from osc_image_v1.api.bodies import CHUNK_SIZE
 from osc_image_v1.api.image_v1 import ImageClient
@@ -251,8 +253,18 @@ class _Exported(Original):
         return self._directory / self._exported.file
 
     def _read(self) -> Iterator[bytes]:
-        with opened(self._path) as file, file_errors("read", self._path):
+        with self._file() as file:
             yield from pieces(file.fileno(), CHUNK_SIZE)
+
+    @contextlib.contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        """Open the data, of which there must be as much as was exported."""
+        size = self._exported.data.size if self._exported.data is not None else 0
+        with opened(self._path) as file, file_errors("read", self._path):
+            found = os.fstat(file.fileno()).st_size
+            if found != size:
+                raise ContentMismatch(f"{shown(self._path)} has {found} bytes, not {size}")
+            yield file
 
     def _end(self, size: int) -> bytes:
         with opened(self._path) as file, file_errors("read", self._path):
@@ -268,13 +280,10 @@ class _Exported(Original):
         return ()
 
     def check(self) -> None:
-        data = self._exported.data
-        if data is None:
+        if self._exported.data is None:
             raise ImageHasNoData(self.lack)
-        with opened(self._path) as file, file_errors("read", self._path):
-            found = os.fstat(file.fileno()).st_size
-        if found != data.size:
-            raise ContentMismatch(f"{shown(self._path)} has {found} bytes, not {data.size}")
+        with self._file():
+            pass
 
 
 def exported_records(archive: Archive, names_or_ids: Iterable[str] = ()) -> Iterator[Record]:

@@ -32,7 +32,9 @@ LOG = logging.getLogger(__name__)
 FORMAT = "osc-image-v1 report"
 VERSION = 1
 _PAGES = (".html", ".htm")
-_NOT_COPIED = ("failed", "fail", "skipped", "skip", NOT_TRIED, "wait")
+# What the next run goes on with.
+_LEFT = (NOT_TRIED, STOPPED)
+_NOT_COPIED = ("failed", "fail", "skipped", "skip", "wait", *_LEFT)
 _LONGEST_LINE = 16 * 2**20
 
 
@@ -73,17 +75,13 @@ def line_of(outcome: Outcome) -> Record:
         "name": outcome.name,
         "size": outcome.size,
         "action": outcome.action,
-        "failed": _has_failed(outcome),
+        "failed": outcome.failed,
         "retryable": outcome.retryable,
         "target_id": outcome.target_id,
         "reasons": list(outcome.reasons),
         "notes": list(map(str, outcome.notes)),
         "at": now(),
     }
-
-
-def _has_failed(outcome: Outcome) -> bool:
-    return outcome.failed and STOPPED not in outcome.reasons
 
 
 @dataclass
@@ -107,10 +105,9 @@ class Tally:
         """Count an image."""
         self.images[outcome.action] += 1
         self.sizes[outcome.action] += outcome.size or 0
-        failed = _has_failed(outcome)
-        self.failed += failed
-        self.retryable += failed and outcome.retryable
-        self.left += outcome.action == NOT_TRIED or (outcome.failed and not failed)
+        self.failed += outcome.failed
+        self.retryable += outcome.failed and outcome.retryable
+        self.left += outcome.action in _LEFT
 
     def summary(self, total: int, *, interrupted: bool, why: str | None, unclear: int) -> Record:
         """Return the last line of a run.
@@ -247,7 +244,8 @@ def _check(path: Path) -> None:
         if not path.parent.is_dir():
             raise FileFailed(f"Cannot write {shown(path)}: its directory is not there")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise FileFailed(f"Cannot write {shown(path)}: you may not")
+            why = "you may not, or the file system is read-only"
+            raise FileFailed(f"Cannot write {shown(path)}: {why}")
 
 
 @dataclass

@@ -18,7 +18,7 @@ try:
 except ImportError:  # pragma: no cover (Windows locks a file that is open by itself)
     fcntl = None  # type: ignore[assignment]
 
-from osc_image_v1.exceptions import FileFailed
+from osc_image_v1.exceptions import FileFailed, FileInTheWay
 from osc_image_v1.text import printable
 
 LOG = logging.getLogger(__name__)
@@ -142,13 +142,13 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
             fd = os.open(path, flags | SAFE, MODE)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EMLINK):
-                raise FileFailed(
+                raise FileInTheWay(
                     f"{shown(path)} is a symbolic link, which is not followed"
                 ) from error
             raise
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise FileFailed(f"{shown(path)} is no regular file")
+            raise FileInTheWay(f"{shown(path)} is no regular file")
         return fd
 
 

@@ -14,6 +14,7 @@ from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
     FileFailed,
+    FileInTheWay,
     ForeignAnswer,
     FormatRefused,
     HttpError,
@@ -50,14 +51,13 @@ _GATEWAY_ERRORS = frozenset((502, 503, 504))
 _OWN = (
     NotStored,
     ContentMismatch,
+    FileInTheWay,
     FormatRefused,
     ImageHasNoData,
     ImageNotFound,
     InvalidInput,
     TargetOccupied,
 )
-# A file that should be there is not, or a link is in its place.
-_NO_FILE = frozenset((errno.ENOENT, errno.ELOOP, errno.EMLINK))
 # It took too long, or there were too many requests.
 _LATER = frozenset((408, 425, 429))
 
@@ -208,11 +208,11 @@ def may_pass(error: BaseException) -> bool:
             return True
         if isinstance(cause, HttpError):
             return cause.status in _LATER or _kind_of_answer(cause) not in ("own", "limited")
-        if isinstance(cause, FileFailed):
-            before = cause.__cause__
-            return not (isinstance(before, OSError) and before.errno in _NO_FILE)
         if isinstance(cause, _OWN):
             return False
+        if isinstance(cause, FileFailed):
+            # A file that should be there is not.
+            return not isinstance(cause.__cause__, FileNotFoundError)
     return True
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from osc_image_v1.exceptions import FileFailed
+from osc_image_v1.exceptions import FileFailed, FileInTheWay
 from osc_image_v1.transfer.files import (
     MODE,
     SAFE,
@@ -63,12 +63,15 @@ def check_target(target: Path, clobber: bool = True) -> None:
     """
     with file_errors("write", target):
         if target.name in ("", "..") or target.is_dir():
-            raise FileFailed(f"{shown(target)} is a directory: give the name of a file")
+            raise FileInTheWay(
+                f"{shown(target)} is a directory: move it away, or give the name of a file"
+            )
         if not target.parent.is_dir():
             raise FileFailed(f"There is no directory {shown(target.parent)}")
         if target.exists() and not target.is_file():
-            raise FileFailed(
-                f"{shown(target)} is no regular file and is not replaced: write to standard output"
+            raise FileInTheWay(
+                f"{shown(target)} is no regular file and is not replaced: move it away, or write "
+                "to standard output"
             )
         # A name that is too long is an error here, and not when all the data has come.
         with contextlib.suppress(FileNotFoundError):
@@ -157,8 +160,10 @@ class PartFile:
             raise self._odd(odd)
         return fd
 
-    def _odd(self, what: str) -> FileFailed:
-        return FileFailed(f"{shown(self.path)} is {what}: remove it, or save under another name")
+    def _odd(self, what: str) -> FileInTheWay:
+        return FileInTheWay(
+            f"{shown(self.path)} is {what}: move it away, or save under another name"
+        )
 
     def _is_current(self, fd: int) -> bool:
         try:

@@ -171,7 +171,7 @@ EXPORTS = (
         "An image's unfinished file is a symbolic link",
         (
             f"Cannot export image <image> (image 1): '<directory>/{_PART}' is a symbolic link: "
-            "remove it, or save under another name",
+            "move it away, or save under another name",
             _EXPORT + _OWN,
         ),
         3,
@@ -322,7 +322,7 @@ IMPORTS = (
     ),
     ManyRow(
         "A file is cut short",
-        (f"The data is damaged here: <n> bytes came, not <n>{_LEFT}",),
+        (f"'<directory>/{file_of(1)}' has <n> bytes, not <n>",),
         3,
         before=_changed_file(lambda path: path.write_bytes(IMAGES[1].data[:200_000])),
         mend=_restore,

@@ -382,14 +382,15 @@ _SAVE_DISK = (
     ),
     Row(
         "The path is a directory",
-        "'<directory>/x' is a directory: give the name of a file",
+        "'<directory>/x' is a directory: move it away, or give the name of a file",
         disk=UNTOUCHED,
         before=lambda directory: (directory / "x").mkdir(),
         asked=(),
     ),
     Row(
         "The path is a device, a pipe or a socket",
-        "'<directory>/x' is no regular file and is not replaced: write to standard output",
+        "'<directory>/x' is no regular file and is not replaced: move it away, or write to "
+        "standard output",
         disk=UNTOUCHED,
         before=lambda directory: os.mkfifo(directory / "x"),
         asked=(),
@@ -402,14 +403,14 @@ _SAVE_DISK = (
     ),
     Row(
         "``<part>`` is a symbolic link",
-        "'<part>' is a symbolic link: remove it, or save under another name",
+        "'<part>' is a symbolic link: move it away, or save under another name",
         disk=UNTOUCHED,
         before=lambda directory: part_of(directory / "x").symlink_to(directory / "y"),
         asked=("head",),
     ),
     Row(
         "``<part>`` is no regular file",
-        "'<part>' is no regular file: remove it, or save under another name",
+        "'<part>' is no regular file: move it away, or save under another name",
         disk=UNTOUCHED,
         before=lambda directory: os.mkfifo(part_of(directory / "x")),
         asked=("head",),

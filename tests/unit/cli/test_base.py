@@ -7,7 +7,7 @@ import os
 import pytest
 
 from osc_image_v1.cli import base, options
-from osc_image_v1.exceptions import InvalidInput
+from osc_image_v1.exceptions import FileFailed, InvalidInput
 from osc_image_v1.transfer import progress
 from tests.unit.conftest import SORT_FAILS
 
@@ -238,6 +238,25 @@ def test_a_pipe_that_nobody_reads():
     os.close(reader)
     with pytest.raises(BrokenPipeError), os.fdopen(writer, "w") as stdout, base.written(stdout):
         stdout.write("text")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")  # noqa: PTH110
+def test_an_output_on_a_full_disk():
+    said = "Cannot write to standard output: No space left on device"
+    with (
+        open("/dev/full", "w") as stdout,  # noqa: PTH123 (what is left does not fail at its end)
+        pytest.raises(FileFailed, match=said),
+        base.written(stdout),
+    ):
+        stdout.write("text")
+
+
+def test_no_output(shell, caplog):
+    shell.stdout = None
+    for kind in (Numbers, Number):
+        command = kind(shell, None)
+        assert command.run(command.get_parser("x").parse_args([])) == 2
+    assert caplog.messages == ["Standard output is closed: nothing could be shown"] * 2
 
 
 def test_an_output_without_a_descriptor_that_breaks():

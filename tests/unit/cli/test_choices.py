@@ -13,9 +13,12 @@ import requests_mock as rm
 from osc_image_v1.archive.archive import Archive
 from osc_image_v1.cli import options
 from osc_image_v1.cli.compare import CompareImage
+from osc_image_v1.cli.compute_image import ListComputeImage
 from osc_image_v1.cli.copy import CopyImage, ImportImage
 from osc_image_v1.cli.export import ExportImage
-from osc_image_v1.cli.image import ListImage
+from osc_image_v1.cli.image import ListImage, ShowImage
+from osc_image_v1.cli.image_write import CreateImage
+from osc_image_v1.cli.member import AddProjectToImage, ListMember
 from osc_image_v1.cli.projects import ProjectNames
 from osc_image_v1.cli.usage import UsageOfImages
 from osc_image_v1.exceptions import ImageNotFound, WrongUsage
@@ -189,6 +192,42 @@ def test_options_that_would_do_nothing_are_refused(
     with pytest.raises(WrongUsage, match=said):
         shell.run(*command, *argv)
     assert requests_mock.call_count == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        COPY,
+        IMPORT,
+        COMPARE,
+        (ListImage,),
+        (ListComputeImage,),
+        (UsageOfImages,),
+        (UsageOfImages, "--shards", "2"),
+        (UsageOfImages, "--problems"),
+        (ExportImage, "x"),
+        (ExportImage, "--replace-data", "x", "x", "x"),
+        (CreateImage, "x"),
+        (AddProjectToImage, "x", "x"),
+        (ListMember, "x"),
+    ],
+)
+def test_a_column_that_is_not_there_is_refused(
+    shell: Shell, requests_mock: rm.Mocker, command: Any
+) -> None:
+    with pytest.raises(WrongUsage, match=r"There is no column 'size\\x1b', but .*\w, \w"):
+        shell.run(*command, "-c", "size\x1b")
+    assert requests_mock.call_count == 0
+
+
+def test_a_field_that_an_image_has_not_is_refused(shell: Shell, images: list[str]) -> None:
+    with pytest.raises(WrongUsage, match="There is no column 'colour', but checksum, "):
+        shell.run(ShowImage, image_id(0), "-c", "colour")
+
+
+def test_one_of_the_columns_is_enough(shell: Shell, images: list[str]) -> None:
+    found = json.loads(shell.run(ListImage, "-c", "Size", "-c", "nothing", "-f", "json"))
+    assert [list(one) for one in found] == [["Size"]] * len(images)
 
 
 def test_the_rate() -> None:

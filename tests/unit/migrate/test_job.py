@@ -288,6 +288,16 @@ def test_stopped(client: ImageClient, store: Store, glance: GlanceV2) -> None:
         list(Job(ServiceSource(client), Stops(client), Plan()).run(list(store.records.values())))
 
 
+def test_what_is_stopped_has_not_failed(client: ImageClient, store: Store) -> None:
+    class Stops(V1Target):
+        def write(self, *args: Any, **options: Any) -> Any:
+            raise ImageV1Error("the record is left") from TransferStopped("stop")
+
+    store.add(0)
+    (outcome,) = Job(ServiceSource(client), Stops(client), Plan()).run(store.records.values())
+    assert (outcome.action, outcome.failed, outcome.reasons) == ("stopped", False, ("stopped",))
+
+
 # New IDs
 
 

@@ -201,6 +201,16 @@ def test_damaged_data_is_not_taken(directory: Path) -> None:
     assert sorted(target.images) == [image_id(0), image_id(3)]
 
 
+@pytest.mark.parametrize("data", [b"", b"short", b"longer than it was"])
+def test_a_file_of_another_size_gets_no_record(directory: Path, data: bytes) -> None:
+    (directory / f"{image_id(0)}.img").write_bytes(data)
+    target = Memory()
+    outcome = brought(directory, target)[image_id(0)]
+    assert (outcome.action, outcome.reasons, outcome.retryable) == ("failed", ("damaged",), False)
+    assert f"has {len(data)} bytes, not 6" in outcome.notes[0]
+    assert image_id(0) not in target.images
+
+
 def test_a_part(directory: Path) -> None:
     targets = [Memory(), Memory()]
     for index, target in enumerate(targets, 1):

@@ -78,7 +78,7 @@ def test_lines(tmp_path: Path) -> None:
 
 
 def test_what_was_stopped_is_left_and_has_not_failed(tmp_path: Path) -> None:
-    stopped = Outcome("a", "one", 1, "failed", (Note("stopped", STOPPED),))
+    stopped = Outcome("a", "one", 1, STOPPED, (Note("stopped", STOPPED),))
     written(tmp_path / "report.jsonl", outcomes=[stopped], interrupted=True)
     _head, image, summary = lines(tmp_path / "report.jsonl")
     assert (image["failed"], image["reasons"]) == (False, ["stopped"])

@@ -11,6 +11,7 @@ from osc_image_v1.exceptions import (
     ConnectionFailed,
     ContentMismatch,
     FileFailed,
+    FileInTheWay,
     ForeignAnswer,
     ImageHasNoData,
     ImageV1Error,
@@ -216,6 +217,7 @@ def test_a_disk_that_is_full(number: int, count: int, tmp_path: Path) -> None:
         (AnswerBrokeOff("x"), True),
         (UnknownOutcome("x"), True),
         (FileFailed("in use"), True),
+        (FileInTheWay("a directory"), False),
         (ImageV1Error("nobody knows why"), True),
     ],
     ids=repr,
@@ -226,7 +228,7 @@ def test_what_may_be_over_in_another_run(error: ImageV1Error, passes: bool) -> N
 
 @pytest.mark.parametrize(
     ("number", "passes"),
-    [(errno.ENOENT, False), (errno.ELOOP, False), (errno.ENOSPC, True), (errno.EIO, True)],
+    [(errno.ENOENT, False), (errno.ENOSPC, True), (errno.EIO, True)],
 )
 def test_files_that_may_be_right_in_another_run(number: int, passes: bool) -> None:
     with pytest.raises(FileFailed) as raised, file_errors("open", Path("x")):
