@@ -181,8 +181,8 @@ def temporary_directory() -> Path:
     except OSError as error:
         raise FileFailed(
             "There is no folder for temporary files, which the records of images are put aside in: "
-            "neither /tmp nor the current folder can be written to, or they are full; set TMPDIR "
-            "to one that can, or mount one at /tmp"
+            "neither TMPDIR, /tmp, /var/tmp nor the current folder can be written to, or they are "
+            "full; set TMPDIR to one that can, or mount one at /tmp"
         ) from error
 
 

@@ -373,8 +373,8 @@ _DAMAGED = (
 
 _NO_FOLDER = (
     "There is no folder for temporary files, which the records of images are put aside in: neither "
-    "/tmp nor the current folder can be written to, or they are full; set TMPDIR to one that can, "
-    "or mount one at /tmp"
+    "TMPDIR, /tmp, /var/tmp nor the current folder can be written to, or they are full; set TMPDIR "
+    "to one that can, or mount one at /tmp"
 )
 
 #: 35 images, of which 24 meet the fault, or all.
