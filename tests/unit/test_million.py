@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -126,7 +127,11 @@ def noting(noted: list[Any], call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_memory_does_not_grow(job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow(
+    job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # It would keep what is logged.
+    caplog.set_level(logging.CRITICAL)
     # What may stay in memory is full with few images.
     monkeypatch.setattr(many, "_MOST_WAITING", 16)
     monkeypatch.setattr(shelf, "_ROWS_AT_ONCE", 16)
