@@ -93,8 +93,9 @@ class Workers(Generic[_T, _R]):
         self._stop = stop
         self._gather = gather
         self._next = threading.Lock()
-        # A worker has found nothing more to do.
-        self._ending = threading.Event()
+        # A worker has found nothing more to do, or no room for what it has done.
+        self._ending = False
+        self._wake = threading.Event()
         self._running = False
         self._interrupted = False
         self._results: queue.Queue[Any] = queue.Queue(_MOST_WAITING)
@@ -161,11 +162,17 @@ class Workers(Generic[_T, _R]):
                 ended += 1
             else:
                 if not ready:
-                    self._ending.wait(self._gather)
+                    self._gathered()
                 ready.append(item)
             if self._results.empty() or len(ready) == _MOST_WAITING:
                 break
         return ready, ended, None
+
+    def _gathered(self) -> None:
+        """Wait for more results, as long as there is room for them and somebody to make them."""
+        self._wake.clear()
+        if not (self._ending or self._results.full()):
+            self._wake.wait(self._gather)
 
     def _run(self, source: Iterator[_T]) -> None:
         try:
@@ -176,11 +183,14 @@ class Workers(Generic[_T, _R]):
                     except StopIteration:
                         break
                 self._results.put(self._work(item))
+                if self._results.full():
+                    self._wake.set()
         except BaseException as error:  # noqa: BLE001 (it is raised where the results are taken)
             self._results.put(_Raised(error))
         else:
             self._results.put(None)
-        self._ending.set()
+        self._ending = True
+        self._wake.set()
 
     def _join(self, threads: list[threading.Thread]) -> list[_R]:
         """Wait for the workers, but not for ever: one may hang on a silent service.

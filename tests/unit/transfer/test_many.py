@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -63,6 +64,14 @@ def test_results_are_gathered_until_the_end_at_most() -> None:
     # All is done long before the time is over; whoever waited for that would time out.
     workers: Workers[int, int] = Workers(lambda n: n, 1, threading.Event(), gather=3600)
     assert list(workers.results(range(50))) == [list(range(50))]
+
+
+def test_results_are_gathered_until_there_is_no_room_for_more() -> None:
+    # Whoever waited until the time is over, with workers that wait as well, would time out.
+    workers: Workers[int, int] = Workers(lambda n: n, 2, threading.Event(), gather=3600)
+    found = list(workers.results(range(1000)))
+    assert sorted(itertools.chain.from_iterable(found)) == list(range(1000))
+    assert len(found) < 20
 
 
 def test_nothing_to_do() -> None:
