@@ -36,11 +36,12 @@ class Walk:
     told: str = ""
     wrong: list[str] = field(default_factory=list)
 
-    def install(self, source: Path) -> None:
+    def install(self) -> None:
         """Make the environment, and install the plugin there."""
         try:
             client = clients.make(self.name, self.folder / "client")
-            new = clients.install(client, source)
+            # Whoever builds the package leaves files in the checkout, so each walk has its own.
+            new = clients.install(client, clients.copy_of_the_checkout(self.folder / "checkout"))
         except NotHere as error:
             self.told = f"not walked, {self.name}: {error}"
             return
@@ -75,7 +76,6 @@ def side_by_side(what: Callable[[Walk], None], walks: Iterable[Walk]) -> None:
 
 def run(names: Sequence[str], cloud: Cloud, folder: Path) -> list[Walk]:
     """Walk with some clients."""
-    source = clients.copy_of_the_checkout(folder / "checkout")
     walks = [Walk(name, folder / name) for name in names]
     for walk in walks:
         walk.folder.mkdir()
@@ -83,7 +83,7 @@ def run(names: Sequence[str], cloud: Cloud, folder: Path) -> list[Walk]:
     settings = {name: examples.settings(cloud)[name] for name in SETTINGS}
     settings["PYTHONUNBUFFERED"] = "1"
     try:
-        side_by_side(lambda walk: walk.install(source), walks)
+        side_by_side(Walk.install, walks)
         # What the page shows has none of the images that the rest makes.
         side_by_side(lambda walk: walk.read(settings), walks)
         side_by_side(lambda walk: walk.write(settings), walks)
