@@ -248,7 +248,7 @@ def chosen(
     :param whole: all that there are
     :param parsed_args: ``long``, and the columns that cliff shows and sorts by
     """
-    check_named((column.title for column in whole), parsed_args)
+    check_columns(whole, parsed_args)
     named = _named(parsed_args)
     further = any(_plain(column.title) in named for column in whole if column not in brief)
     return whole if parsed_args.long or further else brief
@@ -272,6 +272,16 @@ def needs_detail(table: Sequence[Column], parsed_args: argparse.Namespace) -> bo
     :param parsed_args: the columns that cliff shows and sorts by
     """
     return any(column not in _IMAGE_LEAST for column in needs(table, parsed_args))
+
+
+def check_columns(table: Sequence[Column], parsed_args: argparse.Namespace) -> None:
+    """Refuse columns of which a table does not have one, before its rows cost anything.
+
+    :param table: the columns that there are
+    :param parsed_args: with the columns that are to be shown
+    :raises WrongUsage: if there is none of them
+    """
+    check_named((column.title for column in table), parsed_args)
 
 
 def check_named(titles: Iterable[str], parsed_args: argparse.Namespace) -> None:

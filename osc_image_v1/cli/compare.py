@@ -100,7 +100,7 @@ class CompareImage(base.Lister):
         from osc_image_v1.report.compare import Comparison
 
         table = (*_COLUMNS, *_OF_COPIES) if parsed_args.peer[0] == "cloud" else _COLUMNS
-        columns.check_named((column.title for column in table), parsed_args)
+        columns.check_columns(table, parsed_args)
         self._check(parsed_args)
         read_map(parsed_args)
         self._runs = self._read_plan(parsed_args)

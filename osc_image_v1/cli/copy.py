@@ -239,7 +239,7 @@ class OutcomeLister(base.Lister):
         from osc_image_v1.report.runs import Reports
         from osc_image_v1.transfer.files import temporary_directory
 
-        columns.check_named((column.title for column in (*_COLUMNS, _REASONS)), parsed_args)
+        columns.check_columns((*_COLUMNS, _REASONS), parsed_args)
         _check_options(parsed_args)
         options.read_images(parsed_args)
         read_map(parsed_args)

@@ -44,7 +44,7 @@ class ListMember(base.Lister):
         """Return column names and rows."""
         from osc_image_v1.cli.projects import ProjectNames
 
-        columns.check_named((column.title for column in _MEMBER), parsed_args)
+        columns.check_columns(_MEMBER, parsed_args)
         manager = self.app.client_manager
         image_id = manager.image_v1.find(parsed_args.image).id
         rows = [

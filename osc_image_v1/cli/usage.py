@@ -80,7 +80,7 @@ class UsageOfImages(base.Lister):
         if parsed_args.no_look and not parsed_args.problems:
             raise WrongUsage(_("--no-look is for --problems: nothing else reads data"))
         table = _table(parsed_args)
-        columns.check_named((column.title for column in table), parsed_args)
+        columns.check_columns(table, parsed_args)
         manager = self.app.client_manager
         query = image.query_of(parsed_args, manager)
         if query == ImageQuery():
